@@ -1,0 +1,116 @@
+# egret: build, test, install. `make help` lists the targets.
+# PREFIX, BINDIR, LIBDIR, MANDIR, DESTDIR, INSTALL, PKG_CONFIG, CC, CPPFLAGS, CFLAGS, LDFLAGS are the packager's; what the code
+# needs comes first and is never replaced by them.
+
+VERSION    := $(shell cat VERSION)
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+MANDIR     ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+INSTALL    ?= install
+PKG_CONFIG ?= pkg-config
+CFLAGS     ?= -O2 -g
+BUILD      ?= build
+TLS_LINK   ?= static
+
+ARCHDIR    := $(shell $(CC) -print-multiarch 2>/dev/null)
+STATIC_DIR ?= /usr/lib/$(ARCHDIR)
+
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith -Wvla
+BASE := -std=gnu11 -D_GNU_SOURCE -DEGRET_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -fstack-protector-strong \
+        -fno-strict-aliasing -ffunction-sections -fdata-sections -pthread -I. -include banned.h \
+        -ffile-prefix-map=$(CURDIR)=. $(WARN)
+LINK := -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--build-id=sha1 -pthread
+
+ifeq ($(TLS_LINK),static)
+TLS_LIBS := $(STATIC_DIR)/libssl.a $(STATIC_DIR)/libcrypto.a -Wl,--exclude-libs,ALL
+else
+TLS_LIBS := -lssl -lcrypto
+endif
+INI_LIB  := $(STATIC_DIR)/libinih.a
+HTTP_LIB := $(STATIC_DIR)/libhttp_parser.a
+
+src = $(sort $(wildcard $(1)/*.c))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+POLICY_SRC  := $(call src,policy)
+PRELOAD_SRC := $(call src,preload)
+ENGINE_SRC  := $(call src,preload/engine)
+TOOLS_SRC   := $(call src,tools) $(call src,tools/sandbox)
+# What the sandbox's relay shares with the library.
+SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c preload/http.c preload/http_request.c preload/sni.c preload/dns.c preload/buf.c preload/engine_load.c)
+
+POLICY_LIB := $(BUILD)/libegret-policy.a
+PRELOAD    := $(BUILD)/lib/egret/libegret.so
+ENGINE     := $(BUILD)/lib/egret/libegret-tls.so
+COMMAND    := $(BUILD)/bin/egret
+UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/unit))
+
+all: $(PRELOAD) $(ENGINE) $(COMMAND) ## build everything
+
+$(BUILD)/obj/preload/exports.o: EXTRA := -U_FORTIFY_SOURCE
+$(BUILD)/obj/%.o: %.c Makefile VERSION
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CPPFLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+$(POLICY_LIB): $(call obj,$(POLICY_SRC))
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcsD $@ $^
+
+$(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) preload/libegret.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) -o $@ $(call obj,$(PRELOAD_SRC)) \
+		$(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) -Wl,--exclude-libs,ALL -Wl,-z,defs $(LDFLAGS) -ldl
+
+$(ENGINE): $(call obj,$(ENGINE_SRC)) preload/engine/engine.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) -o $@ \
+		$(call obj,$(ENGINE_SRC)) $(TLS_LIBS) $(LDFLAGS) -ldl
+
+$(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -pie -o $@ $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) \
+		$(STATIC_DIR)/libyaml.a $(STATIC_DIR)/libseccomp.a $(LDFLAGS) -ldl
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(LDFLAGS) -lcmocka -ldl
+
+unit: $(UNIT_BIN) ## build the unit tests
+
+deps: ## install what build and tests need (Debian)
+	tests/deps.sh
+
+check: all unit ## run the tests; T=pattern picks by name
+	tests/run $(T)
+
+demo: all ## a real nginx with TLS, plain curl under egret, a denied host
+	examples/first-light/run.sh
+
+asan: ## build and test under AddressSanitizer and UBSan
+	$(MAKE) BUILD=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" sanitize-asan
+
+tsan: ## build and test under ThreadSanitizer
+	$(MAKE) BUILD=build-tsan CFLAGS="-O1 -g -fsanitize=thread -fno-omit-frame-pointer" sanitize-tsan
+
+sanitize-asan sanitize-tsan: unit
+	EGRET_BUILD=$(BUILD) tests/run --unit $(T)
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/egret
+	$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/egret
+	$(INSTALL) -m 755 $(PRELOAD) $(ENGINE) $(DESTDIR)$(LIBDIR)/egret/
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/egret $(DESTDIR)$(LIBDIR)/egret/libegret.so $(DESTDIR)$(LIBDIR)/egret/libegret-tls.so
+	-rmdir $(DESTDIR)$(LIBDIR)/egret
+
+clean: ## remove what was built
+	rm -rf build build-asan build-tsan build-fuzz
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: all unit deps check demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
