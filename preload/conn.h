@@ -1,0 +1,77 @@
+/* One connection that egret governs, and the registry that finds it by descriptor.
+ *
+ * A conn exists for a descriptor whose bytes egret changes or reads: a wrapped socket (TLS originated), a passthrough socket whose
+ * ClientHello is still to be judged, the observed connection of an http entry. A plain allowed socket has none: its slot is empty
+ * and every hook falls through after one load.
+ *
+ * Registry: a sparse two-level array indexed by descriptor; slots are atomic pointers, read without a lock (signal handlers), written
+ * under the registry's lock. A hook takes a reference (egret_conn_get) and drops it (egret_conn_put); the last one frees. Dup'ed
+ * descriptors share one conn (fd_count). Lifetime: from connect until the last descriptor is closed and the last hook has left.
+ * Fork: the shared word `owner` decides which process may use the TLS state after a fork: the first that uses it.
+ * Locks: wire.h's, and `http_lock` for the observer (taken before the wire's).
+ */
+#ifndef EGRET_CONN_H
+#define EGRET_CONN_H
+
+#include "policy/policy.h"
+#include "wire.h"
+
+#include <stdatomic.h>
+
+enum egret_conn_state {
+	EGRET_CONN_CONNECTING = 1, /* TCP connect in progress (non-blocking) */
+	EGRET_CONN_HANDSHAKING,    /* STARTTLS dialogue or TLS handshake */
+	EGRET_CONN_OPEN,
+	EGRET_CONN_FAILED          /* connect_errno says how; SO_ERROR gives it once */
+};
+
+struct egret_sni;      /* sni.h */
+struct egret_starttls; /* starttls.h */
+struct egret_http;     /* http.h */
+
+struct egret_conn {
+	_Atomic unsigned refs;
+	_Atomic unsigned fd_count;    /* descriptors of this process that mean it */
+	_Atomic int state;            /* enum egret_conn_state */
+	struct egret_policy *policy;  /* referenced: entry lives in it */
+	const struct egret_entry *entry;
+	bool wrapped;                 /* TLS is originated: wire is valid */
+	bool passthrough;             /* first writes are judged by sni */
+	_Atomic int connect_errno;    /* result of the handshake for SO_ERROR; 0: none or taken */
+	char host[EGRET_NAME_MAX];    /* judged by; "" when only the address is known */
+	struct egret_addr asked, dialled;
+	uint16_t asked_port, dialled_port;
+	int domain;                   /* AF_INET or AF_INET6 */
+	struct egret_wire wire;
+	struct egret_tls_ctx *ctx;    /* referenced */
+	struct egret_sni *sni;        /* owned; NULL when judged or not passthrough */
+	struct egret_http *http;      /* owned; NULL unless protocol = http */
+	struct egret_starttls *starttls; /* owned; NULL when done or none */
+	pthread_mutex_t http_lock;
+	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */
+	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
+	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
+	_Atomic bool cloexec;         /* what the program asked of close-on-exec; the kernel's flag is always set */
+	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
+};
+
+/* How many slots are taken: the fast path of the poll family. */
+extern _Atomic unsigned egret_conn_live;
+
+/* The connection of FD with a reference, or NULL. Async-signal-safe when the slot is empty. */
+struct egret_conn *egret_conn_get(int fd);
+void egret_conn_put(struct egret_conn *conn);
+/* Is the slot of FD taken? One or two loads. */
+bool egret_conn_has(int fd);
+
+/* A new conn with one reference and no descriptor; NULL when memory is out. */
+struct egret_conn *egret_conn_new(void);
+/* FD means CONN from now on (what was there is dropped as if the kernel had closed it). 0 or -ENOMEM. */
+int egret_conn_set(int fd, struct egret_conn *conn);
+/* Empties the slot and returns the conn with a reference that the caller puts; NULL when there was none. */
+struct egret_conn *egret_conn_take(int fd);
+
+/* May this process use the TLS state (claims it after a fork)? false: another process does; one log line was written. */
+bool egret_conn_own(struct egret_conn *conn);
+
+#endif

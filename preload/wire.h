@@ -1,0 +1,71 @@
+/* Record I/O on one TCP descriptor: the one place that knows recv, send, partial writes and EAGAIN.
+ *
+ * Every function is non-blocking (MSG_DONTWAIT) whatever O_NONBLOCK says, uses raw system calls (policy/raw.h), and returns a count
+ * or a negative errno: -EAGAIN when nothing could be done now (`wants` says which readiness to wait for). Waiting, time-outs,
+ * SIGPIPE and cancellation belong to the caller (on_io.c, the relay), which waits in the kernel on the same descriptor.
+ *
+ * The kernel's readiness stays truthful (design section 5): while plaintext is undelivered at least one byte of ciphertext that
+ * was already copied stays in the kernel's queue (`stale`); when nothing is undelivered, everything copied is consumed, also an
+ * incomplete record. A reader whose buffer holds all that a receive can decrypt to reads without MSG_PEEK: one system call.
+ *
+ * Locks: `in_lock` guards the receive queue and its fields, `out_lock` the outgoing buffer, `tls_lock` the engine's connection.
+ * Order: in_lock, out_lock, tls_lock; none is held while waiting.
+ * Owner: the connection (conn.h) or the relay. The descriptor is borrowed.
+ */
+#ifndef EGRET_WIRE_H
+#define EGRET_WIRE_H
+
+#include "engine.h"
+
+#include <pthread.h>
+#include <sys/socket.h>
+
+struct egret_wire {
+	int fd; /* borrowed; any descriptor of the connection's file description */
+	const struct egret_engine *engine;
+	struct egret_tls *tls; /* owned */
+	pthread_mutex_t in_lock, out_lock, tls_lock;
+	struct egret_buf in;  /* ciphertext copied from the kernel, not yet decrypted */
+	size_t stale;         /* bytes at the head of the kernel's queue that `in` or the engine already has a copy of */
+	struct egret_buf out; /* ciphertext that the kernel has not taken yet */
+	size_t record_overhead;
+	int error;            /* errno that every later read gives (sticky), 0: none */
+	bool read_closed;     /* close_notify seen, or FIN where eof_is_close: reads give 0 */
+	bool kernel_eof;      /* FIN seen */
+	bool write_closed;    /* close_notify sent: writes give EPIPE */
+	bool eof_is_close;    /* tls_truncation = eof */
+	bool handshaken;
+	short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
+	size_t credit;        /* bytes that the kernel's send buffer surely takes */
+	struct egret_tls_error failure; /* the sentence that belongs to `error` */
+};
+
+/* Takes ownership of TLS. */
+void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close);
+void egret_wire_free(struct egret_wire *wire); /* frees TLS and buffers; sends nothing, closes nothing */
+
+/* One step of the handshake: 0 when it has ended, -EAGAIN (see wants), else the negative errno of design section 5, failure filled. */
+int egret_wire_handshake(struct egret_wire *wire);
+
+/* Reads into IOV. FLAGS: MSG_PEEK only (others are the caller's). Returns bytes, 0 at the end, -EAGAIN, -errno. A short read means
+ * that the kernel's queue holds no complete record. */
+ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags);
+
+/* Is there something for the program to read (data, end or error)? Consumes what carries no data. 1 yes, 0 no. */
+int egret_wire_readable(struct egret_wire *wire);
+/* Bytes that a read would give now (FIONREAD). */
+size_t egret_wire_available(struct egret_wire *wire);
+
+/* Encrypts and sends. Returns how many bytes of IOV were accepted: their ciphertext is in the kernel, or stuck in `out` while the last
+ * byte of IOV was not accepted, so that the program must come back. -EAGAIN: none of these bytes was used. -EPIPE after close_notify
+ * or an error. Never raises SIGPIPE. */
+ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int iovcnt);
+/* Tries to send what is stuck. 0: nothing is left, -EAGAIN, -errno. */
+int egret_wire_flush(struct egret_wire *wire);
+
+/* close_notify, once, after what is stuck: 0, -EAGAIN (call again), -errno. The caller then does the FIN. */
+int egret_wire_close_notify(struct egret_wire *wire);
+/* Before close: consumes what the kernel's queue holds (tickets), so that close sends FIN and not RST. Bounded. */
+void egret_wire_drain(struct egret_wire *wire);
+
+#endif
