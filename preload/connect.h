@@ -1,0 +1,20 @@
+/* Making connections: judge, dial, originate. Used by the hooks of connect and of addressed sends, and by whoever drives a connect
+ * that does not block.
+ */
+#ifndef EGRET_CONNECT_H
+#define EGRET_CONNECT_H
+
+#include "conn.h"
+
+/* One non-blocking step of a connection that is CONNECTING or HANDSHAKING. 0: OPEN now (or it was); -EAGAIN: still under way,
+ * conn->wire.wants says which readiness to wait for (POLLOUT while TCP connects); else a negative errno: FAILED, connect_errno is set, the
+ * error was logged. Safe to call from several threads. */
+int egret_connect_step(struct egret_conn *conn);
+
+/* Milliseconds until the handshake's deadline, at least 0. */
+int egret_connect_time_left(const struct egret_conn *conn);
+
+/* Judges a datagram or fast-open destination. 0: send as it is; else a positive errno (denied, logged). */
+int egret_connect_judge_send(int fd, const struct sockaddr *to, socklen_t len);
+
+#endif

@@ -1,0 +1,22 @@
+/* The handlers that hooks.def names: one short function a hook, in the on_*.c file of its family.
+ *
+ * A handler has the signature of the function it stands for, sets errno like it, and is called with `real` filled. Variadic
+ * functions are taken apart in exports.c and reach their handler with fixed arguments, declared here by hand.
+ */
+#ifndef EGRET_HOOKS_H
+#define EGRET_HOOKS_H
+
+#include "hook_types.h"
+
+#define HOOK(ret, name, handler, params, args, early) ret egret_on_##handler params;
+#define HAND(ret, name, params, early)
+#include "hooks.def"
+#undef HOOK
+#undef HAND
+
+int egret_on_fcntl(int fd, int command, void *arg);
+int egret_on_ioctl(int fd, unsigned long request, void *arg);
+int egret_on_execv_list(const char *path, char *const argv[], char *const envp[], bool search);
+long egret_on_syscall(long number, const long args[6]);
+
+#endif
