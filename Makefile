@@ -39,12 +39,13 @@ PRELOAD_SRC := $(call src,preload)
 ENGINE_SRC  := $(call src,preload/engine)
 TOOLS_SRC   := $(call src,tools) $(call src,tools/sandbox)
 # What the sandbox's relay shares with the library.
-SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c preload/http.c preload/http_request.c preload/sni.c preload/dns.c preload/buf.c preload/engine_load.c)
+SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c preload/http.c preload/http_request.c preload/sni.c preload/dns.c preload/buf.c preload/engine_load.c preload/elf.c)
 
 POLICY_LIB := $(BUILD)/libegret-policy.a
 PRELOAD    := $(BUILD)/lib/egret/libegret.so
 ENGINE     := $(BUILD)/lib/egret/libegret-tls.so
 COMMAND    := $(BUILD)/bin/egret
+PROGRAM_BIN := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(call src,tests/programs))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/unit))
 
 all: $(PRELOAD) $(ENGINE) $(COMMAND) ## build everything
@@ -77,7 +78,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(P
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(LDFLAGS) -lcmocka -ldl
 
-unit: $(UNIT_BIN) ## build the unit tests
+# Small programs that the shell tests run: one file, nothing of ours linked in.
+$(BUILD)/tests/programs/%: tests/programs/%.c
+	@mkdir -p $(@D) $(BUILD)/obj/tests/programs
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
+
+unit: $(UNIT_BIN) $(PROGRAM_BIN) ## build the unit tests and the test programs
 
 deps: ## install what build and tests need (Debian)
 	tests/deps.sh
