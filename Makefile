@@ -18,7 +18,7 @@ ARCHDIR    := $(shell $(CC) -print-multiarch 2>/dev/null)
 STATIC_DIR ?= /usr/lib/$(ARCHDIR)
 
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith -Wvla
-BASE := -std=gnu11 -D_GNU_SOURCE -DEGRET_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -fstack-protector-strong \
+BASE := -std=gnu11 -D_GNU_SOURCE -DEGRET_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -fPIC -fvisibility=hidden -fstack-protector-strong \
         -fno-strict-aliasing -ffunction-sections -fdata-sections -pthread -I. -include banned.h \
         -ffile-prefix-map=$(CURDIR)=. $(WARN)
 LINK := -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--build-id=sha1 -pthread

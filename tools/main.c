@@ -10,7 +10,7 @@ const struct egret_command egret_commands[] = {
 };
 const size_t egret_command_count = sizeof(egret_commands) / sizeof(egret_commands[0]);
 
-static const struct egret_command *find(const char *name)
+const struct egret_command *egret_command_find(const char *name)
 {
 	for (size_t i = 0; i < egret_command_count; i++)
 		if (!strcmp(egret_commands[i].name, name))
@@ -52,7 +52,7 @@ void egret_say(const char *fmt, ...)
 
 int egret_usage(const char *command, const char *fmt, ...)
 {
-	const struct egret_command *row = find(command);
+	const struct egret_command *row = egret_command_find(command);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -73,7 +73,7 @@ static int unknown(const char *name)
 
 int cmd_help(int argc, char **argv)
 {
-	const struct egret_command *command = argc > 1 ? find(argv[1]) : NULL;
+	const struct egret_command *command = argc > 1 ? egret_command_find(argv[1]) : NULL;
 
 	if (argc > 1 && !command)
 		return unknown(argv[1]);
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 		puts("egret " EGRET_VERSION);
 		return 0;
 	}
-	command = find(!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ? "help" : argv[1]);
+	command = egret_command_find(!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ? "help" : argv[1]);
 	if (!command)
 		return unknown(argv[1]);
 	if (asks_for_help(argc - 1, argv + 1)) {

@@ -16,6 +16,9 @@ struct egret_command {
 extern const struct egret_command egret_commands[];
 extern const size_t egret_command_count;
 
+/* The row of NAME, or NULL. */
+const struct egret_command *egret_command_find(const char *name);
+
 /* Exit status of a wrong command line, where a command has no other rule. */
 #define EGRET_USAGE 2
 

@@ -1,0 +1,139 @@
+#include "tools/child.h"
+
+#include "tools/run.h"
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const int forwarded[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM };
+#define FORWARDED (sizeof(forwarded) / sizeof(forwarded[0]))
+
+static volatile pid_t child;
+
+/* A signal of the terminal reaches the whole foreground group by itself: sent by the kernel, it is not sent twice. */
+static void forward(int number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)context;
+	if (child > 0 && info->si_code <= 0)
+		kill(child, number);
+	errno = saved;
+}
+
+static void catch_signals(sigset_t *before)
+{
+	struct sigaction act = { .sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART }, old;
+	sigset_t block;
+
+	sigemptyset(&act.sa_mask);
+	sigemptyset(&block);
+	for (size_t i = 0; i < FORWARDED; i++)
+		sigaddset(&block, forwarded[i]);
+	/* Blocked until the child is known, so that none is lost in between. */
+	sigprocmask(SIG_BLOCK, &block, before);
+	for (size_t i = 0; i < FORWARDED; i++)
+		if (sigaction(forwarded[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(forwarded[i], &act, NULL);
+}
+
+/* execve, and a shell for a text without #!, as execvp(3) does. Returns only on failure. */
+static void exec_program(const char *program, char *const argv[])
+{
+	size_t count = 0;
+
+	execv(program, argv);
+	if (errno != ENOEXEC)
+		return;
+	while (argv[count])
+		count++;
+	char **shell = calloc(count + 2, sizeof(*shell));
+	if (!shell)
+		return;
+	shell[0] = (char *)"/bin/sh";
+	shell[1] = (char *)program;
+	for (size_t i = 1; i < count; i++)
+		shell[i + 1] = argv[i];
+	execv(shell[0], shell);
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	for (;;) {
+		pid_t got = waitpid(pid, &status, WUNTRACED);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			egret_say("waitpid: %m");
+			return EGRET_FAILED;
+		}
+		if (WIFSTOPPED(status)) {
+			raise(SIGSTOP);
+			kill(pid, SIGCONT);
+			continue;
+		}
+		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	}
+}
+
+/* errno of the child's exec, 0 when it succeeded: the pipe closes on exec. */
+static int exec_error(int fd)
+{
+	int error = 0;
+	ssize_t got;
+
+	do
+		got = read(fd, &error, sizeof(error));
+	while (got < 0 && errno == EINTR);
+	close(fd);
+	return got == sizeof(error) ? error : 0;
+}
+
+static void in_child(int report, const char *program, char *const argv[], const sigset_t *mask)
+{
+	int error;
+
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	exec_program(program, argv);
+	error = errno;
+	if (write(report, &error, sizeof(error)) < 0)
+		_exit(EGRET_FAILED);
+	_exit(EGRET_CANNOT_RUN);
+}
+
+int egret_child_run(const char *program, char *const argv[])
+{
+	int report[2], error;
+	sigset_t before;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC)) {
+		egret_say("pipe: %m");
+		return EGRET_FAILED;
+	}
+	catch_signals(&before);
+	pid = fork();
+	if (pid == 0)
+		in_child(report[1], program, argv, &before);
+	child = pid;
+	close(report[1]);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0) {
+		close(report[0]);
+		egret_say("fork: %m");
+		return EGRET_FAILED;
+	}
+	error = exec_error(report[0]);
+	if (error) {
+		waitpid(pid, NULL, 0);
+		egret_say("%s: %s", program, strerror(error));
+		return error == ENOENT ? EGRET_NOT_FOUND : EGRET_CANNOT_RUN;
+	}
+	return wait_for(pid);
+}

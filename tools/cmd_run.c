@@ -1,0 +1,116 @@
+/* egret run: a command, covered. Finds, checks, says which layers hold, runs, reports. */
+#include "tools/config.h"
+#include "tools/flags.h"
+#include "tools/run.h"
+#include "tools/tools.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct options {
+	const char *config, *mode, *sandbox, *log, *log_format, *report;
+	bool fail_on_deny;
+};
+
+static bool one_of(const char *command, const char *flag, const char *value, const char *const words[])
+{
+	for (size_t i = 0; words[i]; i++)
+		if (!strcmp(words[i], value))
+			return true;
+	egret_usage(command, "--%s: `%s` is not one of its values", flag, value);
+	return false;
+}
+
+static bool read_options(int *argc, char **argv, struct options *options)
+{
+	static const char *const sandboxes[] = { "auto", "require", "off", NULL };
+	static const char *const reports[] = { "none", "text", "md", "json", NULL };
+	const struct egret_flag flags[] = { { "config", 'c', &options->config, NULL },
+					    { "mode", 0, &options->mode, NULL },
+					    { "sandbox", 0, &options->sandbox, NULL },
+					    { "log", 0, &options->log, NULL },
+					    { "log-format", 0, &options->log_format, NULL },
+					    { "report", 0, &options->report, NULL },
+					    { "fail-on-deny", 0, NULL, &options->fail_on_deny },
+					    { NULL, 0, NULL, NULL } };
+
+	*options = (struct options){ .sandbox = "auto", .report = "none" };
+	*argc = egret_flags(*argc, argv, flags, EGRET_OPERANDS_ARE_COMMAND);
+	if (*argc == 0)
+		egret_usage(argv[0], "there is no command to run");
+	return *argc > 0 && one_of(argv[0], "sandbox", options->sandbox, sandboxes) &&
+	       one_of(argv[0], "report", options->report, reports);
+}
+
+/* The report of the run's events, by `egret report`, on stderr: stdout is the command's. */
+static void print_report(const struct egret_run *run, const char *format)
+{
+	char format_flag[32], events[PATH_MAX];
+	char *argv[] = { (char *)"report", format_flag, events, NULL };
+	const struct egret_command *report = egret_command_find("report");
+	pid_t pid;
+
+	snprintf(format_flag, sizeof(format_flag), "--format=%s", format);
+	if (!report || snprintf(events, sizeof(events), "%s/events", run->dir) >= PATH_MAX) {
+		egret_say("--report: this build has no `egret report`");
+		return;
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		int status = dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? EGRET_FAILED : report->run(3, argv);
+
+		fflush(NULL);
+		_exit(status);
+	}
+	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+		egret_say("--report: %m");
+}
+
+static int run_covered(struct egret_run *run, const struct options *options)
+{
+	int status = egret_run_open(run);
+	size_t denials;
+
+	if (status)
+		return status;
+	egret_say("layers: preload; sandbox off%s", options->mode && !strcmp(options->mode, "off") ? "; mode off" : "");
+	status = egret_run_command(run);
+	if (strcmp(options->report, "none"))
+		print_report(run, options->report);
+	denials = options->fail_on_deny ? egret_run_denials(run) : 0;
+	if (denials && status == 0) {
+		egret_say("%zu denied (--fail-on-deny)", denials);
+		return 1;
+	}
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static struct egret_run run;
+	struct options options;
+	char path[PATH_MAX];
+	int status;
+
+	if (!read_options(&argc, argv, &options))
+		return EGRET_FAILED;
+	run.argv = argv + 1;
+	run.policy = egret_config_load(options.config, path);
+	if (!run.policy || !egret_cover_settings(path, options.mode, options.log, options.log_format, &run.settings)) {
+		egret_policy_unref(run.policy);
+		return EGRET_FAILED;
+	}
+	if (!strcmp(options.sandbox, "require")) {
+		egret_say("--sandbox=require: this build has no sandbox");
+		egret_policy_unref(run.policy);
+		return EGRET_FAILED;
+	}
+	status = egret_run_find(&run);
+	if (!status)
+		status = egret_run_cover(&run);
+	if (!status)
+		status = run_covered(&run, &options);
+	egret_run_close(&run);
+	return status;
+}

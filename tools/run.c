@@ -1,0 +1,145 @@
+#include "tools/run.h"
+
+#include "preload/elf.h"
+#include "tools/child.h"
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Is FILE one that execve would take? Remembers the first that exists but may not be run. */
+static bool try_file(const char *file, bool *forbidden)
+{
+	struct stat st;
+
+	if (stat(file, &st) || !S_ISREG(st.st_mode))
+		return false;
+	if (access(file, X_OK) == 0)
+		return true;
+	*forbidden = true;
+	return false;
+}
+
+static bool search_path(const char *name, char program[PATH_MAX], bool *forbidden)
+{
+	const char *path = getenv("PATH"), *end;
+
+	for (path = path ? path : "/usr/local/bin:/bin:/usr/bin";; path = end + 1) {
+		int len;
+
+		end = strchrnul(path, ':');
+		len = (int)(end - path);
+		if (snprintf(program, PATH_MAX, "%.*s%s%s", len, path, len ? "/" : "./", name) < PATH_MAX &&
+		    try_file(program, forbidden))
+			return true;
+		if (!*end)
+			return false;
+	}
+}
+
+int egret_run_find(struct egret_run *run)
+{
+	const char *name = run->argv[0];
+	bool forbidden = false, found;
+
+	if (strchr(name, '/')) {
+		forbidden = access(name, F_OK) == 0;
+		found = snprintf(run->program, PATH_MAX, "%s", name) < PATH_MAX && try_file(name, &forbidden);
+	} else {
+		found = name[0] && search_path(name, run->program, &forbidden);
+	}
+	if (found)
+		return 0;
+	egret_say("%s: %s", name, forbidden ? "it may not be executed" : "no such program");
+	return forbidden ? EGRET_CANNOT_RUN : EGRET_NOT_FOUND;
+}
+
+int egret_run_cover(const struct egret_run *run)
+{
+	char why[128];
+
+	if (egret_elf_cover(run->program, why, sizeof(why)) != EGRET_UNCOVERED)
+		return 0;
+	egret_say("%s %s: the preload layer cannot cover it; a sandbox can: --sandbox=auto or --sandbox=require", run->program, why);
+	return EGRET_FAILED;
+}
+
+static int events_path(const struct egret_run *run, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s/events", run->dir) < PATH_MAX;
+}
+
+int egret_run_open(struct egret_run *run)
+{
+	const char *const rooms[] = { getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp" };
+	char path[PATH_MAX];
+	int fd;
+
+	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+		if (!rooms[i] || rooms[i][0] != '/' ||
+		    snprintf(run->dir, PATH_MAX, "%s/egret-run.XXXXXX", rooms[i]) >= PATH_MAX || !mkdtemp(run->dir)) {
+			run->dir[0] = '\0';
+			continue;
+		}
+		fd = events_path(run, path) ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+		if (fd < 0)
+			break;
+		close(fd);
+		run->settings.run = run->dir;
+		return 0;
+	}
+	egret_say("no directory for the run can be made in XDG_RUNTIME_DIR, TMPDIR or /tmp: %m");
+	return EGRET_FAILED;
+}
+
+static bool set_variable(const char *name, const char *value)
+{
+	if (setenv(name, value, 1) == 0)
+		return true;
+	egret_say("out of memory");
+	return false;
+}
+
+int egret_run_command(struct egret_run *run)
+{
+	if (!egret_cover_environment(&run->settings, set_variable))
+		return EGRET_FAILED;
+	return egret_child_run(run->program, run->argv);
+}
+
+size_t egret_run_denials(const struct egret_run *run)
+{
+	char path[PATH_MAX], *line = NULL;
+	size_t size = 0, count = 0;
+	FILE *events;
+
+	events = events_path(run, path) ? fopen(path, "re") : NULL;
+	if (!events)
+		return 1; /* the record is gone: whatever it told counts against the run */
+	while (getline(&line, &size, events) > 0)
+		count += strstr(line, "\"verdict\":\"deny\"") || strstr(line, "\"verdict\": \"deny\"");
+	free(line);
+	fclose(events);
+	return count;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	remove(path);
+	return 0;
+}
+
+void egret_run_close(struct egret_run *run)
+{
+	if (run->dir[0])
+		nftw(run->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	run->dir[0] = '\0';
+	egret_policy_unref(run->policy);
+	run->policy = NULL;
+}

@@ -1,0 +1,42 @@
+/* Running a command covered: what `egret run` and `egret learn` share. */
+#ifndef EGRET_RUN_H
+#define EGRET_RUN_H
+
+#include "policy/policy.h"
+#include "tools/cover.h"
+
+#include <sys/types.h>
+
+/* Exit statuses of env(1) and its kin. */
+#define EGRET_FAILED 125
+#define EGRET_CANNOT_RUN 126
+#define EGRET_NOT_FOUND 127
+
+struct egret_run {
+	struct egret_cover_settings settings;
+	struct egret_policy *policy; /* referenced by the run */
+	char **argv;                 /* the command, NULL-terminated; borrowed */
+	char program[PATH_MAX];      /* the file that argv[0] means */
+	char dir[PATH_MAX];          /* the run's private directory (0700); "" before it is made */
+	bool sandboxed;              /* a layer below catches what preload cannot cover */
+};
+
+/* Finds the program along PATH as execvp(3) does. 0, or the exit status to end with after printing. */
+int egret_run_find(struct egret_run *run);
+
+/* Refuses a program that the preload layer cannot cover. 0, or the exit status after printing. */
+int egret_run_cover(const struct egret_run *run);
+
+/* Makes the run's directory, with an empty file "events" to which the library appends JSON lines. 0 or an exit status. */
+int egret_run_open(struct egret_run *run);
+
+/* Starts the command and waits for it; signals sent to us reach it. The exit status to end with. */
+int egret_run_command(struct egret_run *run);
+
+/* Denials that the run's events tell of. */
+size_t egret_run_denials(const struct egret_run *run);
+
+/* Removes the run's directory and drops the policy. */
+void egret_run_close(struct egret_run *run);
+
+#endif
