@@ -26,7 +26,7 @@ enum egret_conn_state {
 };
 
 struct egret_sni;      /* sni.h */
-struct egret_starttls; /* starttls.h */
+struct egret_starttls_dialogue; /* starttls.h */
 struct egret_http;     /* http.h */
 
 struct egret_conn {
@@ -46,8 +46,11 @@ struct egret_conn {
 	struct egret_tls_ctx *ctx;    /* referenced */
 	struct egret_sni *sni;        /* owned; NULL when judged or not passthrough */
 	struct egret_http *http;      /* owned; NULL unless protocol = http */
-	struct egret_starttls *starttls; /* owned; NULL when done or none */
+	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none */
 	pthread_mutex_t http_lock;
+	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
+	bool nodelay;                 /* what the program had set of TCP_NODELAY before the handshake */
+	_Atomic bool reported;        /* a second connect() has told the program the outcome */
 	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
@@ -73,5 +76,9 @@ struct egret_conn *egret_conn_take(int fd);
 
 /* May this process use the TLS state (claims it after a fork)? false: another process does; one log line was written. */
 bool egret_conn_own(struct egret_conn *conn);
+
+/* Around fork: both sides find the registry consistent, and every TLS state unclaimed. */
+void egret_conn_before_fork(void);
+void egret_conn_after_fork(void);
 
 #endif

@@ -11,6 +11,9 @@
  * error was logged. Safe to call from several threads. */
 int egret_connect_step(struct egret_conn *conn);
 
+/* Frees what a conn that nobody holds any more owns. */
+void egret_connect_release(struct egret_conn *conn);
+
 /* Milliseconds until the handshake's deadline, at least 0. */
 int egret_connect_time_left(const struct egret_conn *conn);
 

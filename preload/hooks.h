@@ -16,7 +16,6 @@
 
 int egret_on_fcntl(int fd, int command, void *arg);
 int egret_on_ioctl(int fd, unsigned long request, void *arg);
-int egret_on_execv_list(const char *path, char *const argv[], char *const envp[], bool search);
 long egret_on_syscall(long number, const long args[6]);
 
 #endif

@@ -1,0 +1,230 @@
+#include "conn.h"
+
+#include "connect.h"
+#include "policy/raw.h"
+#include "say.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CHUNK 512
+#define CHUNKS 4096 /* 2 million descriptors: above fs.nr_open's default */
+#define OWNERS 512  /* owner words in one shared page */
+
+typedef _Atomic(struct egret_conn *) conn_slot;
+
+static _Atomic(conn_slot *) chunks[CHUNKS];
+_Atomic unsigned egret_conn_live;
+
+/* Guards slot writes, the pool and the owner pages. Conns never go back to malloc: a reader that lost a race still reads a conn. */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct pooled {
+	struct egret_conn conn; /* first: a pooled is its conn */
+	struct pooled *next_free, *next_all;
+};
+static struct pooled *pool_free, *pool_all;
+
+struct owner_page {
+	struct owner_page *next;
+	_Atomic long *words; /* MAP_SHARED: both sides of a fork see it */
+	uint64_t used[OWNERS / 64];
+};
+static struct owner_page *owner_pages;
+
+static conn_slot *slot_of(int fd)
+{
+	if (fd < 0 || fd >= CHUNK * CHUNKS)
+		return NULL;
+	conn_slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+	return chunk ? &chunk[fd % CHUNK] : NULL;
+}
+
+bool egret_conn_has(int fd)
+{
+	conn_slot *slot = slot_of(fd);
+	return slot && atomic_load_explicit(slot, memory_order_acquire);
+}
+
+struct egret_conn *egret_conn_get(int fd)
+{
+	conn_slot *slot = slot_of(fd);
+	struct egret_conn *conn = slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
+	while (conn) {
+		unsigned refs = atomic_load(&conn->refs);
+		while (refs != 0 && !atomic_compare_exchange_weak(&conn->refs, &refs, refs + 1))
+			;
+		struct egret_conn *again = atomic_load_explicit(slot, memory_order_acquire);
+		if (refs != 0 && again == conn)
+			return conn;
+		if (refs != 0)
+			egret_conn_put(conn);
+		conn = again;
+	}
+	return NULL;
+}
+
+static _Atomic long *owner_word(void)
+{
+	for (struct owner_page *page = owner_pages; page; page = page->next)
+		for (unsigned i = 0; i < OWNERS; i++)
+			if (!(page->used[i / 64] & (UINT64_C(1) << (i % 64)))) {
+				page->used[i / 64] |= UINT64_C(1) << (i % 64);
+				return &page->words[i];
+			}
+	struct owner_page *page = calloc(1, sizeof *page);
+	void *words = mmap(NULL, OWNERS * sizeof(long), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!page || words == MAP_FAILED) {
+		free(page);
+		return NULL;
+	}
+	page->words = words;
+	page->next = owner_pages;
+	page->used[0] = 1;
+	owner_pages = page;
+	return &page->words[0];
+}
+
+static void owner_word_free(_Atomic long *word)
+{
+	for (struct owner_page *page = owner_pages; page; page = page->next)
+		if (word >= page->words && word < page->words + OWNERS) {
+			size_t i = (size_t)(word - page->words);
+			page->used[i / 64] &= ~(UINT64_C(1) << (i % 64));
+		}
+}
+
+static struct pooled *pool_take(void)
+{
+	struct pooled *item = pool_free;
+	if (item) {
+		pool_free = item->next_free;
+		return item;
+	}
+	item = calloc(1, sizeof *item);
+	if (item) {
+		item->next_all = pool_all;
+		pool_all = item;
+	}
+	return item;
+}
+
+struct egret_conn *egret_conn_new(void)
+{
+	pthread_mutex_lock(&registry_lock);
+	struct pooled *item = pool_take();
+	_Atomic long *owner = item ? owner_word() : NULL;
+	if (item && !owner) {
+		item->next_free = pool_free;
+		pool_free = item;
+	}
+	pthread_mutex_unlock(&registry_lock);
+	if (!item || !owner)
+		return NULL;
+	struct egret_conn *conn = &item->conn;
+	memset((char *)conn + sizeof conn->refs, 0, sizeof *conn - sizeof conn->refs);
+	pthread_mutex_init(&conn->http_lock, NULL);
+	pthread_mutex_init(&conn->step_lock, NULL);
+	conn->owner = owner;
+	atomic_store(owner, egret_raw(SYS_getpid, 0, 0, 0, 0));
+	atomic_store(&conn->lowat, 1);
+	atomic_store(&conn->refs, 1);
+	return conn;
+}
+
+static void conn_release(struct egret_conn *conn)
+{
+	egret_connect_release(conn);
+	pthread_mutex_destroy(&conn->http_lock);
+	pthread_mutex_destroy(&conn->step_lock);
+	pthread_mutex_lock(&registry_lock);
+	owner_word_free(conn->owner);
+	struct pooled *item = (struct pooled *)conn;
+	item->next_free = pool_free;
+	pool_free = item;
+	pthread_mutex_unlock(&registry_lock);
+}
+
+void egret_conn_put(struct egret_conn *conn)
+{
+	if (conn && atomic_fetch_sub(&conn->refs, 1) == 1)
+		conn_release(conn);
+}
+
+static conn_slot *slot_make(int fd)
+{
+	if (fd < 0 || fd >= CHUNK * CHUNKS)
+		return NULL;
+	conn_slot *chunk = atomic_load(&chunks[fd / CHUNK]);
+	if (!chunk) {
+		chunk = calloc(CHUNK, sizeof *chunk);
+		if (!chunk)
+			return NULL;
+		atomic_store_explicit(&chunks[fd / CHUNK], chunk, memory_order_release);
+	}
+	return &chunk[fd % CHUNK];
+}
+
+int egret_conn_set(int fd, struct egret_conn *conn)
+{
+	pthread_mutex_lock(&registry_lock);
+	conn_slot *slot = slot_make(fd);
+	struct egret_conn *old = NULL;
+	if (slot) {
+		atomic_fetch_add(&conn->refs, 1);
+		atomic_fetch_add(&conn->fd_count, 1);
+		old = atomic_exchange(slot, conn);
+		if (!old)
+			atomic_fetch_add(&egret_conn_live, 1);
+	}
+	pthread_mutex_unlock(&registry_lock);
+	if (old) {
+		atomic_fetch_sub(&old->fd_count, 1);
+		egret_conn_put(old);
+	}
+	return slot ? 0 : -ENOMEM;
+}
+
+struct egret_conn *egret_conn_take(int fd)
+{
+	conn_slot *slot = slot_of(fd);
+	if (!slot || !atomic_load(slot))
+		return NULL;
+	pthread_mutex_lock(&registry_lock);
+	struct egret_conn *conn = atomic_exchange(slot, NULL);
+	if (conn) {
+		atomic_fetch_sub(&egret_conn_live, 1);
+		atomic_fetch_sub(&conn->fd_count, 1);
+	}
+	pthread_mutex_unlock(&registry_lock);
+	return conn;
+}
+
+bool egret_conn_own(struct egret_conn *conn)
+{
+	long self = egret_raw(SYS_getpid, 0, 0, 0, 0);
+	long owner = atomic_load(conn->owner);
+	if (owner == self)
+		return true;
+	if (owner == 0 && atomic_compare_exchange_strong(conn->owner, &owner, self))
+		return true;
+	if (owner == self)
+		return true;
+	egret_say_once(2, "egret: a connection to %s is used by process %ld as well as this one: TLS cannot be shared by two processes; "
+			  "the first to use it after the fork keeps it", conn->host, owner);
+	return false;
+}
+
+void egret_conn_before_fork(void)
+{
+	pthread_mutex_lock(&registry_lock);
+	for (struct pooled *item = pool_all; item; item = item->next_all)
+		if (atomic_load(&item->conn.refs) != 0) {
+			long self = egret_raw(SYS_getpid, 0, 0, 0, 0);
+			atomic_compare_exchange_strong(item->conn.owner, &self, 0);
+		}
+}
+
+void egret_conn_after_fork(void) { pthread_mutex_unlock(&registry_lock); }

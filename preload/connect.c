@@ -1,0 +1,154 @@
+/* A connection under way: TCP, then TLS, step by step, for programs that wait in connect and for those that do not. */
+#include "connect.h"
+
+#include "engine_load.h"
+#include "guard.h"
+#include "ready.h"
+#include "real.h"
+#include "runtime.h"
+#include "say.h"
+
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+void egret_connect_release(struct egret_conn *conn)
+{
+	egret_guard_enter();
+	if (conn->wrapped)
+		egret_wire_free(&conn->wire);
+	egret_policy_unref(conn->policy);
+	conn->policy = NULL;
+	egret_guard_leave();
+}
+
+int egret_connect_time_left(const struct egret_conn *conn)
+{
+	int64_t left = conn->deadline_us - egret_now_us();
+	return left <= 0 ? 0 : (int)((left + 999) / 1000);
+}
+
+static void fill_event(const struct egret_conn *conn, struct egret_event *event, char address[EGRET_ADDR_TEXT])
+{
+	egret_event_init(event, EGRET_EVENT_TLS);
+	event->entry = conn->entry->name;
+	event->protocol = egret_protocol_name(conn->entry->protocol);
+	event->host = conn->host[0] ? conn->host : NULL;
+	event->port = conn->asked_port;
+	event->address = egret_addr_format(&conn->dialled, conn->dialled_port, address);
+	event->handshake_ms = (double)(egret_now_us() - conn->started_us) / 1000.0;
+}
+
+static void log_opened(struct egret_conn *conn)
+{
+	struct egret_event event;
+	struct egret_tls_info info;
+	char address[EGRET_ADDR_TEXT];
+	memset(&info, 0, sizeof info);
+	conn->wire.engine->info(conn->wire.tls, &info);
+	fill_event(conn, &event, address);
+	event.tls_version = info.version;
+	event.tls_cipher = info.cipher;
+	event.tls_alpn = info.alpn;
+	event.tls_peer = info.peer[0] ? info.peer : NULL;
+	event.tls_not_after = info.not_after[0] ? info.not_after : NULL;
+	event.tls_resumed = info.resumed;
+	egret_runtime_log(conn->policy, &event);
+	if (conn->entry->settings->verify == EGRET_VERIFY_NONE)
+		egret_say("egret: entry [%s] (%s:%u): the certificate of %s was not verified: tls_verify = none", conn->entry->name,
+			  conn->entry->file, conn->entry->line, conn->host);
+}
+
+static void log_failed(struct egret_conn *conn, int error)
+{
+	struct egret_event event;
+	char address[EGRET_ADDR_TEXT], text[1024];
+	const char *cause = conn->wire.failure.text[0] ? conn->wire.failure.text : strerror(error);
+	fill_event(conn, &event, address);
+	snprintf(text, sizeof text, "TLS to %s (%s) failed: %s", conn->host[0] ? conn->host : "the address", address, cause);
+	event.error = text;
+	egret_runtime_log(conn->policy, &event);
+	egret_say("egret: entry [%s] (%s:%u): %s", conn->entry->name, conn->entry->file, conn->entry->line, text);
+}
+
+/* The connection will never carry a byte: neither ours, nor, by mistake, the program's plaintext. */
+static int fail(struct egret_conn *conn, int error, bool tls)
+{
+	if (tls)
+		log_failed(conn, error);
+	atomic_store(&conn->connect_errno, error);
+	atomic_store(&conn->state, EGRET_CONN_FAILED);
+	real.shutdown(conn->wire.fd, SHUT_RDWR);
+	egret_ready_connect_ended(conn);
+	return -error;
+}
+
+static int opened(struct egret_conn *conn)
+{
+	int off = 0;
+	if (!conn->nodelay)
+		real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+	log_opened(conn);
+	atomic_store(&conn->state, EGRET_CONN_OPEN);
+	egret_ready_connect_ended(conn);
+	return 0;
+}
+
+static int step_tcp(struct egret_conn *conn)
+{
+	struct pollfd pfd = { .fd = conn->wire.fd, .events = POLLOUT };
+	int error = 0;
+	socklen_t size = sizeof error;
+	conn->wire.wants = POLLOUT;
+	if (real.poll(&pfd, 1, 0) <= 0)
+		return egret_connect_time_left(conn) > 0 ? -EAGAIN : fail(conn, ETIMEDOUT, false);
+	real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (error)
+		return fail(conn, error, false);
+	conn->deadline_us = egret_now_us() + (int64_t)conn->entry->settings->handshake_timeout_ms * 1000;
+	atomic_store(&conn->state, EGRET_CONN_HANDSHAKING);
+	return 0;
+}
+
+static int step_tls(struct egret_conn *conn)
+{
+	int result = egret_wire_handshake(&conn->wire);
+	if (result == 0)
+		return opened(conn);
+	if (result != -EAGAIN)
+		return fail(conn, -result, true);
+	if (egret_connect_time_left(conn) > 0)
+		return -EAGAIN;
+	snprintf(conn->wire.failure.text, sizeof conn->wire.failure.text,
+		 "the handshake did not end within %u ms; to wait longer, set tls_handshake_timeout", conn->entry->settings->handshake_timeout_ms);
+	return fail(conn, ETIMEDOUT, true);
+}
+
+static int step_locked(struct egret_conn *conn)
+{
+	int result = 0;
+	if (atomic_load(&conn->state) == EGRET_CONN_CONNECTING)
+		result = step_tcp(conn);
+	if (result == 0 && atomic_load(&conn->state) == EGRET_CONN_HANDSHAKING)
+		result = step_tls(conn);
+	if (result == 0 && atomic_load(&conn->state) == EGRET_CONN_FAILED)
+		result = -ECONNABORTED;
+	return result;
+}
+
+int egret_connect_step(struct egret_conn *conn)
+{
+	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
+		return 0;
+	if (!egret_conn_own(conn))
+		return -EIO;
+	egret_guard_enter();
+	int saved = errno;
+	pthread_mutex_lock(&conn->step_lock);
+	int result = step_locked(conn);
+	pthread_mutex_unlock(&conn->step_lock);
+	errno = saved;
+	egret_guard_leave();
+	return result;
+}

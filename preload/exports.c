@@ -1,0 +1,112 @@
+/* The symbols that libegret.so puts in front of the libc's: the only file that defines public functions.
+ *
+ * Compiled with -U_FORTIFY_SOURCE (a fortified build would rename or drop exports). Each export starts the library if it must,
+ * takes the kernel's path while the library is inside itself, and otherwise calls its handler.
+ */
+#include "guard.h"
+#include "hooks.h"
+#include "real.h"
+#include "runtime.h"
+
+#include "policy/raw.h"
+
+#include <alloca.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static long raw_result(long result)
+{
+	if (result >= -4095 && result < 0) {
+		errno = (int)-result;
+		return -1;
+	}
+	return result;
+}
+
+static inline bool ready(void)
+{
+	if (__builtin_expect(!atomic_load_explicit(&egret_started, memory_order_acquire), 0) && !egret_start())
+		return false;
+	return !egret_guard_inside();
+}
+
+#define RAW(nr, a, b, c, d) raw_result(egret_raw(nr, a, b, c, d))
+#define RAW6(nr, a, b, c, d, e, f) raw_result(egret_raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
+#define FAIL(value) (errno = ENOSYS, value)
+
+#define HOOK(ret, name, handler, params, args, early)                                                                                  \
+	EXPORT ret name params;                                                                                                        \
+	EXPORT ret name params                                                                                                         \
+	{                                                                                                                              \
+		if (!ready())                                                                                                          \
+			return (ret)early;                                                                                             \
+		return egret_on_##handler args;                                                                                        \
+	}
+#define HAND(ret, name, params, early) EXPORT ret name params;
+#include "hooks.def"
+#undef HOOK
+#undef HAND
+
+/* ---- variadic functions ---- */
+
+/* Counts the arguments of an execl-like list that starts with FIRST; the list must be started anew to copy them. */
+static size_t count_list(const char *first, va_list list)
+{
+	size_t count = 0;
+	for (const char *arg = first; arg; arg = va_arg(list, const char *))
+		count++;
+	return count;
+}
+
+/* LIST by address: the caller goes on reading behind the NULL (execle's environment), on every ABI. */
+static void copy_list(char **argv, const char *first, va_list *list)
+{
+	size_t i = 0;
+	for (const char *arg = first; arg; arg = va_arg(*list, const char *))
+		argv[i++] = (char *)(uintptr_t)arg;
+	argv[i] = NULL;
+}
+
+#define GATHER(argv, first)                                                                                                            \
+	va_list list;                                                                                                                  \
+	va_start(list, first);                                                                                                         \
+	size_t count = count_list(first, list);                                                                                        \
+	va_end(list);                                                                                                                  \
+	char **argv = alloca((count + 1) * sizeof *argv);                                                                              \
+	va_start(list, first);                                                                                                         \
+	copy_list(argv, first, &list)
+
+int execl(const char *path, const char *arg, ...)
+{
+	GATHER(argv, arg);
+	va_end(list);
+	return ready() ? egret_on_execv(path, argv) : (int)FAIL(-1);
+}
+
+int execlp(const char *file, const char *arg, ...)
+{
+	GATHER(argv, arg);
+	va_end(list);
+	return ready() ? egret_on_execvp(file, argv) : (int)FAIL(-1);
+}
+
+int execle(const char *path, const char *arg, ...)
+{
+	GATHER(argv, arg);
+	char *const *envp = va_arg(list, char *const *);
+	va_end(list);
+	return ready() ? egret_on_execve(path, argv, envp) : (int)RAW(SYS_execve, path, argv, envp, 0);
+}
+
+long syscall(long number, ...)
+{
+	long args[6];
+	va_list list;
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		args[i] = va_arg(list, long); /* whatever the registers hold: the kernel reads only what it needs */
+	va_end(list);
+	if (!ready())
+		return RAW6(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	return egret_on_syscall(number, args);
+}

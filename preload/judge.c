@@ -1,0 +1,142 @@
+#include "judge.h"
+
+#include "guard.h"
+#include "names.h"
+#include "real.h"
+#include "resolv_conf.h"
+#include "runtime.h"
+#include "say.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+#define DNS_PORT 53
+
+const char *egret_judged_protocol(const struct egret_judged *judged)
+{
+	if (judged->verdict.entry)
+		return egret_protocol_name(judged->verdict.entry->protocol);
+	switch (judged->request.transport) {
+	case EGRET_STREAM:
+		return "tcp";
+	case EGRET_DATAGRAM:
+		return "udp";
+	case EGRET_LOCAL:
+		return "unix";
+	}
+	return "tcp";
+}
+
+static const char *transport_name(enum egret_transport transport)
+{
+	return transport == EGRET_STREAM ? "tcp" : transport == EGRET_DATAGRAM ? "udp" : "unix";
+}
+
+static void log_verdict(const struct egret_judged *judged, const struct egret_endpoint *dialled)
+{
+	struct egret_event event;
+	char address[EGRET_ADDR_TEXT];
+	egret_event_init(&event, EGRET_EVENT_CONNECT);
+	event.verdict = &judged->verdict;
+	event.protocol = egret_judged_protocol(judged);
+	event.host = judged->name[0] ? judged->name : judged->request.path;
+	event.port = judged->request.port;
+	event.ambiguous = judged->others[0] ? judged->others : NULL;
+	if (dialled)
+		event.address = egret_addr_format(&dialled->addr, dialled->port, address);
+	else if (judged->request.addr.family != EGRET_NO_ADDR)
+		event.address = egret_addr_format(&judged->request.addr, judged->request.port, address);
+	egret_runtime_log(judged->policy, &event);
+}
+
+static void deny(struct egret_judged *judged)
+{
+	judged->denied = egret_policy_defaults(judged->policy)->deny_errno;
+	log_verdict(judged, NULL);
+	egret_say_denied(transport_name(judged->request.transport), judged->name[0] ? judged->name : judged->request.path,
+			 &judged->request.addr, judged->request.port, &judged->verdict);
+}
+
+/* Unix sockets are the machine's inside: only an entry with action = deny refuses one here. */
+static void judge_local(struct egret_judged *judged, const struct sockaddr_un *un, socklen_t len)
+{
+	static __thread char path[sizeof un->sun_path + 2];
+	size_t size = len - offsetof(struct sockaddr_un, sun_path);
+	if (size == 0)
+		return;
+	memcpy(path, un->sun_path, size);
+	path[size] = '\0';
+	if (path[0] == '\0')
+		path[0] = '@';
+	judged->request.transport = EGRET_LOCAL;
+	judged->request.path = path;
+	judged->verdict = egret_decide(judged->policy, &judged->request, egret_runtime.mode);
+	if (!judged->verdict.allow && judged->verdict.reason == EGRET_REASON_DENY_ENTRY)
+		deny(judged);
+}
+
+/* The resolvers of resolv.conf are open on port 53, to look names up; nothing else is without an entry. */
+static bool is_resolver(const struct egret_judged *judged)
+{
+	return judged->request.port == DNS_PORT && judged->verdict.reason == EGRET_REASON_NO_ENTRY &&
+	       egret_resolv_conf_has(&judged->request.addr);
+}
+
+static void judge_internet(struct egret_judged *judged)
+{
+	struct egret_request *request = &judged->request;
+	request->transport = judged->type == SOCK_STREAM ? EGRET_STREAM : EGRET_DATAGRAM;
+	if (egret_names_find(&request->addr, judged->name, judged->others, sizeof judged->others)) {
+		request->host = judged->name;
+		request->host_len = strlen(judged->name);
+	}
+	judged->verdict = egret_decide(judged->policy, request, egret_runtime.mode);
+	if (!judged->verdict.allow && is_resolver(judged)) {
+		judged->verdict.allow = true;
+		judged->verdict.reason = EGRET_REASON_INTERNAL;
+	}
+	if (!judged->verdict.allow)
+		deny(judged);
+}
+
+/* Families that carry nothing off the machine. Everything else that is not IP is refused: what cannot be judged is denied. */
+static bool is_local_family(int family)
+{
+	return family == AF_NETLINK || family == AF_ALG;
+}
+
+void egret_judge(struct egret_judged *judged, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	memset(judged, 0, sizeof *judged);
+	if (!addr || len < sizeof(sa_family_t) || is_local_family(addr->sa_family))
+		return; /* the kernel answers */
+	socklen_t size = sizeof judged->type;
+	if (real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &judged->type, &size) != 0)
+		return; /* not a socket: the kernel says so */
+	size = sizeof judged->domain;
+	real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &judged->domain, &size);
+	egret_guard_enter();
+	judged->policy = egret_runtime_policy();
+	if (!judged->policy)
+		judged->denied = EACCES;
+	else if (addr->sa_family == AF_UNIX && len <= sizeof(struct sockaddr_un))
+		judge_local(judged, (const struct sockaddr_un *)addr, len);
+	else if (egret_addr_from_sockaddr(addr, len, &judged->request.addr, &judged->request.port))
+		judge_internet(judged);
+	else if (addr->sa_family != AF_INET && addr->sa_family != AF_INET6)
+		judged->denied = EACCES;
+	egret_guard_leave();
+}
+
+void egret_judged_log(const struct egret_judged *judged, const struct egret_endpoint *dialled)
+{
+	egret_guard_enter();
+	log_verdict(judged, dialled);
+	egret_guard_leave();
+}
+
+void egret_judged_end(struct egret_judged *judged)
+{
+	egret_policy_unref(judged->policy);
+	judged->policy = NULL;
+}

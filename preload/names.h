@@ -1,0 +1,20 @@
+/* Which name was asked for an address (design section 4): this thread's latest, then the process's, then the run's.
+ *
+ * Bounded: 4096 addresses, the least recently remembered goes first; 4 names an address. Under `egret run` each new pair is appended to a file
+ * in the run's private directory and read from there by the other processes of the tree. All functions are thread-safe.
+ */
+#ifndef EGRET_NAMES_H
+#define EGRET_NAMES_H
+
+#include "policy/policy.h"
+
+/* NAME is canonical. */
+void egret_names_remember(const struct egret_addr *addr, const char *name);
+
+/* The name of ADDR into NAME; false when none is known. OTHERS (may be NULL) receives the other names it has, comma separated. */
+bool egret_names_find(const struct egret_addr *addr, char name[EGRET_NAME_MAX], char *others, size_t others_size);
+
+void egret_names_before_fork(void);
+void egret_names_after_fork(void);
+
+#endif

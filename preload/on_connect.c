@@ -1,0 +1,261 @@
+/* connect and its like: find the name, decide, dial, originate. */
+#include "connect.h"
+#include "engine_load.h"
+#include "guard.h"
+#include "hooks.h"
+#include "judge.h"
+#include "ready.h"
+#include "real.h"
+#include "runtime.h"
+#include "say.h"
+#include "tls_contexts.h"
+
+#include <netinet/tcp.h>
+#include <string.h>
+
+#define MAX_ENDPOINTS 16
+
+int egret_connect_judge_send(int fd, const struct sockaddr *to, socklen_t len)
+{
+	struct egret_judged judged;
+	egret_judge(&judged, fd, to, len);
+	/* An address in a send on a stream socket is a fast open: it would carry plaintext before any handshake. */
+	if (!judged.denied && judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE)
+		judged.denied = EOPNOTSUPP;
+	egret_judged_end(&judged);
+	return judged.denied;
+}
+
+static bool is_blocking(int fd)
+{
+	int flags = real.fcntl(fd, F_GETFL);
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+/* Would every handler that the program installed restart a call it interrupts? Then connect goes on, as the kernel's would. */
+static bool signals_restart(void)
+{
+	for (int number = 1; number < NSIG; number++) {
+		struct sigaction action;
+		if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
+		    !(action.sa_flags & SA_RESTART))
+			return false;
+	}
+	return true;
+}
+
+/* Drives the handshake to its end for a program that waits in connect. 0 or a positive errno. */
+static int handshake_blocking(struct egret_conn *conn)
+{
+	int result;
+	while ((result = egret_connect_step(conn)) == -EAGAIN) {
+		struct pollfd pfd = { .fd = conn->wire.fd, .events = conn->wire.wants };
+		int n = real.poll(&pfd, 1, egret_connect_time_left(conn));
+		if (n < 0 && errno == EINTR && !signals_restart())
+			return EINTR; /* the handshake goes on at the next call, like an interrupted TCP connect */
+	}
+	return -result;
+}
+
+static struct egret_tls *open_tls(const struct egret_engine *engine, const struct egret_judged *judged, struct egret_tls_error *error)
+{
+	char text[EGRET_ADDR_TEXT];
+	const struct egret_entry *entry = judged->verdict.entry;
+	const char *host = judged->name[0] && judged->verdict.by_host ? judged->name : egret_addr_format(&judged->request.addr, -1, text);
+	return egret_tls_contexts_open(engine, judged->policy, entry->settings, host, judged->request.port, error);
+}
+
+/* What does not even begin: no engine, an unusable CA or key. One line, the errno of its class. */
+static int refuse(const struct egret_judged *judged, const struct egret_tls_error *error)
+{
+	struct egret_event event;
+	egret_event_init(&event, EGRET_EVENT_TLS);
+	event.entry = judged->verdict.entry->name;
+	event.host = judged->name[0] ? judged->name : NULL;
+	event.port = judged->request.port;
+	event.error = error->text;
+	egret_runtime_log(judged->policy, &event);
+	egret_say("egret: entry [%s] (%s:%u): %s", judged->verdict.entry->name, judged->verdict.entry->file, judged->verdict.entry->line,
+		  error->text);
+	int code = egret_tls_errno(error->failure);
+	return code ? code : EACCES;
+}
+
+static struct egret_conn *conn_for(int fd, const struct egret_judged *judged)
+{
+	struct egret_conn *conn = egret_conn_new();
+	if (!conn)
+		return NULL;
+	conn->policy = egret_policy_ref(judged->policy);
+	conn->entry = judged->verdict.entry;
+	conn->asked = judged->request.addr;
+	conn->asked_port = judged->request.port;
+	conn->domain = judged->domain;
+	conn->wire.fd = fd;
+	memcpy(conn->host, judged->name, sizeof conn->host);
+	return conn;
+}
+
+/* A conn whose TLS is ready to begin. NULL: *CODE is the errno. */
+static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged, int *code)
+{
+	struct egret_tls_error error = { 0 };
+	const struct egret_engine *engine = egret_engine_load(&error);
+	struct egret_tls *tls = engine ? open_tls(engine, judged, &error) : NULL;
+	if (!tls) {
+		*code = refuse(judged, &error);
+		return NULL;
+	}
+	struct egret_conn *conn = conn_for(fd, judged);
+	if (!conn) {
+		engine->free(tls);
+		*code = ENOMEM;
+		return NULL;
+	}
+	egret_wire_init(&conn->wire, fd, engine, tls, conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+	conn->wrapped = true;
+	return conn;
+}
+
+static void prepare_socket(struct egret_conn *conn)
+{
+	int fd = conn->wire.fd, on = 1, was = 0;
+	socklen_t size = sizeof was;
+	real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &size);
+	conn->nodelay = was != 0;
+	if (!was)
+		real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	int flags = real.fcntl(fd, F_GETFD);
+	atomic_store(&conn->cloexec, flags >= 0 && (flags & FD_CLOEXEC));
+	real.fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Dials the endpoints in turn until one answers or is under way. 0, or the positive errno of the last. */
+static int dial(int fd, const struct egret_judged *judged, struct egret_endpoint *dialled)
+{
+	struct egret_endpoint endpoints[MAX_ENDPOINTS];
+	size_t count = egret_dial(&judged->verdict, &judged->request, endpoints, MAX_ENDPOINTS);
+	int code = EADDRNOTAVAIL;
+	for (size_t i = 0; i < count && i < MAX_ENDPOINTS; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = egret_addr_to_sockaddr(&endpoints[i].addr, endpoints[i].port, judged->domain, &ss);
+		if (len == 0)
+			continue;
+		*dialled = endpoints[i];
+		code = real.connect(fd, (struct sockaddr *)&ss, len) == 0 ? 0 : errno;
+		if (code == 0 || code == EINPROGRESS || code == EINTR || code == EISCONN || code == EALREADY)
+			break;
+	}
+	return code;
+}
+
+/* The registry knows FD as CONN; before that nothing was dialled, so that no byte can pass it by. */
+static int originate(int fd, const struct egret_judged *judged)
+{
+	int code = 0;
+	egret_guard_enter();
+	struct egret_conn *conn = wrapped_conn(fd, judged, &code);
+	egret_guard_leave();
+	if (!conn)
+		return code;
+	bool blocking = is_blocking(fd);
+	struct egret_endpoint dialled = { 0 };
+	atomic_store(&conn->state, EGRET_CONN_CONNECTING);
+	conn->started_us = egret_now_us();
+	conn->deadline_us = INT64_MAX / 2;
+	prepare_socket(conn);
+	code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &dialled) : ENOMEM;
+	conn->dialled = dialled.addr;
+	conn->dialled_port = dialled.port;
+	egret_judged_log(judged, &dialled);
+	if (code == 0 && blocking)
+		code = handshake_blocking(conn);
+	else if (code == 0)
+		code = EINPROGRESS;
+	if (code == EINPROGRESS || code == EINTR)
+		egret_ready_connect_started(fd, conn);
+	else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING)
+		egret_conn_put(egret_conn_take(fd)); /* nothing was dialled: the socket is as it was, the program may try again */
+	egret_conn_put(conn);
+	return code;
+}
+
+/* A plain connection that is dialled elsewhere is remembered for getpeername; any other leaves no trace. */
+static int connect_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
+{
+	struct egret_endpoint dialled = { 0 };
+	const struct egret_entry *entry = judged->verdict.entry;
+	if (!entry || (!entry->connect_port && !entry->endpoint_count)) {
+		dialled.addr = judged->request.addr;
+		dialled.port = judged->request.port;
+		if (dialled.addr.family != EGRET_NO_ADDR)
+			egret_judged_log(judged, &dialled);
+		return real.connect(fd, addr, len) == 0 ? 0 : errno;
+	}
+	int code = dial(fd, judged, &dialled);
+	egret_judged_log(judged, &dialled);
+	return code;
+}
+
+/* A second connect on a socket that is under way or done: as TCP answers it. */
+static int connect_again(struct egret_conn *conn)
+{
+	int result = egret_connect_step(conn);
+	if (result == -EAGAIN)
+		return EALREADY;
+	if (result < 0) {
+		int error = atomic_exchange(&conn->connect_errno, 0);
+		return error ? error : ECONNABORTED;
+	}
+	return atomic_exchange(&conn->reported, true) ? EISCONN : 0;
+}
+
+static int finish(int code)
+{
+	if (code == 0)
+		return 0;
+	errno = code;
+	return -1;
+}
+
+int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct egret_conn *conn = egret_conn_get(fd);
+	if (conn && addr && len >= sizeof(sa_family_t) && addr->sa_family != AF_UNSPEC) {
+		int code = connect_again(conn);
+		egret_conn_put(conn);
+		return finish(code);
+	}
+	egret_conn_put(conn);
+	if (addr && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC) {
+		egret_conn_put(egret_conn_take(fd)); /* connect(AF_UNSPEC) dissolves the association, connect(2) */
+		return real.connect(fd, addr, len);
+	}
+	struct egret_judged judged;
+	int code;
+	egret_judge(&judged, fd, addr, len);
+	if (judged.denied)
+		code = judged.denied;
+	else if (judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE && judged.type == SOCK_STREAM)
+		code = originate(fd, &judged);
+	else
+		code = connect_plain(fd, &judged, addr, len);
+	egret_judged_end(&judged);
+	return finish(code);
+}
+
+int egret_on_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct egret_conn *conn = egret_conn_get(fd);
+	int result = real.getpeername(fd, addr, len);
+	if (conn && result == 0 && addr && len) {
+		struct sockaddr_storage ss;
+		socklen_t full = egret_addr_to_sockaddr(&conn->asked, conn->asked_port, conn->domain, &ss);
+		if (full) {
+			memcpy(addr, &ss, full < *len ? full : *len);
+			*len = full;
+		}
+	}
+	egret_conn_put(conn);
+	return result;
+}

@@ -1,0 +1,208 @@
+/* New programs: the environment that keeps a process covered survives whatever the program did to it. */
+#include "guard.h"
+#include "hooks.h"
+#include "real.h"
+#include "runtime.h"
+
+#include <alloca.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROW_PRELOAD, ROW_CONFIG, ROW_MODE, ROW_LOG, ROW_FORMAT, ROW_RUN, ROWS };
+
+static const char *const row_names[ROWS] = { "LD_PRELOAD", "EGRET_CONFIG", "EGRET_MODE", "EGRET_LOG", "EGRET_LOG_FORMAT", "EGRET_RUN" };
+
+/* What each variable must be; NULL: it must not be there. LD_PRELOAD is handled apart. */
+static const char *row_value(int row)
+{
+	const char *const values[ROWS] = { egret_runtime.preload, egret_runtime.config, egret_runtime.mode_text, egret_runtime.log,
+					   egret_runtime.log_format, egret_runtime.run_dir };
+	return values[row][0] ? values[row] : NULL;
+}
+
+static int row_of(const char *variable)
+{
+	size_t length = strcspn(variable, "=");
+	for (int i = 0; i < ROWS; i++)
+		if (strlen(row_names[i]) == length && memcmp(variable, row_names[i], length) == 0)
+			return i;
+	return -1;
+}
+
+/* Does the list name the library as its own word? */
+static bool names_library(const char *list)
+{
+	size_t want = strlen(egret_runtime.preload);
+	while (*list) {
+		list += strspn(list, " :");
+		size_t length = strcspn(list, " :");
+		if (length == want && memcmp(list, egret_runtime.preload, length) == 0)
+			return true;
+		list += length;
+	}
+	return false;
+}
+
+static bool row_is_right(int row, const char *variable)
+{
+	const char *value = variable + strlen(row_names[row]) + 1, *want = row_value(row);
+	if (row == ROW_PRELOAD)
+		return !want || names_library(value);
+	return want && strcmp(value, want) == 0;
+}
+
+/* Is ENVP as it must be already? The common case, and free. */
+static bool environment_is_right(char *const envp[])
+{
+	unsigned seen = 0;
+	for (char *const *it = envp; it && *it; it++) {
+		int row = row_of(*it);
+		if (row < 0)
+			continue;
+		if (!row_is_right(row, *it) || (seen & (1u << row)))
+			return false;
+		seen |= 1u << row;
+	}
+	for (int i = 0; i < ROWS; i++)
+		if (row_value(i) && !(seen & (1u << i)))
+			return false;
+	return true;
+}
+
+/* The text of ENVP's LD_PRELOAD value, "" when there is none. */
+static const char *preload_in(char *const envp[])
+{
+	for (char *const *it = envp; it && *it; it++)
+		if (row_of(*it) == ROW_PRELOAD)
+			return *it + strlen("LD_PRELOAD=");
+	return "";
+}
+
+static size_t environment_count(char *const envp[])
+{
+	size_t count = 0;
+	while (envp && envp[count])
+		count++;
+	return count;
+}
+
+/* Room for the rewritten variables, on the caller's stack: a vfork child must not allocate in its parent. */
+struct rewrite {
+	char **envp; /* environment_count + ROWS + 1 pointers */
+	char *text;  /* rewrite_size bytes */
+};
+
+static size_t rewrite_size(char *const envp[])
+{
+	size_t size = strlen(preload_in(envp)) + 2;
+	for (int i = 0; i < ROWS; i++)
+		size += strlen(row_names[i]) + (row_value(i) ? strlen(row_value(i)) : 0) + 2;
+	return size;
+}
+
+static void rewrite_fill(const struct rewrite *to, char *const envp[])
+{
+	size_t n = 0;
+	char *text = to->text;
+	const char *others = preload_in(envp);
+	for (char *const *it = envp; it && *it; it++)
+		if (row_of(*it) < 0 || (row_of(*it) == ROW_PRELOAD && !row_value(ROW_PRELOAD)))
+			to->envp[n++] = *it;
+	for (int i = 0; i < ROWS; i++) {
+		if (!row_value(i))
+			continue;
+		bool join = i == ROW_PRELOAD && others[0] && !names_library(others);
+		const char *value = i == ROW_PRELOAD && others[0] && names_library(others) ? others : row_value(i);
+		size_t room = strlen(row_names[i]) + strlen(value) + strlen(others) + 3;
+		int length = snprintf(text, room, "%s=%s%s%s", row_names[i], value, join ? ":" : "", join ? others : "");
+		to->envp[n++] = text;
+		text += length + 1;
+	}
+	to->envp[n] = NULL;
+}
+
+/* FIXED is ENVP as it must be: itself, or a rewritten copy on this function's stack. */
+#define FIX_ENVIRONMENT(fixed, given)                                                                                                  \
+	char *const *fixed = (given);                                                                                                  \
+	if (!environment_is_right(fixed)) {                                                                                            \
+		struct rewrite rewrite = { alloca((environment_count(fixed) + ROWS + 1) * sizeof(char *)), alloca(rewrite_size(fixed)) };  \
+		rewrite_fill(&rewrite, fixed);                                                                                         \
+		fixed = rewrite.envp;                                                                                                  \
+	}
+
+int egret_on_execve(const char *path, char *const argv[], char *const envp[])
+{
+	FIX_ENVIRONMENT(fixed, envp);
+	return real.execve(path, argv, fixed);
+}
+
+int egret_on_execv(const char *path, char *const argv[])
+{
+	return egret_on_execve(path, argv, environ);
+}
+
+int egret_on_execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	FIX_ENVIRONMENT(fixed, envp);
+	return real.execvpe(file, argv, fixed);
+}
+
+int egret_on_execvp(const char *file, char *const argv[])
+{
+	return egret_on_execvpe(file, argv, environ);
+}
+
+int egret_on_fexecve(int fd, char *const argv[], char *const envp[])
+{
+	FIX_ENVIRONMENT(fixed, envp);
+	return real.fexecve(fd, argv, fixed);
+}
+
+int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+			 char *const argv[], char *const envp[])
+{
+	FIX_ENVIRONMENT(fixed, envp);
+	return real.posix_spawn(pid, path, actions, attr, argv, fixed);
+}
+
+int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+			  char *const argv[], char *const envp[])
+{
+	FIX_ENVIRONMENT(fixed, envp);
+	return real.posix_spawnp(pid, file, actions, attr, argv, fixed);
+}
+
+/* system and popen hand on the process's own environment from inside the libc: mend that one. */
+static void mend_own_environment(void)
+{
+	if (environment_is_right(environ))
+		return;
+	egret_guard_enter();
+	const char *others = preload_in(environ);
+	for (int i = 0; i < ROWS; i++) {
+		if (!row_value(i)) {
+			if (i != ROW_PRELOAD)
+				unsetenv(row_names[i]);
+		} else if (i == ROW_PRELOAD && others[0]) {
+			char joined[2 * EGRET_PATH_MAX];
+			int n = snprintf(joined, sizeof joined, "%s:%s", row_value(i), others);
+			if (!names_library(others))
+				setenv(row_names[i], n > 0 && (size_t)n < sizeof joined ? joined : row_value(i), 1);
+		} else {
+			setenv(row_names[i], row_value(i), 1);
+		}
+	}
+	egret_guard_leave();
+}
+
+int egret_on_system(const char *command)
+{
+	mend_own_environment();
+	return real.system(command);
+}
+
+FILE *egret_on_popen(const char *command, const char *type)
+{
+	mend_own_environment();
+	return real.popen(command, type);
+}

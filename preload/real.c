@@ -1,0 +1,38 @@
+#include "real.h"
+
+#include "guard.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+
+struct egret_real real;
+
+__thread __attribute__((tls_model("initial-exec"))) unsigned egret_guard_depth;
+
+struct row {
+	const char *name;
+	void **slot;
+};
+
+static const struct row rows[] = {
+#define HOOK(ret, name, handler, params, args, early) { #name, (void **)&real.name },
+#define HAND(ret, name, params, early) { #name, (void **)&real.name },
+#include "hooks.def"
+#undef HOOK
+#undef HAND
+};
+
+bool egret_real_fill(void)
+{
+	static _Atomic bool filled;
+	if (atomic_load_explicit(&filled, memory_order_acquire))
+		return true;
+	if (egret_guard_inside())
+		return false;
+	egret_guard_enter();
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		*rows[i].slot = dlsym(RTLD_NEXT, rows[i].name);
+	egret_guard_leave();
+	atomic_store_explicit(&filled, true, memory_order_release);
+	return true;
+}

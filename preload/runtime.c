@@ -1,0 +1,143 @@
+#include "runtime.h"
+
+#include "guard.h"
+#include "policy/raw.h"
+#include "say.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RELOAD_CHECK_US 500000 /* a change must be seen within 1 s */
+
+static pthread_mutex_t policy_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct egret_policy *policy_now; /* one reference, under policy_lock */
+static int64_t policy_checked_us;
+static bool policy_failed; /* a reload failed and was said */
+
+int64_t egret_now_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void egret_runtime_before_fork(void) { pthread_mutex_lock(&policy_lock); }
+void egret_runtime_after_fork(void) { pthread_mutex_unlock(&policy_lock); }
+
+static void say_errors(const struct egret_err *err, const char *after)
+{
+	char text[1024];
+	for (size_t i = 0; i < err->count; i++) {
+		egret_err_format(err, i, text, sizeof text);
+		egret_say("egret: %s", text);
+	}
+	egret_say("egret: %s", after);
+}
+
+static void log_reload(const struct egret_policy *policy, const char *reason, const char *error)
+{
+	struct egret_event event;
+	egret_event_init(&event, EGRET_EVENT_RELOAD);
+	event.reason = reason;
+	event.error = error;
+	egret_runtime_log(policy, &event);
+}
+
+/* Under policy_lock. */
+static void load_first(void)
+{
+	struct egret_err err = { 0 };
+	if (egret_runtime.config[0] == '\0')
+		egret_err_add(&err, NULL, 0, "no policy: set EGRET_CONFIG or write /etc/egret/egret.ini");
+	else
+		policy_now = egret_policy_load(egret_runtime.config, &err, NULL);
+	if (!policy_now) {
+		say_errors(&err, "the policy did not load: everything external is denied");
+		policy_now = egret_policy_deny_all();
+		policy_failed = true;
+	}
+	egret_err_free(&err);
+}
+
+/* Under policy_lock. The old policy stays when the new one does not load; that is said once. */
+static void load_again(void)
+{
+	struct egret_err err = { 0 };
+	struct egret_policy *fresh = egret_policy_load(egret_runtime.config, &err, NULL);
+	if (fresh) {
+		egret_policy_unref(policy_now);
+		policy_now = fresh;
+		policy_failed = false;
+		log_reload(fresh, "reloaded", NULL);
+	} else if (!policy_failed) {
+		say_errors(&err, "the changed policy did not load: the old one stays in force");
+		policy_failed = true;
+		log_reload(policy_now, "kept the old policy", "the changed policy did not load");
+	}
+	egret_err_free(&err);
+}
+
+struct egret_policy *egret_runtime_policy(void)
+{
+	egret_guard_enter();
+	pthread_mutex_lock(&policy_lock);
+	int64_t now = egret_now_us();
+	if (!policy_now) {
+		load_first();
+		policy_checked_us = now;
+	} else if (now - policy_checked_us >= RELOAD_CHECK_US && egret_runtime.config[0] != '\0') {
+		policy_checked_us = now;
+		if (policy_failed || egret_policy_changed(policy_now))
+			load_again();
+	}
+	struct egret_policy *policy = policy_now ? egret_policy_ref(policy_now) : NULL;
+	pthread_mutex_unlock(&policy_lock);
+	egret_guard_leave();
+	return policy;
+}
+
+static enum egret_log_format format_of(const char *text, enum egret_log_format otherwise)
+{
+	if (strcmp(text, "json") == 0)
+		return EGRET_LOG_JSON;
+	if (strcmp(text, "text") == 0)
+		return EGRET_LOG_TEXT;
+	if (strcmp(text, "envoy") == 0)
+		return EGRET_LOG_ENVOY;
+	return otherwise;
+}
+
+static const char *own_exe(void)
+{
+	static char exe[EGRET_PATH_MAX];
+	if (exe[0] == '\0') {
+		ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+		if (n <= 0)
+			snprintf(exe, sizeof exe, "?");
+	}
+	return exe;
+}
+
+void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event)
+{
+	const struct egret_defaults *defaults = policy ? egret_policy_defaults(policy) : NULL;
+	const char *target = egret_runtime.log[0] ? egret_runtime.log : defaults ? defaults->log : NULL;
+	enum egret_log_format format = format_of(egret_runtime.log_format, defaults ? defaults->log_format : EGRET_LOG_JSON);
+	if (!event->pid)
+		event->pid = (int)egret_raw(SYS_getpid, 0, 0, 0, 0);
+	if (!event->exe)
+		event->exe = own_exe();
+	if (target && strcmp(target, "none") != 0) {
+		int error = egret_log_write(target, format, event);
+		if (error < 0)
+			egret_say_once(1, "egret: cannot write the log %s: %s", target, strerror(-error));
+	}
+	if (egret_runtime.run_dir[0]) {
+		char path[EGRET_PATH_MAX + 8];
+		snprintf(path, sizeof path, "%s/events", egret_runtime.run_dir);
+		egret_log_write(path, EGRET_LOG_JSON, event);
+	}
+}

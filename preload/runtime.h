@@ -1,0 +1,46 @@
+/* What the first covered process fixed for itself and its descendants: policy path, mode, log; and the policy in force.
+ *
+ * egret_start runs once, from the constructor or the first hook, whichever comes first. It reads the environment, resolves the
+ * real functions, and touches neither the policy nor the engine: those wait for the first decision.
+ */
+#ifndef EGRET_RUNTIME_H
+#define EGRET_RUNTIME_H
+
+#include "policy/log.h"
+#include "policy/policy.h"
+
+#include <stdatomic.h>
+
+#define EGRET_PATH_MAX 4096
+
+struct egret_runtime {
+	char config[EGRET_PATH_MAX];   /* absolute; "" when none was found */
+	char log[EGRET_PATH_MAX];      /* EGRET_LOG; "" when the policy says */
+	char log_format[16];           /* EGRET_LOG_FORMAT; "" when the policy says */
+	char mode_text[16];            /* EGRET_MODE; "" when the policy says */
+	char run_dir[EGRET_PATH_MAX];  /* EGRET_RUN; "" outside `egret run` */
+	char preload[EGRET_PATH_MAX];  /* how LD_PRELOAD names this library; "" when it does not */
+	enum egret_mode mode;          /* 0: the policy's */
+};
+
+extern struct egret_runtime egret_runtime;
+extern _Atomic bool egret_started;
+
+/* True once everything below may be used. False: this very thread is still inside the start. */
+bool egret_start(void);
+
+/* The policy in force with a reference; loads it at the first call and again when its files changed (looked at once a second at most).
+ * Never NULL: what cannot be loaded denies everything (egret_policy_deny_all); NULL only when memory is out: deny. */
+struct egret_policy *egret_runtime_policy(void);
+
+/* Monotonic microseconds. */
+int64_t egret_now_us(void);
+
+/* Writes EVENT to the policy's log (or EGRET_LOG) and to the run's event file. */
+void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event);
+
+/* Locks of this file around fork. */
+void egret_runtime_before_fork(void);
+void egret_runtime_after_fork(void);
+
+#endif

@@ -1,0 +1,102 @@
+#include "say.h"
+
+#include "policy/log.h"
+#include "policy/raw.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static dev_t stderr_device;
+static ino_t stderr_inode;
+static bool stderr_known;
+
+void egret_say_start(void)
+{
+	struct stat st;
+	stderr_known = fstat(2, &st) == 0;
+	if (stderr_known) {
+		stderr_device = st.st_dev;
+		stderr_inode = st.st_ino;
+	}
+}
+
+static void write_line(const char *format, va_list list)
+{
+	char text[2048], line[4096];
+	struct stat st;
+	if (!stderr_known || fstat(2, &st) != 0 || st.st_dev != stderr_device || st.st_ino != stderr_inode)
+		return;
+	int n = vsnprintf(text, sizeof text, format, list);
+	if (n < 0)
+		return;
+	egret_escape(text, strlen(text), line, sizeof line - 1);
+	size_t length = strlen(line);
+	line[length] = '\n';
+	(void)egret_raw_write(2, line, length + 1);
+}
+
+void egret_say(const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	write_line(format, list);
+	va_end(list);
+}
+
+void egret_say_once(unsigned key, const char *format, ...)
+{
+	static _Atomic uint64_t said;
+	if (atomic_fetch_or(&said, UINT64_C(1) << (key & 63)) & (UINT64_C(1) << (key & 63)))
+		return;
+	va_list list;
+	va_start(list, format);
+	write_line(format, list);
+	va_end(list);
+}
+
+/* A set of hashes that forgets when it is full: a line too many is better than one too few. */
+static bool first_time(uint64_t hash)
+{
+	static _Atomic uint64_t seen[512];
+	_Atomic uint64_t *slot = &seen[hash % 512];
+	return atomic_exchange(slot, hash) != hash;
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+	const unsigned char *p = data;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ p[i]) * UINT64_C(1099511628211); /* FNV-1a */
+	return hash;
+}
+
+void egret_say_denied(const char *protocol, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict)
+{
+	char target[EGRET_NAME_MAX + 16], where[EGRET_ADDR_TEXT + 4] = "", address[EGRET_ADDR_TEXT], source[512] = "";
+	bool named = host && host[0];
+	bool located = addr && addr->family != EGRET_NO_ADDR;
+	uint64_t hash = hash_bytes(UINT64_C(14695981039346656037), protocol, strlen(protocol));
+	if (named)
+		hash = hash_bytes(hash, host, strlen(host));
+	else if (located)
+		hash = hash_bytes(hash, addr->bytes, sizeof addr->bytes);
+	if (!first_time(hash_bytes(hash, &port, sizeof port) | 1))
+		return;
+	if (named && port)
+		snprintf(target, sizeof target, "%s:%u", host, port);
+	else if (named)
+		snprintf(target, sizeof target, "%s", host);
+	else
+		snprintf(target, sizeof target, "%s", located ? egret_addr_format(addr, port, address) : "?");
+	if (named && located)
+		snprintf(where, sizeof where, " (%s)", egret_addr_format(addr, -1, address));
+	if (verdict->entry)
+		snprintf(source, sizeof source, " (entry [%s], %s:%u)", verdict->entry->name, verdict->entry->file, verdict->entry->line);
+	bool nameable = verdict->reason == EGRET_REASON_NO_ENTRY || verdict->reason == EGRET_REASON_PORT;
+	bool udp = strcmp(protocol, "udp") == 0;
+	egret_say("egret: denied %s %s%s: %s%s%s%s%s%s", protocol, target, where, egret_reason_text(verdict->reason), source,
+		  nameable ? "; to allow it: egret allow " : "", nameable && udp ? "udp://" : "", nameable ? target : "",
+		  nameable && !port ? ":PORT" : "");
+}

@@ -1,0 +1,18 @@
+/* What egret tells a person: single lines on the program's standard error, whole, escaped, never into somebody else's file.
+ *
+ * Descriptor 2 is remembered at start by device and inode; when a program closed or reused it, nothing is written.
+ */
+#ifndef EGRET_SAY_H
+#define EGRET_SAY_H
+
+#include "policy/policy.h"
+
+void egret_say_start(void);
+void egret_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same, once a process for each KEY (1..63). */
+void egret_say_once(unsigned key, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The line of a denial, once a destination and process. HOST or ADDR may be absent; PORT 0: not known. */
+void egret_say_denied(const char *protocol, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict);
+
+#endif

@@ -1,0 +1,134 @@
+/* The start: environment, real functions, fork handlers. Runs before main, or at the first hook when that comes earlier. */
+#include "conn.h"
+#include "engine_load.h"
+#include "guard.h"
+#include "names.h"
+#include "real.h"
+#include "runtime.h"
+#include "say.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct egret_runtime egret_runtime;
+_Atomic bool egret_started;
+
+static void copy(char *to, size_t size, const char *from)
+{
+	if (from && strlen(from) < size)
+		memcpy(to, from, strlen(from) + 1);
+}
+
+static bool take_file(char *to, size_t size, const char *directory, const char *rest)
+{
+	char path[EGRET_PATH_MAX];
+	int n = snprintf(path, sizeof path, "%s%s", directory, rest);
+	if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK) != 0)
+		return false;
+	copy(to, size, path);
+	return true;
+}
+
+static void find_config(void)
+{
+	char *to = egret_runtime.config;
+	size_t size = sizeof egret_runtime.config;
+	const char *given = getenv("EGRET_CONFIG");
+	if (given && given[0]) {
+		char *absolute = given[0] == '/' ? NULL : realpath(given, NULL);
+		copy(to, size, absolute ? absolute : given);
+		free(absolute);
+		return;
+	}
+	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	if (xdg && xdg[0] == '/' && take_file(to, size, xdg, "/egret/egret.ini"))
+		return;
+	if (!(xdg && xdg[0]) && home && home[0] == '/' && take_file(to, size, home, "/.config/egret/egret.ini"))
+		return;
+	take_file(to, size, "/etc/egret/egret.ini", "");
+}
+
+/* The word of LD_PRELOAD that names this library, so that it can be handed on as it was given. */
+static void find_preload(void)
+{
+	const char *list = getenv("LD_PRELOAD");
+	while (list && *list) {
+		list += strspn(list, " :");
+		size_t length = strcspn(list, " :");
+		if (length >= 11 && length < sizeof egret_runtime.preload && memmem(list, length, "libegret.so", 11)) {
+			memcpy(egret_runtime.preload, list, length);
+			egret_runtime.preload[length] = '\0';
+			return;
+		}
+		list += length;
+	}
+}
+
+static enum egret_mode mode_of(const char *text)
+{
+	if (strcmp(text, "audit") == 0)
+		return EGRET_AUDIT;
+	if (strcmp(text, "off") == 0)
+		return EGRET_OFF;
+	return strcmp(text, "enforce") == 0 ? EGRET_ENFORCE : 0;
+}
+
+static void before_fork(void)
+{
+	egret_guard_enter();
+	egret_runtime_before_fork();
+	egret_names_before_fork();
+	egret_conn_before_fork();
+	const struct egret_engine *engine = egret_engine_loaded();
+	if (engine)
+		engine->quiesce();
+}
+
+static void after_fork(void)
+{
+	const struct egret_engine *engine = egret_engine_loaded();
+	if (engine)
+		engine->resume();
+	egret_conn_after_fork();
+	egret_names_after_fork();
+	egret_runtime_after_fork();
+	egret_guard_leave();
+}
+
+static void read_environment(void)
+{
+	find_config();
+	find_preload();
+	copy(egret_runtime.log, sizeof egret_runtime.log, getenv("EGRET_LOG"));
+	copy(egret_runtime.log_format, sizeof egret_runtime.log_format, getenv("EGRET_LOG_FORMAT"));
+	copy(egret_runtime.mode_text, sizeof egret_runtime.mode_text, getenv("EGRET_MODE"));
+	copy(egret_runtime.run_dir, sizeof egret_runtime.run_dir, getenv("EGRET_RUN"));
+	egret_runtime.mode = mode_of(egret_runtime.mode_text);
+}
+
+bool egret_start(void)
+{
+	if (atomic_load_explicit(&egret_started, memory_order_acquire))
+		return true;
+	if (!egret_real_fill())
+		return false;
+	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+	egret_guard_enter();
+	pthread_mutex_lock(&once);
+	if (!atomic_load_explicit(&egret_started, memory_order_acquire)) {
+		egret_say_start();
+		read_environment();
+		pthread_atfork(before_fork, after_fork, after_fork);
+		atomic_store_explicit(&egret_started, true, memory_order_release);
+	}
+	pthread_mutex_unlock(&once);
+	egret_guard_leave();
+	return true;
+}
+
+static __attribute__((constructor)) void constructor(void)
+{
+	egret_start();
+}
