@@ -1,8 +1,10 @@
 /* New programs: the environment that keeps a process covered survives whatever the program did to it. */
+#include "elf.h"
 #include "guard.h"
 #include "hooks.h"
 #include "real.h"
 #include "runtime.h"
+#include "say.h"
 
 #include <alloca.h>
 #include <stdlib.h>
@@ -130,9 +132,51 @@ static void rewrite_fill(const struct rewrite *to, char *const envp[])
 		fixed = rewrite.envp;                                                                                                  \
 	}
 
+/* A program that the library cannot follow into runs without names, TLS and refusals: say so, once a program, and log it. */
+static void report_uncovered(const char *path)
+{
+	char why[256] = "";
+	int saved = errno;
+	if (!path || egret_elf_cover(path, why, sizeof why) != EGRET_UNCOVERED) {
+		errno = saved;
+		return;
+	}
+	egret_guard_enter();
+	struct egret_policy *policy = egret_runtime_policy();
+	struct egret_verdict denied = { 0 };
+	struct egret_event event;
+	egret_event_init(&event, EGRET_EVENT_EXEC);
+	event.verdict = &denied;
+	event.reason = "uncovered";
+	event.path = path;
+	event.error = why;
+	egret_runtime_log(policy, &event);
+	egret_say("egret: %s %s: it runs uncovered; to hold it: egret run --sandbox=require", path, why);
+	egret_policy_unref(policy);
+	egret_guard_leave();
+	errno = saved;
+}
+
+/* The file that execvp(3) would run: FILE itself when it has a slash, else the first executable of that name in PATH. */
+static const char *search_path(const char *file, char found[EGRET_PATH_MAX])
+{
+	const char *list = getenv("PATH");
+	if (!file || strchr(file, '/'))
+		return file;
+	for (list = list ? list : "/bin:/usr/bin"; *list; list += *list == ':') {
+		size_t length = strcspn(list, ":");
+		int n = snprintf(found, EGRET_PATH_MAX, "%.*s%s%s", (int)length, list, length ? "/" : "", file);
+		if (n > 0 && n < EGRET_PATH_MAX && access(found, X_OK) == 0)
+			return found;
+		list += length;
+	}
+	return NULL;
+}
+
 int egret_on_execve(const char *path, char *const argv[], char *const envp[])
 {
 	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(path);
 	return real.execve(path, argv, fixed);
 }
 
@@ -143,7 +187,9 @@ int egret_on_execv(const char *path, char *const argv[])
 
 int egret_on_execvpe(const char *file, char *const argv[], char *const envp[])
 {
+	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(search_path(file, found));
 	return real.execvpe(file, argv, fixed);
 }
 
@@ -154,7 +200,10 @@ int egret_on_execvp(const char *file, char *const argv[])
 
 int egret_on_fexecve(int fd, char *const argv[], char *const envp[])
 {
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(path);
 	return real.fexecve(fd, argv, fixed);
 }
 
@@ -162,13 +211,16 @@ int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_ac
 			 char *const argv[], char *const envp[])
 {
 	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(path);
 	return real.posix_spawn(pid, path, actions, attr, argv, fixed);
 }
 
 int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
 			  char *const argv[], char *const envp[])
 {
+	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(search_path(file, found));
 	return real.posix_spawnp(pid, file, actions, attr, argv, fixed);
 }
 

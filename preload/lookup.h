@@ -1,0 +1,27 @@
+/* One look-up of a host name: judged before a resolver hears of it, remembered when it is answered. Shared by the hooks of the name families. */
+#ifndef EGRET_LOOKUP_H
+#define EGRET_LOOKUP_H
+
+#include "policy/policy.h"
+
+#include <netdb.h>
+
+struct egret_lookup {
+	struct egret_policy *policy; /* referenced; NULL: not judged, or out of memory (then the look-up is denied) */
+	struct egret_verdict verdict;
+	char name[EGRET_NAME_MAX]; /* canonical */
+	bool judged;               /* false: no host name (an address literal, NULL): not ours */
+};
+
+/* Judges ASKED for PORT (0: not known); a denial is logged and said. True: go on. End with egret_lookup_end in both cases. */
+bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t port);
+void egret_lookup_end(struct egret_lookup *lookup);
+
+/* The entry whose `addresses` stand for the name, NULL when the resolver is to be asked. */
+const struct egret_entry *egret_lookup_fixed(const struct egret_lookup *lookup, uint16_t port);
+
+/* Remembers the answers of the resolver under the name that was asked. */
+void egret_lookup_remember(const struct egret_lookup *lookup, const struct addrinfo *list);
+void egret_lookup_remember_addr(const struct egret_lookup *lookup, int family, const void *addr);
+
+#endif
