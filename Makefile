@@ -48,7 +48,9 @@ COMMAND    := $(BUILD)/bin/egret
 PROGRAM_BIN := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(call src,tests/programs))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/unit))
 
-all: $(PRELOAD) $(ENGINE) $(COMMAND) ## build everything
+# The library links once all of its parts stand in the tree.
+LIBRARY_PARTS := $(and $(wildcard preload/wire.c),$(wildcard preload/on_ready.c),$(wildcard policy/decide.c),$(wildcard policy/log.c))
+all: $(if $(LIBRARY_PARTS),$(PRELOAD) $(ENGINE)) $(COMMAND) ## build everything
 
 $(BUILD)/obj/preload/exports.o: EXTRA := -U_FORTIFY_SOURCE
 $(BUILD)/obj/%.o: %.c Makefile VERSION
