@@ -1,0 +1,75 @@
+"""recorder.py PORTFILE WIREFILE [ANSWER | --forward PORT]: keeps every byte that clients send in WIREFILE.
+
+ANSWER is sent once after the first bytes of a connection; the connection is then closed. --forward hands both ways on to
+127.0.0.1:PORT. Each accepted connection is also counted as one line in WIREFILE.connections.
+"""
+import os
+import socket
+import sys
+import threading
+
+
+def announce(path, port):
+    with open(path + ".new", "w") as f:
+        f.write(str(port))
+    os.rename(path + ".new", path)
+
+
+def pump(source, sink, record):
+    try:
+        while data := source.recv(65536):
+            if record:
+                with open(record, "ab", buffering=0) as f:
+                    f.write(data)
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        for s in (source, sink):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def forward(client, port, record):
+    server = socket.create_connection(("127.0.0.1", port))
+    back = threading.Thread(target=pump, args=(server, client, None), daemon=True)
+    back.start()
+    pump(client, server, record)
+    back.join()
+    client.close()
+    server.close()
+
+
+def answer(client, text, record):
+    client.settimeout(20)
+    try:
+        while data := client.recv(65536):
+            with open(record, "ab", buffering=0) as f:
+                f.write(data)
+            if text:
+                client.sendall(text)
+                client.shutdown(socket.SHUT_WR)
+                text = b""
+    except OSError:
+        pass
+    client.close()
+
+
+def main():
+    port_file, wire = sys.argv[1:3]
+    rest = sys.argv[3:]
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    announce(port_file, listener.getsockname()[1])
+    while True:
+        client, _ = listener.accept()
+        with open(wire + ".connections", "a") as f:
+            f.write("connection\n")
+        if rest[:1] == ["--forward"]:
+            job, args = forward, (client, int(rest[1]), wire)
+        else:
+            job, args = answer, (client, (rest[0] if rest else "").encode(), wire)
+        threading.Thread(target=job, args=args, daemon=True).start()
+
+
+main()

@@ -1,0 +1,32 @@
+# Policies of a test. Sourced by harness.sh.
+
+# policy: writes standard input to $T/egret.ini and makes it the one in force. Loopback is `internal` by default: a policy that shall govern
+# test servers says `internal = none`.
+policy() {
+	cat >"$T/egret.ini"
+	chmod 600 "$T/egret.ini"
+	export EGRET_CONFIG=$T/egret.ini
+}
+
+# originating NAME PORT [KEYS]: the usual policy: plain HTTP of the program to NAME:80 becomes TLS to 127.0.0.1:PORT, nothing else passes.
+originating() {
+	certificates
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+		[server]
+		hosts = $1
+		ports = 80
+		protocol = tcp
+		tls = originate
+		addresses = 127.0.0.1:$2
+		tls_ca_file = $CERTS/ca.pem
+		${3:-}
+	INI
+}
+
+# covered COMMAND...: under the preload layer alone, without `egret run`.
+covered() {
+	LD_PRELOAD=$EGRET_LIB "$@"
+}
