@@ -1,0 +1,10 @@
+# A read() inside the library would meet its own hook. Everything but exports.o calls real.read or the kernel.
+. tests/lib/gates.sh
+hooked=$(mktemp)
+trap 'rm -f "$hooked"' EXIT
+hooked_symbols >"$hooked"
+for object in "$BUILD"/obj/preload/*.o "$BUILD"/obj/preload/engine/*.o "$BUILD"/obj/policy/*.o; do
+	[ -e "$object" ] || continue
+	[ "$(basename "$object")" != exports.o ] || continue
+	nm -u "$object" | awk '{print $2}' | grep -xFf "$hooked" | sed "s|^|${object#"$BUILD"/obj/}: |"
+done | none "hooked functions called inside the library"
