@@ -1,0 +1,130 @@
+/* One JSON object a line (RFC 8259); keys as in design section 8 and egret(1). */
+#include "escape.h"
+#include "log_line.h"
+
+#include <string.h>
+
+#define VALUE_MAX 2048 /* bytes of one value; a longer one ends in "..." */
+
+/* Bytes that are not printable text become \u00XX: of a control character its code, of a stray byte the character Latin-1 would show. */
+static void string(struct egret_line *line, const char *text)
+{
+	char out[VALUE_MAX + 16];
+	size_t used = 0, len = strlen(text);
+	for (size_t i = 0; i < len;) {
+		size_t n = egret_printable(text + i, len - i);
+		if (used + 8 > VALUE_MAX) {
+			memcpy(out + used, "...", 3);
+			used += 3;
+			break;
+		}
+		if (n == 1 && (text[i] == '"' || text[i] == '\\'))
+			out[used++] = '\\';
+		if (n) {
+			memcpy(out + used, text + i, n);
+			used += n;
+			i += n;
+		} else {
+			used += (size_t)snprintf(out + used, 7, "\\u%04x", (unsigned char)text[i++]);
+		}
+	}
+	out[used] = '\0';
+	egret_line_text(line, "\"");
+	egret_line_text(line, out);
+	egret_line_text(line, "\"");
+}
+
+static bool room_for(const struct egret_line *line, size_t bytes)
+{
+	return line->used + bytes + 4 < line->size;
+}
+
+static void member(struct egret_line *line, const char *key, const char *value)
+{
+	/* Whole or not at all: a cut line must still be JSON. */
+	if (!value || !room_for(line, strlen(key) + VALUE_MAX + 16))
+		return;
+	egret_line_format(line, ",\"%s\":", key);
+	string(line, value);
+}
+
+static void number(struct egret_line *line, const char *key, int64_t value, bool present)
+{
+	if (present && room_for(line, strlen(key) + 32))
+		egret_line_format(line, ",\"%s\":%lld", key, (long long)value);
+}
+
+static void milliseconds(struct egret_line *line, const char *key, double value)
+{
+	if (value >= 0 && room_for(line, strlen(key) + 32))
+		egret_line_format(line, ",\"%s\":%.3f", key, value);
+}
+
+static void verdict_members(struct egret_line *line, const struct egret_event *event)
+{
+	const struct egret_verdict *verdict = event->verdict;
+	const struct egret_entry *entry = verdict ? verdict->entry : NULL;
+	if (verdict) {
+		member(line, "verdict", verdict->allow ? "allow" : "deny");
+		if (verdict->audited)
+			egret_line_text(line, ",\"audited\":true");
+	}
+	member(line, "entry", entry ? entry->name : event->entry);
+	if (entry) {
+		member(line, "file", entry->file);
+		number(line, "line", entry->line, entry->line != 0);
+	}
+	member(line, "reason", egret_event_reason(event));
+	member(line, "rule", event->rule);
+}
+
+static void tls_members(struct egret_line *line, const struct egret_event *event)
+{
+	member(line, "version", event->tls_version);
+	member(line, "cipher", event->tls_cipher);
+	member(line, "alpn", event->tls_alpn);
+	if (event->tls_resumed >= 0)
+		egret_line_text(line, event->tls_resumed ? ",\"resumed\":true" : ",\"resumed\":false");
+	milliseconds(line, "handshake_ms", event->handshake_ms);
+	member(line, "peer", event->tls_peer);
+	member(line, "not_after", event->tls_not_after);
+}
+
+static void http_members(struct egret_line *line, const struct egret_event *event)
+{
+	member(line, "method", event->method);
+	member(line, "path", event->path);
+	number(line, "status", event->status, event->status != 0);
+	member(line, "flags", event->flags);
+	number(line, "bytes_received", event->bytes_received, event->bytes_received >= 0);
+	number(line, "bytes_sent", event->bytes_sent, event->bytes_sent >= 0);
+	milliseconds(line, "duration_ms", event->duration_ms);
+	milliseconds(line, "upstream_ms", event->upstream_ms);
+	member(line, "forwarded_for", event->forwarded_for);
+	member(line, "user_agent", event->user_agent);
+	member(line, "request_id", event->request_id);
+	member(line, "authority", event->authority);
+	member(line, "upstream", event->upstream);
+}
+
+bool egret_log_json(struct egret_line *line, const struct egret_event *event)
+{
+	egret_line_text(line, "{\"time\":\"");
+	egret_line_time(line, event->time_us, 6);
+	egret_line_format(line, "\",\"event\":\"%s\"", egret_event_name(event->kind));
+	number(line, "pid", event->pid, event->pid != 0);
+	member(line, "exe", event->exe);
+	member(line, "layer", event->layer ? event->layer : "preload");
+	verdict_members(line, event);
+	/* What the program speaks; of a request, its version: "HTTP/1.1". */
+	member(line, "protocol", event->http_protocol ? event->http_protocol : event->protocol);
+	member(line, "host", event->host);
+	number(line, "port", event->port, event->port != 0);
+	member(line, "address", event->address);
+	member(line, "ambiguous", event->ambiguous);
+	member(line, "error", event->error);
+	tls_members(line, event);
+	http_members(line, event);
+	egret_line_text(line, "}");
+	return true;
+}
