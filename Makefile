@@ -8,6 +8,9 @@ BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 MANDIR     ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+HOSTCC     ?= $(CC)
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
 CFLAGS     ?= -O2 -g
@@ -105,14 +108,58 @@ tsan: ## build and test under ThreadSanitizer
 sanitize-asan sanitize-tsan: unit
 	EGRET_BUILD=$(BUILD) tests/run --unit $(T)
 
-install: all ## install below $(DESTDIR)$(PREFIX)
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/egret
+# Manual pages and completions: templates filled with the tables of the code.
+PAGES     := $(BUILD)/docs/pages
+DOC_FILES := $(patsubst docs/%.in,$(BUILD)/docs/%,$(wildcard docs/man/*.in docs/completions/*.in))
+
+$(PAGES): docs/pages.c tools/commands.def policy/keys.def preload/hooks.def banned.h VERSION
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -DEGRET_VERSION='"$(VERSION)"' $(WARN) -O1 -I. -include banned.h -o $@ $<
+
+$(DOC_FILES): $(BUILD)/docs/%: docs/%.in $(PAGES)
+	@mkdir -p $(@D)
+	$(PAGES) <$< >$@.new && mv $@.new $@
+
+docs: $(DOC_FILES) ## manual pages and completions
+
+install: all docs ## install below $(DESTDIR)$(PREFIX)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/egret $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
+		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
 	$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/egret
 	$(INSTALL) -m 755 $(PRELOAD) $(ENGINE) $(DESTDIR)$(LIBDIR)/egret/
+	$(INSTALL) -m 644 $(BUILD)/docs/man/egret.1 $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 $(BUILD)/docs/man/egret.ini.5 $(DESTDIR)$(MANDIR)/man5/
+	$(INSTALL) -m 644 $(BUILD)/docs/man/libegret.8 $(DESTDIR)$(MANDIR)/man8/
+	$(INSTALL) -m 644 $(BUILD)/docs/completions/egret.bash $(DESTDIR)$(BASHDIR)/egret
+	$(INSTALL) -m 644 $(BUILD)/docs/completions/_egret $(DESTDIR)$(ZSHDIR)/_egret
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/egret $(DESTDIR)$(LIBDIR)/egret/libegret.so $(DESTDIR)$(LIBDIR)/egret/libegret-tls.so
+	rm -f $(DESTDIR)$(MANDIR)/man1/egret.1 $(DESTDIR)$(MANDIR)/man5/egret.ini.5 $(DESTDIR)$(MANDIR)/man8/libegret.8
+	rm -f $(DESTDIR)$(BASHDIR)/egret $(DESTDIR)$(ZSHDIR)/_egret
 	-rmdir $(DESTDIR)$(LIBDIR)/egret
+
+dist: ## a tarball of the committed tree
+	@mkdir -p $(BUILD)
+	git archive --format=tar --prefix=egret-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/egret-$(VERSION).tar.gz
+
+deb: ## a Debian package, the same from any directory
+	$(MAKE) PREFIX=/usr LIBDIR=/usr/lib/$(ARCHDIR) SYSCONFDIR=/etc all docs
+	packaging/deb.sh $(BUILD) $(VERSION) /usr/lib/$(ARCHDIR)
+
+lint: ## static checks
+	shellcheck -S warning -s bash -e SC1090,SC1091 tests/run tests/deps.sh .ci/run packaging/*.sh examples/*/run.sh tests/certs/make.sh
+	cppcheck -q --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 -I. -D__x86_64__ policy tools
+
+format: ## lay out the C sources as .clang-format says
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+FUZZ_SECONDS ?= 60
+fuzz: ## run each fuzzer for FUZZ_SECONDS
+	tests/fuzz/run $(FUZZ_SECONDS)
+
+bench: all ## measure, side by side with native OpenSSL and proxies
+	tests/bench/run
 
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz
@@ -120,5 +167,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit deps check demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
+.PHONY: all docs dist deb lint format fuzz bench unit deps check demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
