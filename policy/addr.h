@@ -32,11 +32,20 @@ socklen_t egret_addr_to_sockaddr(const struct egret_addr *addr, uint16_t port, i
 /* Strict text: dotted quad or RFC 4291/5952 IPv6, brackets allowed. False for anything else (also "2130706433"). */
 bool egret_addr_parse(const char *text, struct egret_addr *addr);
 
+/* The same without making it canonical: for the network of a CIDR, where 0.0.0.0 and :: are themselves. */
+bool egret_addr_parse_net(const char *text, struct egret_addr *addr);
+
+/* What the libc makes of TEXT: also inet_aton(3)'s forms ("2130706433", "0177.1", "0x7f.1"). For names that a program asked. */
+bool egret_addr_parse_libc(const char *text, struct egret_addr *addr);
+
 /* RFC 5952 text; with PORT >= 0 "a:port" or "[a]:port". Always terminated. Returns BUF. */
 const char *egret_addr_format(const struct egret_addr *addr, int port, char buf[EGRET_ADDR_TEXT]);
 
 bool egret_addr_equal(const struct egret_addr *a, const struct egret_addr *b);
 bool egret_addr_in(const struct egret_addr *addr, const struct egret_addr *net, unsigned prefix_bits);
+
+/* Clears all but the first PREFIX_BITS bits. */
+void egret_addr_mask(struct egret_addr *addr, unsigned prefix_bits);
 
 bool egret_addr_is_loopback(const struct egret_addr *addr);   /* 127/8, ::1, 0.0.0.0, :: */
 bool egret_addr_is_private(const struct egret_addr *addr);    /* RFC 1918, RFC 6598, RFC 4193 */

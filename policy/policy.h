@@ -69,6 +69,7 @@ struct egret_entry {
 	const struct egret_port_range *ports;
 	size_t port_count;
 	enum egret_protocol protocol;
+	bool any_transport; /* a deny entry that names no protocol: it covers udp as well as tcp */
 	enum egret_action action;
 	enum egret_mode mode; /* 0: the policy's mode; else ENFORCE or AUDIT */
 	enum egret_tls_mode tls;
@@ -135,7 +136,7 @@ struct egret_request {
 	size_t host_len;  /* bytes; a NUL inside makes it EGRET_REASON_BAD_NAME */
 	struct egret_addr addr; /* family 0: not resolved (explain, getaddrinfo's filter) */
 	uint16_t port;
-	const char *path; /* EGRET_LOCAL: the socket's path; abstract names start with '@' */
+	const char *path; /* EGRET_LOCAL: the socket's path, symlinks resolved where the caller can; abstract names start with '@' */
 };
 
 struct egret_verdict {

@@ -1,0 +1,152 @@
+#include "setters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void apply(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section,
+		  enum egret_key_form form)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct egret_value *value = &draft->values[section->first + i];
+
+		if (value->key->form != form)
+			continue;
+		if (value->key->where == EGRET_IN_BOTH && !build->tls_given) {
+			build->tls_given = true;
+			build->tls_line = value->line;
+		}
+		value->key->set(build, value->key, value);
+	}
+}
+
+/* Lists may not be empty where an empty one could be taken for "everything". */
+static void refuse_empty(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section, const char *key,
+			 size_t count)
+{
+	for (size_t i = 0; count == 0 && i < section->count; i++) {
+		const struct egret_value *value = &draft->values[section->first + i];
+
+		if (!value->more && strcmp(value->key->name, key) == 0 && value->len == 0)
+			egret_err_add(build->err, build->file, value->line, "%s: the list is empty; expected %s", key, value->key->values);
+	}
+}
+
+/* Equal settings are stored once. The struct was zeroed, so that its padding compares too. */
+static const struct egret_tls_settings *store_settings(struct egret_build *build)
+{
+	if (build->pins.count) {
+		build->tls.pins = egret_intern(&build->intern, build->pins.items, build->pins.count * sizeof(struct egret_pin));
+		build->tls.pin_count = build->pins.count;
+	}
+	return egret_intern(&build->intern, &build->tls, sizeof(build->tls));
+}
+
+void egret_compile_egret(struct egret_build *build, const struct egret_draft *draft, size_t file)
+{
+	const struct egret_section *seen = NULL;
+
+	build->file = draft->files[file].path;
+	for (size_t i = 0; i < draft->section_count; i++) {
+		const struct egret_section *section = &draft->sections[i];
+
+		if (section->file != file || section->title_len != 5 || memcmp(section->title, "egret", 5) != 0)
+			continue;
+		if (seen)
+			egret_err_add(build->err, build->file, section->line, "[egret] was given in line %u already", seen->line);
+		seen = section;
+		apply(build, draft, section, EGRET_FORM_SCALAR);
+		apply(build, draft, section, EGRET_FORM_LIST);
+	}
+	build->shared = store_settings(build);
+	build->defaults = build->tls;
+}
+
+static void reset_entry(struct egret_build *build, const struct egret_section *section)
+{
+	build->entry = (struct egret_entry){.protocol = EGRET_TCP, .action = EGRET_ALLOW, .line = section->line};
+	memcpy(&build->tls, &build->defaults, sizeof(build->tls));
+	build->tls_given = build->protocol_given = false;
+	build->hosts.count = build->ports.count = build->endpoints.count = 0;
+	build->http_allow.count = build->http_deny.count = build->pins.count = 0;
+}
+
+static void store_entry(struct egret_build *build, const struct egret_section *section)
+{
+	struct egret_policy *policy = build->policy;
+	struct egret_entry *entry = &build->entry;
+
+	entry->name = egret_arena_text(&policy->arena, section->title, section->title_len);
+	entry->file = egret_intern_text(&build->intern, build->file, strlen(build->file));
+	entry->hosts = egret_arena_copy(&policy->arena, build->hosts.items, build->hosts.count, sizeof(char *));
+	entry->host_count = build->hosts.count;
+	entry->ports = build->ports.count ? egret_intern(&build->intern, build->ports.items, build->ports.count * sizeof(struct egret_port_range)) : NULL;
+	entry->port_count = build->ports.count;
+	entry->endpoints = egret_arena_copy(&policy->arena, build->endpoints.items, build->endpoints.count, sizeof(struct egret_endpoint));
+	entry->endpoint_count = build->endpoints.count;
+	entry->http_allow = egret_arena_copy(&policy->arena, build->http_allow.items, build->http_allow.count, sizeof(struct egret_http_rule));
+	entry->http_allow_count = build->http_allow.count;
+	entry->http_deny = egret_arena_copy(&policy->arena, build->http_deny.items, build->http_deny.count, sizeof(struct egret_http_rule));
+	entry->http_deny_count = build->http_deny.count;
+	entry->settings = build->tls_given ? store_settings(build) : build->shared;
+	if (entry->action == EGRET_DENY)
+		policy->any_deny = true;
+	policy->entries[policy->entry_count++] = *entry;
+}
+
+static void compile_entry(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section)
+{
+	reset_entry(build, section);
+	build->file = draft->files[section->file].path;
+	apply(build, draft, section, EGRET_FORM_SCALAR);
+	apply(build, draft, section, EGRET_FORM_LIST);
+	refuse_empty(build, draft, section, "http_allow", build->http_allow.count);
+	refuse_empty(build, draft, section, "http_deny", build->http_deny.count);
+	refuse_empty(build, draft, section, "ports", build->ports.count);
+	refuse_empty(build, draft, section, "addresses", build->endpoints.count);
+	refuse_empty(build, draft, section, "tls_pin_sha256", build->pins.count);
+	egret_check_entry(build, section);
+	if (!build->policy->arena.failed)
+		store_entry(build, section);
+}
+
+struct known_title {
+	UT_hash_handle hh;
+	const struct egret_section *section;
+};
+
+/* True when another section had this title; an error was added. */
+static bool is_known(struct egret_build *build, const struct egret_draft *draft, struct known_title **known, struct known_title *item,
+		     const struct egret_section *section)
+{
+	struct known_title *other;
+
+	HASH_FIND(hh, *known, section->title, section->title_len, other);
+	if (other) {
+		egret_err_add(build->err, draft->files[section->file].path, section->line, "[%.*s] was given in %s:%u already",
+			      (int)section->title_len, section->title, draft->files[other->section->file].path, other->section->line);
+		return true;
+	}
+	item->section = section;
+	HASH_ADD_KEYPTR(hh, *known, section->title, section->title_len, item);
+	return false;
+}
+
+void egret_compile_entries(struct egret_build *build, const struct egret_draft *draft)
+{
+	struct known_title *known = NULL, *items = calloc(draft->section_count + 1, sizeof(*items));
+	struct egret_policy *policy = build->policy;
+
+	policy->entries = calloc(draft->section_count + 1, sizeof(*policy->entries));
+	if (!items || !policy->entries)
+		policy->arena.failed = true;
+	for (size_t i = 0; i < draft->section_count && !policy->arena.failed; i++) {
+		const struct egret_section *section = &draft->sections[i];
+
+		if (section->title_len == 5 && memcmp(section->title, "egret", 5) == 0)
+			continue;
+		is_known(build, draft, &known, &items[i], section);
+		compile_entry(build, draft, section);
+	}
+	HASH_CLEAR(hh, known);
+	free(items);
+}

@@ -1,0 +1,161 @@
+#include "compiled.h"
+
+#include "draft.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool egret_index_add(struct egret_policy *policy, struct egret_host_node **table, const void *key, size_t len, uint32_t ref)
+{
+	struct egret_index *index = &policy->index;
+	struct egret_host_node *node, **head = table;
+	uint32_t *last;
+	unsigned before;
+
+	HASH_FIND(hh, *head, key, len, node);
+	if (!node) {
+		node = egret_arena_alloc(&policy->arena, sizeof(*node), _Alignof(struct egret_host_node));
+		if (!node)
+			return false;
+		*node = (struct egret_host_node){.ref = ref};
+		before = HASH_COUNT(*head);
+		HASH_ADD_KEYPTR(hh, *head, key, len, node);
+		return HASH_COUNT(*head) == before + 1;
+	}
+	if (node->ref == ref)
+		return true;
+	if (!egret_grow(&index->links, &index->link_room, index->link_count, sizeof(*index->links)))
+		return false;
+	for (last = &node->next; *last; last = &index->links[*last - 1].next)
+		if (index->links[*last - 1].ref == ref)
+			return true;
+	index->links[index->link_count] = (struct egret_link){.ref = ref};
+	*last = (uint32_t)++index->link_count;
+	return true;
+}
+
+static unsigned count_labels(const char *name)
+{
+	unsigned labels = 1;
+
+	for (; *name; name++)
+		labels += *name == '.';
+	return labels < 63 ? labels : 63;
+}
+
+bool egret_index_add_name(struct egret_policy *policy, const char *name, bool suffix, uint32_t ref)
+{
+	if (suffix) {
+		name++; /* the star: the key is ".suffix", which no host name is */
+		policy->index.suffix_labels |= (uint64_t)1 << count_labels(name + 1);
+	}
+	/* Entries keep their text; what is internal exists here only. */
+	if (ref == EGRET_REF_INTERNAL)
+		name = egret_arena_text(&policy->arena, name, strlen(name));
+	return name && egret_index_add(policy, &policy->index.names, name, strlen(name), ref);
+}
+
+static struct egret_net_key net_key(const struct egret_addr *addr, unsigned bits)
+{
+	struct egret_addr net = *addr;
+	struct egret_net_key key = {.family = addr->family, .bits = (uint8_t)bits};
+
+	egret_addr_mask(&net, bits);
+	memcpy(key.bytes, net.bytes, sizeof(key.bytes));
+	return key;
+}
+
+bool egret_index_add_net(struct egret_policy *policy, const struct egret_addr *net, unsigned bits, uint32_t ref)
+{
+	struct egret_net_key key = net_key(net, bits);
+	const struct egret_net_key *stored = egret_arena_copy(&policy->arena, &key, 1, sizeof(key));
+
+	policy->index.lengths[net->family == EGRET_IPV6][bits / 64] |= (uint64_t)1 << (bits % 64);
+	return stored && egret_index_add(policy, &policy->index.nets, stored, sizeof(*stored), ref);
+}
+
+void egret_index_free(struct egret_index *index)
+{
+	HASH_CLEAR(hh, index->names);
+	HASH_CLEAR(hh, index->nets);
+	free(index->links);
+}
+
+static void visit_node(const struct egret_index *index, const struct egret_host_node *node, enum egret_match match, egret_visit visit,
+		       void *ctx)
+{
+	if (!node)
+		return;
+	visit(ctx, node->ref, match);
+	for (uint32_t next = node->next; next; next = index->links[next - 1].next)
+		visit(ctx, index->links[next - 1].ref, match);
+}
+
+void egret_index_path(const struct egret_policy *policy, const char *path, egret_visit visit, void *ctx)
+{
+	struct egret_host_node *node;
+
+	HASH_FIND(hh, policy->index.names, path, strlen(path), node);
+	visit_node(&policy->index, node, EGRET_MATCH_EXACT, visit, ctx);
+}
+
+void egret_index_name(const struct egret_policy *policy, const char *name, egret_visit visit, void *ctx)
+{
+	size_t len = strlen(name);
+	unsigned labels = count_labels(name);
+	const char *end = name + len, *dot = name;
+	struct egret_host_node *node;
+
+	HASH_FIND(hh, policy->index.names, name, len, node);
+	visit_node(&policy->index, node, EGRET_MATCH_EXACT, visit, ctx);
+	while (policy->index.suffix_labels && (dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
+		/* Names of over 63 labels are looked up whatever the bits say. */
+		bool exists = labels >= 63 || (policy->index.suffix_labels >> --labels & 1);
+
+		if (exists) {
+			HASH_FIND(hh, policy->index.names, dot, (size_t)(end - dot), node);
+			visit_node(&policy->index, node, EGRET_MATCH_SUFFIX, visit, ctx);
+		}
+		dot++;
+	}
+}
+
+void egret_index_addr(const struct egret_policy *policy, const struct egret_addr *addr, egret_visit visit, void *ctx)
+{
+	const uint64_t *lengths = policy->index.lengths[addr->family == EGRET_IPV6];
+	struct egret_host_node *node;
+
+	for (int word = 2; word >= 0; word--) {
+		for (uint64_t left = lengths[word]; left;) {
+			unsigned bit = 63 - (unsigned)__builtin_clzll(left);
+			struct egret_net_key key = net_key(addr, (unsigned)word * 64 + bit);
+
+			left &= ~((uint64_t)1 << bit);
+			HASH_FIND(hh, policy->index.nets, &key, sizeof(key), node);
+			visit_node(&policy->index, node, EGRET_MATCH_NET, visit, ctx);
+		}
+	}
+}
+
+bool egret_entry_has_port(const struct egret_entry *entry, uint16_t port)
+{
+	for (size_t i = 0; i < entry->port_count; i++)
+		if (port >= entry->ports[i].first && port <= entry->ports[i].last)
+			return true;
+	return false;
+}
+
+bool egret_entry_has_transport(const struct egret_entry *entry, enum egret_transport transport)
+{
+	switch (entry->protocol) {
+	case EGRET_TCP:
+	case EGRET_TLS:
+	case EGRET_HTTP:
+		return transport == EGRET_STREAM || (entry->any_transport && transport == EGRET_DATAGRAM);
+	case EGRET_UDP:
+		return transport == EGRET_DATAGRAM;
+	case EGRET_UNIX:
+		return transport == EGRET_LOCAL;
+	}
+	return false;
+}
