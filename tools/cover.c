@@ -4,25 +4,27 @@
 #include "tools/tools.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <unistd.h>
 
 #define LIBRARY "egret/libegret.so"
 
-/* What glibc puts for $LIB ("lib/x86_64-linux-gnu", "lib64", "lib"): it tells in the error for a path that does not exist. */
+/* What glibc puts for $LIB ("lib/x86_64-linux-gnu", "lib64", "lib"): the first of its built-in directories, without the slash. With
+ * LD_LIBRARY_PATH in front of them it cannot be told. */
 static bool loader_lib(char lib[64])
 {
-	static const char before[] = "/nonexistent/";
-	const char *error, *end;
+	void *self = dlopen(NULL, RTLD_LAZY);
+	Dl_serinfo size, *info;
+	bool found = false;
 
-	if (dlopen("/nonexistent/$LIB/egret", RTLD_LAZY))
+	if (!self || getenv("LD_LIBRARY_PATH") || dlinfo(self, RTLD_DI_SERINFOSIZE, &size))
 		return false;
-	error = dlerror();
-	error = error ? strstr(error, before) : NULL;
-	end = error ? strstr(error, "/egret") : NULL;
-	if (!end || end - error - strlen(before) >= 64)
-		return false;
-	snprintf(lib, 64, "%.*s", (int)(end - error - strlen(before)), error + strlen(before));
-	return true;
+	info = calloc(1, size.dls_size);
+	if (info && dlinfo(self, RTLD_DI_SERINFOSIZE, info) == 0 && dlinfo(self, RTLD_DI_SERINFO, info) == 0)
+		found = info->dls_cnt && info->dls_serpath[0].dls_name[0] == '/' &&
+			snprintf(lib, 64, "%s", info->dls_serpath[0].dls_name + 1) < 64;
+	free(info);
+	return found;
 }
 
 /* PREFIX/$LIB/egret/libegret.so when that is what PATH (PREFIX/LIB/egret/libegret.so) means to the loader. */

@@ -28,6 +28,11 @@ need() {
 	for program; do command -v "$program" >/dev/null || skip "$program is not installed"; done
 }
 
+# need_library: skips the test where libegret.so is not built.
+need_library() {
+	[ -e "$EGRET_LIB" ] || skip "libegret.so is not built"
+}
+
 # status COMMAND...: runs it and leaves its exit status in $STATUS, output in $T/out and $T/err.
 status() {
 	STATUS=0

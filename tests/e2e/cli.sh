@@ -1,0 +1,136 @@
+# The egret command by itself: exit statuses, words, files. Nothing is connected to here.
+
+sample_policy() {
+	policy <<-INI
+		[egret]
+		log = none
+		[googleapis]
+		hosts = www.googleapis.com
+		ports = 80
+		protocol = http
+		tls = originate
+		connect_port = 443
+		http_allow = GET /books/**
+		[wild]
+		hosts = *.example.com, 198.51.100.0/24
+		ports = 443, 8000-8100
+		protocol = tls
+		[fixed]
+		hosts = fixed.example
+		ports = 80
+		tls = originate
+		addresses = 192.0.2.7, 192.0.2.8:8443
+		[names]
+		hosts = 192.0.2.53
+		ports = 53
+		protocol = udp
+		[never]
+		hosts = bad.example.com
+		action = deny
+	INI
+}
+
+test_help_lists_every_command_and_each_tells_its_usage() { # quick
+	status "$EGRET" help
+	expect_status 0
+	local name
+	for name in run check list env; do
+		expect out "  $name "
+		equal "$("$EGRET" "$name" --help | head -n 1 | cut -d' ' -f1-3)" "usage: egret $name"
+	done
+	status "$EGRET" no-such-command
+	expect_status 2
+	expect err "there is no command"
+}
+
+test_check_tells_a_good_policy_from_a_bad_one_and_lists_every_error() { # quick
+	sample_policy
+	status "$EGRET" check
+	expect_status 0
+	expect out "good, 5 entries"
+	policy < <(printf '[a]\nhosts = a.example\nports = 99999\n[b]\nhosts = b.example\nports = 80\nprotcol = tcp\n')
+	status "$EGRET" check
+	expect_status 1
+	expect err "egret.ini:3:"
+	expect err "egret.ini:7:"
+	expect err "protocol"
+}
+
+test_check_of_a_missing_policy_fails() { # quick
+	status "$EGRET" check -c "$T/missing.ini"
+	expect_status 1
+	expect err "missing.ini"
+}
+
+test_without_any_policy_the_places_looked_at_are_named() { # quick
+	[ ! -e /etc/egret/egret.ini ] || skip "this machine has a policy"
+	status env -u EGRET_CONFIG XDG_CONFIG_HOME="$T/xdg" "$EGRET" check
+	expect_status 1
+	expect err "$T/xdg/egret/egret.ini"
+	mkdir -p xdg/egret
+	printf '[a]\nhosts = a.example\nports = 80\n' >xdg/egret/egret.ini
+	chmod 600 xdg/egret/egret.ini
+	status env -u EGRET_CONFIG XDG_CONFIG_HOME="$T/xdg" "$EGRET" check
+	expect_status 0
+}
+
+test_list_shows_every_entry_as_table_and_json() { # quick
+	sample_policy
+	"$EGRET" list >table
+	equal "$(wc -l <table)" 6
+	expect table "8000-8100"
+	equal "$("$EGRET" list -o json | jq -c 'map(.name)')" '["googleapis","wild","fixed","names","never"]'
+	equal "$("$EGRET" list -o json | jq -c '.[1].ports')" '["443","8000-8100"]'
+}
+
+test_env_prints_lines_that_a_shell_reads_back() { # quick
+	need_library
+	mkdir "it's here"
+	sample_policy
+	cp egret.ini "it's here/p.ini"
+	chmod 600 "it's here/p.ini"
+	"$EGRET" env -c "it's here/p.ini" --mode audit --log "a log" >lines
+	equal "$(grep -vc '^export [A-Z_]*=' lines)" 0
+	(
+		eval "$(cat lines)"
+		unset LD_PRELOAD
+		equal "$EGRET_CONFIG" "$T/it's here/p.ini"
+		equal "$EGRET_MODE" audit
+		equal "$EGRET_LOG" "$T/a log"
+	)
+	expect lines "export LD_PRELOAD='$EGRET_LIB"
+}
+
+test_env_keeps_an_earlier_preload_behind_ours() { # quick
+	need_library
+	sample_policy
+	status env LD_PRELOAD=/nonexistent/other.so "$EGRET" env
+	expect out "libegret.so:/nonexistent/other.so'"
+}
+
+test_a_moved_tree_finds_its_library_and_a_path_with_a_space_is_refused() { # quick
+	need_library
+	sample_policy
+	mkdir -p moved/bin moved/lib "mo ved/bin"
+	cp "$EGRET" moved/bin/
+	cp "$EGRET" "mo ved/bin/"
+	cp -r "$EGRET_BUILD/lib/egret" moved/lib/
+	status moved/bin/egret env
+	expect_status 0
+	expect out "LD_PRELOAD='$T/moved/lib/egret/libegret.so'"
+	status "mo ved/bin/egret" env
+	expect_status 1
+	expect err "space"
+}
+
+test_a_path_of_the_loader_is_named_by_its_token() { # quick
+	need_library
+	sample_policy
+	local lib
+	lib=lib/$(gcc -print-multiarch)
+	mkdir -p moved/bin "moved/$lib"
+	cp "$EGRET" moved/bin/
+	cp -r "$EGRET_BUILD/lib/egret" "moved/$lib/"
+	status moved/bin/egret env
+	expect out "LD_PRELOAD='$T/moved/\$LIB/egret/libegret.so'"
+}

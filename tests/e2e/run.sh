@@ -1,0 +1,118 @@
+# egret run: exit statuses, signals, what it refuses, what it leaves behind.
+
+plain_policy() {
+	policy <<-INI
+		[egret]
+		log = none
+		[api]
+		hosts = api.example.com
+		ports = 443
+	INI
+}
+
+test_run_ends_as_its_command_ends() { # quick
+	need_library
+	plain_policy
+	status "$EGRET" run -- sh -c 'exit 7'
+	expect_status 7
+	status "$EGRET" run -- sh -c 'kill -TERM $$'
+	expect_status 143
+	status "$EGRET" run -- true
+	expect_status 0
+}
+
+test_run_tells_a_missing_command_from_one_that_may_not_run() { # quick
+	plain_policy
+	status "$EGRET" run -- no-such-program-here
+	expect_status 127
+	echo data >file
+	status "$EGRET" run -- ./file
+	expect_status 126
+	status "$EGRET" run -- "$T"
+	expect_status 126
+}
+
+test_run_with_a_policy_that_does_not_load_starts_nothing_and_lists_every_error() { # quick
+	policy < <(printf '[a]\nhosts = a.example\nports = 99999\n[b]\nhosts = b.example\nprotcol = tcp\nports = 80\n')
+	status "$EGRET" run -- touch started
+	expect_status 125
+	expect err "egret.ini:3:"
+	expect err "egret.ini:6:"
+	[ ! -e started ]
+}
+
+test_run_refuses_wrong_options_with_125() { # quick
+	plain_policy
+	status "$EGRET" run
+	expect_status 125
+	status "$EGRET" run --mode=lenient -- true
+	expect_status 125
+	expect err "enforce, audit, off"
+	status "$EGRET" run --sandbox=maybe -- true
+	expect_status 125
+	status "$EGRET" run --unknown -- true
+	expect_status 125
+}
+
+test_run_leaves_the_flags_of_the_command_alone() { # quick
+	need_library
+	plain_policy
+	equal "$("$EGRET" run echo --mode -c x 2>/dev/null)" "--mode -c x"
+	equal "$("$EGRET" run -- echo -- x 2>/dev/null)" "-- x"
+}
+
+test_run_refuses_a_static_program_without_a_sandbox() { # quick
+	plain_policy
+	echo 'int main(void) { return 0; }' >p.c
+	gcc -static -o static p.c
+	status "$EGRET" run --sandbox=off -- ./static
+	expect_status 125
+	expect err "is statically linked"
+	printf '#!%s/static\n' "$T" >script
+	chmod +x script
+	status "$EGRET" run --sandbox=off -- ./script
+	expect_status 125
+}
+
+test_run_refuses_a_program_of_another_width() { # quick
+	plain_policy
+	echo 'int main(void) { return 0; }' >p.c
+	gcc -m32 -o narrow p.c 2>/dev/null || skip "no 32-bit compiler"
+	status "$EGRET" run --sandbox=off -- ./narrow
+	expect_status 125
+	expect err "width"
+}
+
+test_run_forwards_a_signal_and_reports_the_commands_answer() { # quick
+	need_library
+	plain_policy
+	"$EGRET" run -- bash -c 'trap "exit 9" USR1; touch ready; while :; do sleep 0.05; done' &
+	wait_for 10 test -e ready
+	kill -USR1 $!
+	STATUS=0
+	wait $! || STATUS=$?
+	expect_status 9
+}
+
+test_run_names_the_active_layers_on_one_line() { # quick
+	plain_policy
+	status "$EGRET" run --sandbox=off -- true
+	equal "$(grep -c layers: err)" 1
+	expect err "preload"
+}
+
+test_run_leaves_no_directory_behind_and_its_own_is_private() { # quick
+	need_library
+	plain_policy
+	mkdir run
+	TMPDIR=$T/run XDG_RUNTIME_DIR='' "$EGRET" run -- sh -c 'stat -c %a "$EGRET_RUN"; ls "$EGRET_RUN"' >out
+	equal "$(head -n 1 out)" 700
+	expect out events
+	equal "$(ls run)" ""
+}
+
+test_a_command_under_run_reads_its_own_standard_input() { # quick
+	need_library
+	plain_policy
+	equal "$(echo words | "$EGRET" run -- cat 2>/dev/null)" words
+}
