@@ -1,0 +1,63 @@
+/* What the files of the engine share. OpenSSL 3.0, linked statically, its symbols hidden. */
+#ifndef EGRET_ENGINE_INTERNAL_H
+#define EGRET_ENGINE_INTERNAL_H
+
+#include "preload/engine.h"
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define KEY_SIZE 32 /* bytes of a session key: SHA-256 over all that verification depends on */
+
+struct egret_tls_ctx {
+	_Atomic unsigned refs;
+	SSL_CTX *ssl_ctx;
+	enum egret_tls_verify verify;
+	struct egret_pin *pins; /* owned */
+	size_t pin_count;
+	char *server_name; /* owned; NULL: the host asked for */
+	char *ca_from;     /* owned; which key or store the CAs came from, for messages */
+	bool cache;
+	uint8_t settings_digest[KEY_SIZE]; /* every setting and the content of every file */
+};
+
+struct egret_tls {
+	struct egret_tls_ctx *ctx; /* referenced */
+	SSL *ssl;
+	const uint8_t *in; /* window over the caller's ciphertext during a call */
+	size_t in_len, in_at;
+	struct egret_buf *out; /* the caller's, during a call */
+	bool out_failed;       /* memory ran out in the middle of a record: the connection is dead */
+	char name[EGRET_NAME_MAX]; /* sent as SNI and verified; an address for IP literals */
+	bool is_address;
+	uint8_t session_key[KEY_SIZE];
+	bool keyless; /* the key could not be made: no session is stored or offered */
+	uint8_t first[16]; /* the first bytes that the server sent, for the message when they are no TLS */
+	size_t first_len;
+	char alpn[64];
+};
+
+/* ctx.c */
+struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error);
+void egret_ctx_unref(struct egret_tls_ctx *ctx);
+
+/* session.c: sessions of verified connections only, under a key that covers all verification depends on (design section 6). */
+void egret_session_key(struct egret_tls *tls, uint16_t port);
+void egret_session_offer(struct egret_tls *tls);
+void egret_session_enable(SSL_CTX *ssl_ctx);
+
+/* failure.c: OpenSSL's error queue as one sentence a user can act on. */
+void egret_failure_of_handshake(const struct egret_tls *tls, struct egret_tls_error *error);
+void egret_failure_of_record(struct egret_tls_error *error);
+__attribute__((format(printf, 3, 4))) void egret_failure(struct egret_tls_error *error, enum egret_tls_failure failure, const char *format, ...);
+/* The newest reason in OpenSSL's queue as text, "unknown" when it is empty. Leaves the queue as it is. */
+const char *egret_failure_reason(void);
+
+/* bio.c: a BIO over the windows of struct egret_tls. */
+BIO *egret_bio_new(struct egret_tls *tls);
+
+/* verify.c: what holds after the handshake, resumed or not: the name and the pins. */
+bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error);
+
+#endif

@@ -1,0 +1,73 @@
+/* Session resumption (RFC 8446 2.2, RFC 5077). Resumption skips certificate verification, so a session is stored only after the
+ * peer was verified, and found only under a key over everything that verification depended on. Each is used once (RFC 8446 C.4). */
+#include "internal.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#define SLOTS 256 /* sessions kept by a process; a newer one takes the slot of an older */
+
+static struct {
+	uint8_t key[KEY_SIZE];
+	SSL_SESSION *session; /* owned */
+} slots[SLOTS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void egret_session_key(struct egret_tls *tls, uint16_t port)
+{
+	uint8_t all[KEY_SIZE + sizeof tls->name + 3] = { 0 }; /* fixed places: no two inputs look alike */
+	memcpy(all, tls->ctx->settings_digest, KEY_SIZE);
+	memcpy(all + KEY_SIZE, tls->name, strlen(tls->name));
+	memcpy(all + KEY_SIZE + sizeof tls->name, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, tls->is_address }, 3);
+	if (!EVP_Digest(all, sizeof all, tls->session_key, NULL, EVP_sha256(), NULL))
+		tls->keyless = true;
+}
+
+/* Two slots a key: parallel connections find one each. */
+static size_t slot_of(const uint8_t *key, unsigned i) { return (key[0] + i) % SLOTS; }
+
+static int store(SSL *ssl, SSL_SESSION *session)
+{
+	struct egret_tls *tls = SSL_get_app_data(ssl);
+	if (!tls || !tls->ctx->cache || tls->keyless || !SSL_SESSION_is_resumable(session))
+		return 0;
+	/* A ticket can come before the handshake's end is known to us (TLS 1.2): verify_result and the name are checked here. */
+	if (!egret_verify_peer(tls, NULL))
+		return 0;
+	pthread_mutex_lock(&lock);
+	size_t slot = slot_of(tls->session_key, 0);
+	if (slots[slot].session && memcmp(slots[slot].key, tls->session_key, KEY_SIZE) == 0)
+		slot = slot_of(tls->session_key, 1);
+	SSL_SESSION *old = slots[slot].session;
+	memcpy(slots[slot].key, tls->session_key, KEY_SIZE);
+	slots[slot].session = session;
+	pthread_mutex_unlock(&lock);
+	SSL_SESSION_free(old);
+	return 1; /* the reference is ours now */
+}
+
+void egret_session_offer(struct egret_tls *tls)
+{
+	SSL_SESSION *session = NULL;
+	if (!tls->ctx->cache || tls->keyless)
+		return;
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < 2 && !session; i++) {
+		size_t slot = slot_of(tls->session_key, i);
+		if (slots[slot].session && memcmp(slots[slot].key, tls->session_key, KEY_SIZE) == 0) {
+			session = slots[slot].session;
+			slots[slot].session = NULL;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	if (session)
+		SSL_set_session(tls->ssl, session);
+	SSL_SESSION_free(session);
+}
+
+void egret_session_enable(SSL_CTX *ssl_ctx)
+{
+	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ssl_ctx, store);
+}

@@ -1,0 +1,58 @@
+#include "internal.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+static bool pin_of(X509 *certificate, uint8_t digest[EGRET_PIN_BYTES])
+{
+	unsigned char *der = NULL;
+	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	if (length <= 0)
+		return false;
+	int good = EVP_Digest(der, (size_t)length, digest, NULL, EVP_sha256(), NULL);
+	OPENSSL_free(der);
+	return good == 1;
+}
+
+static bool pinned(const struct egret_tls *tls, X509 *peer)
+{
+	uint8_t digest[EGRET_PIN_BYTES];
+	if (tls->ctx->pin_count == 0)
+		return true;
+	if (!peer || !pin_of(peer, digest))
+		return false;
+	for (size_t i = 0; i < tls->ctx->pin_count; i++)
+		if (CRYPTO_memcmp(digest, tls->ctx->pins[i].sha256, sizeof digest) == 0)
+			return true;
+	return false;
+}
+
+/* Resumption skips the chain (the session was verified when it was made); name and pins are checked again in any case. */
+static bool named(const struct egret_tls *tls, X509 *peer)
+{
+	if (tls->ctx->verify != EGRET_VERIFY_FULL)
+		return true;
+	if (!peer)
+		return false;
+	return tls->is_address ? X509_check_ip_asc(peer, tls->name, 0) == 1
+			       : X509_check_host(peer, tls->name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+}
+
+bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error)
+{
+	X509 *peer = SSL_get0_peer_certificate(tls->ssl);
+	if (!named(tls, peer)) {
+		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate is not for %s; if the server is the right one, set tls_server_name", tls->name);
+		return false;
+	}
+	if (!pinned(tls, peer)) {
+		egret_failure(error, EGRET_TLS_UNVERIFIED, "the public key of %s is none of tls_pin_sha256", tls->name);
+		return false;
+	}
+	if (tls->ctx->verify != EGRET_VERIFY_NONE && SSL_get_verify_result(tls->ssl) != X509_V_OK) {
+		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate of %s was not verified", tls->name);
+		return false;
+	}
+	return true;
+}
