@@ -1,0 +1,72 @@
+#include "confine.h"
+
+#include "abi.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+static const unsigned dropped[] = {
+	CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_MKNOD,
+	CAP_DAC_READ_SEARCH, 38 /* CAP_PERFMON */, 39 /* CAP_BPF */,
+};
+
+int egret_confine_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	size_t i;
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	for (i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
+		struct __user_cap_data_struct *half = &data[dropped[i] / 32];
+		unsigned bit = 1u << dropped[i] % 32;
+
+		prctl(PR_CAPBSET_DROP, dropped[i], 0, 0, 0); /* without CAP_SETPCAP no_new_privs does it */
+		half->effective &= ~bit;
+		half->permitted &= ~bit;
+		half->inheritable &= ~bit;
+	}
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+int egret_confine_process(int landlock)
+{
+	struct egret_landlock_attr attr = { .scoped = EGRET_LANDLOCK_SCOPES };
+	int fd, error = 0;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	if (landlock < EGRET_LANDLOCK_ABI)
+		return 0;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_landlock_restrict_self, fd, 0))
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+void egret_confine_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *item;
+	struct stat st;
+	int fd;
+
+	if (!dir) { /* without /proc nothing can be looked at: none is kept */
+		syscall(SYS_close_range, 3, ~0u, 0);
+		return;
+	}
+	while ((item = readdir(dir))) {
+		fd = (int)strtol(item->d_name, NULL, 10);
+		if (fd > 2 && fd != dirfd(dir) && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+			close(fd);
+	}
+	closedir(dir);
+}

@@ -1,0 +1,138 @@
+/* What this machine offers, tried and not guessed. */
+#include "abi.h"
+#include "sandbox.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#define PROBE_DUMMY 23
+
+/* The child installs an empty filter with the flag and tells by its exit status. */
+static bool filter_works(unsigned long flag)
+{
+	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW } };
+	struct sock_fprog program = { 1, code };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		_exit(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flag, &program) >= 0 ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool sync_wake_works(void)
+{
+	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW } };
+	struct sock_fprog program = { 1, code };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+		long fd;
+
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+		_exit(fd >= 0 && ioctl((int)fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags) == 0 ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* A child waits in a pipe while its descriptor and its memory are taken. */
+static bool getfd_works(void)
+{
+	int gate[2], pidfd, got = -1, value = PROBE_DUMMY, copy = 0;
+	struct iovec local = { &copy, sizeof(copy) }, remote = { &value, sizeof(value) };
+	bool works = false;
+	char byte;
+	pid_t pid;
+
+	if (pipe2(gate, O_CLOEXEC))
+		return false;
+	pid = fork();
+	if (pid == 0) {
+		close(gate[1]);
+		_exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (pidfd >= 0) {
+		got = (int)syscall(SYS_pidfd_getfd, pidfd, gate[0], 0);
+		works = got >= 0 && process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof(copy) && copy == PROBE_DUMMY;
+	}
+	if (got >= 0)
+		close(got);
+	if (pidfd >= 0)
+		close(pidfd);
+	close(gate[1]);
+	close(gate[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return works;
+}
+
+static bool namespaces_work(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 ? 0 : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static int yama(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+	int scope = -1;
+
+	if (file) {
+		if (fscanf(file, "%d", &scope) != 1)
+			scope = -1;
+		fclose(file);
+	}
+	return scope;
+}
+
+void egret_sandbox_probe(struct egret_sandbox_facts *facts)
+{
+	memset(facts, 0, sizeof(*facts));
+	facts->notify = filter_works(0);
+	facts->killable = filter_works(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	facts->sync_wake = sync_wake_works();
+	facts->getfd = getfd_works();
+	facts->landlock = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
+	if (facts->landlock < 0)
+		facts->landlock = 0;
+	facts->ptrace_scope = yama();
+	facts->namespaces = namespaces_work();
+}
+
+const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts)
+{
+	if (!facts->notify)
+		return "seccomp user notification is missing (Linux 5.0, and no other supervisor in this tree): nothing governs "
+		       "static programs and raw system calls";
+	if (!facts->killable)
+		return "WAIT_KILLABLE_RECV is missing (Linux 5.19): a signal could make a decided call run twice";
+	if (!facts->getfd)
+		return "pidfd_getfd or process_vm_readv is withheld (Docker's default profile does: --cap-add SYS_PTRACE or a profile "
+		       "that allows pidfd_getfd): the supervisor cannot act on the program's sockets";
+	if (facts->landlock < EGRET_LANDLOCK_ABI)
+		return "Landlock's signal scope is missing (Linux 6.12): the tree could trace processes outside";
+	return NULL;
+}
+
+const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *buf, size_t size)
+{
+	bool supervisor = facts->notify && facts->killable && facts->getfd;
+
+	snprintf(buf, size, "sandbox: %s%s%s", supervisor ? "supervisor, resolver, relay" : "none",
+		 supervisor && facts->landlock >= EGRET_LANDLOCK_ABI ? ", landlock" : "",
+		 supervisor && facts->namespaces ? ", resolver namespace" : "");
+	return buf;
+}

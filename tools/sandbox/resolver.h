@@ -1,0 +1,23 @@
+/* The tree's resolver: DNS (RFC 1035) over UDP and TCP, on loopback, for names that the policy covers.
+ *
+ * Port 53 of every server leads here. Only A, AAAA, CNAME, HTTPS (without ECH), SRV and PTR of known addresses are asked and
+ * answered; the question is rebuilt, the answer too. What was answered is remembered (names.h) and is what makes an address allowed.
+ */
+#ifndef EGRET_SANDBOX_RESOLVER_H
+#define EGRET_SANDBOX_RESOLVER_H
+
+#include "supervisor.h"
+
+/* Reads resolv.conf, opens the sockets. Before the command is started. False: no resolver, port 53 is judged as any other. */
+bool egret_resolver_open(struct egret_supervisor *sup);
+/* Starts its threads: in the supervisor, after the fork. */
+void egret_resolver_start(struct egret_supervisor *sup);
+/* Does port 53 of ADDR lead to the resolver? */
+bool egret_resolver_takes(const struct egret_supervisor *sup, const struct egret_addr *addr);
+/* The resolver's socket address for a socket of DOMAIN; 0: none. */
+socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain, int type, struct sockaddr_storage *ss);
+/* A datagram socket whose answers come from the address that was asked takes the place of the program's descriptor NUMBER.
+ * False: there is none (no namespaces); the caller redirects to loopback instead. */
+bool egret_resolver_replace(struct egret_call *call, struct egret_target *target, int number);
+
+#endif

@@ -1,0 +1,165 @@
+/* The receive loop: one thread waits, and wakes a parked one before it blocks. */
+#include "resolver.h"
+#include "relay.h"
+#include "supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#define WORKER_STACK (256u << 10)
+#define IDLE_MAX 16u
+
+static void *worker_main(void *data);
+
+static bool start_worker(struct egret_supervisor *sup)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool started;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	started = pthread_create(&thread, &attr, worker_main, sup) == 0;
+	pthread_attr_destroy(&attr);
+	return started;
+}
+
+/* Where no thread can be had the leader keeps the listener: others wait until it is back, nothing gets out. */
+void egret_pool_hand_over(struct egret_worker *worker)
+{
+	struct egret_supervisor *sup = worker->sup;
+
+	if (!worker->leading)
+		return;
+	pthread_mutex_lock(&sup->lock);
+	sup->receiving = false;
+	worker->leading = false;
+	if (sup->idle)
+		pthread_cond_signal(&sup->parked);
+	else if (!start_worker(sup))
+		sup->receiving = worker->leading = true;
+	pthread_mutex_unlock(&sup->lock);
+}
+
+/* Waits until this thread may lead. False: there are enough parked ones, end. */
+static bool lead(struct egret_worker *worker)
+{
+	struct egret_supervisor *sup = worker->sup;
+	bool stay = true;
+
+	if (worker->leading)
+		return true;
+	pthread_mutex_lock(&sup->lock);
+	if (sup->receiving && sup->idle >= IDLE_MAX)
+		stay = false;
+	sup->idle++;
+	while (stay && sup->receiving)
+		pthread_cond_wait(&sup->parked, &sup->lock);
+	sup->idle--;
+	if (stay)
+		sup->receiving = worker->leading = true;
+	pthread_mutex_unlock(&sup->lock);
+	return stay;
+}
+
+static int64_t dispatch(struct egret_call *call)
+{
+	if (call->arch != EGRET_AUDIT_ARCH || (EGRET_X32_BIT && (unsigned)call->nr >= EGRET_X32_BIT))
+		return egret_call_refused(call);
+	switch (call->nr) {
+	case SYS_connect: return egret_call_connect(call);
+	case SYS_sendto: return egret_call_sendto(call);
+	case SYS_sendmsg: return egret_call_sendmsg(call);
+	case SYS_sendmmsg: return egret_call_sendmmsg(call);
+	case SYS_getpeername: return egret_call_getpeername(call);
+	}
+	return egret_call_refused(call);
+}
+
+static void answer(struct egret_worker *worker, const struct seccomp_notif *notif)
+{
+	struct seccomp_notif_resp resp = { .id = notif->id };
+	uint64_t args[6];
+	struct egret_call call = {
+		.worker = worker, .sup = worker->sup, .id = notif->id, .pid = (pid_t)notif->pid,
+		.nr = notif->data.nr, .arch = notif->data.arch, .args = args,
+	};
+	int64_t value;
+
+	for (size_t i = 0; i < 6; i++)
+		args[i] = notif->data.args[i];
+	value = notif->pid ? dispatch(&call) : -EACCES;
+	if (value < 0)
+		resp.error = (int)value;
+	else
+		resp.val = value;
+	ioctl(worker->sup->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+}
+
+static void *worker_main(void *data)
+{
+	struct egret_worker worker = { .sup = data, .cached_pidfd = -1 };
+	struct seccomp_notif notif;
+
+	worker.buffer = malloc(EGRET_CALL_BUFFER);
+	while (worker.buffer && lead(&worker)) {
+		memset(&notif, 0, sizeof(notif));
+		if (ioctl(worker.sup->listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) == 0)
+			answer(&worker, &notif);
+		else if (errno != EINTR && errno != ENOENT)
+			break;
+	}
+	egret_pool_hand_over(&worker);
+	if (worker.cached_pidfd >= 0)
+		close(worker.cached_pidfd);
+	free(worker.buffer);
+	return NULL;
+}
+
+static void write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+	ssize_t n;
+
+	while (size && ((n = write(fd, at, size)) > 0 || errno == EINTR)) {
+		if (n > 0) {
+			at += n;
+			size -= (size_t)n;
+		}
+	}
+}
+
+/* What the launcher's egret_sandbox_wait reads: status, denials, rows. */
+static void tell_result(int result, int status)
+{
+	uint64_t head[3] = { (uint64_t)(unsigned)status, 0, 0 };
+	size_t count = 0;
+	struct egret_sandbox_count *rows = egret_counts_take(&count, &head[1]);
+
+	head[2] = rows ? count : 0;
+	write_all(result, head, sizeof(head));
+	write_all(result, rows, (size_t)head[2] * sizeof(*rows));
+	free(rows);
+	close(result);
+}
+
+void egret_supervise(struct egret_supervisor *sup, int result)
+{
+	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+	int status;
+	pid_t pid;
+
+	ioctl(sup->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+	sup->receiving = false;
+	if (!start_worker(sup))
+		_exit(125);
+	for (;;) {
+		pid = waitpid(-1, &status, __WALL);
+		if (pid == sup->command)
+			tell_result(result, status);
+		if (pid < 0 && errno == ECHILD)
+			_exit(0);
+	}
+}

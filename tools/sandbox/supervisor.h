@@ -1,0 +1,149 @@
+/* What the supervisor's parts share: the process it judges for, one call, the ruling.
+ *
+ * One struct supervisor, created before the command is, lives until the tree is empty. Threads: one waits in RECV (the leader);
+ * one that is about to block hands the listener to a parked thread first (egret_pool_hand_over). `lock` guards the pool; names,
+ * counts and the relay have locks of their own; none is held across a system call that can block.
+ */
+#ifndef EGRET_SANDBOX_SUPERVISOR_H
+#define EGRET_SANDBOX_SUPERVISOR_H
+
+#include "abi.h"
+#include "names.h"
+#include "policy/log.h"
+#include "sandbox.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/un.h>
+
+#define EGRET_UPSTREAM_MAX 3
+
+struct egret_supervisor {
+	int listener;
+	struct egret_policy *policy;
+	enum egret_mode mode;
+	bool require;
+	const char *log; /* NULL: none */
+	enum egret_log_format log_format;
+	struct egret_sandbox_facts facts;
+	struct egret_names *names;
+	/* the pool */
+	pthread_mutex_t lock;
+	pthread_cond_t parked;
+	bool receiving;      /* a thread is the leader */
+	unsigned idle;       /* threads parked */
+	/* resolver (resolver.h): ports on loopback in the tree's network namespace, 0: none */
+	struct egret_endpoint upstream[EGRET_UPSTREAM_MAX];
+	size_t upstream_count;
+	uint16_t dns_port4, dns_port6;
+	int nest; /* socket to the helper that makes sockets in the resolver's own namespace; -1: none */
+	/* relay (relay.h) */
+	uint16_t relay_port4, relay_port6;
+	pid_t command;
+};
+
+/* A thread of the pool; lives on that thread's stack. */
+struct egret_worker {
+	struct egret_supervisor *sup;
+	bool leading;
+	pid_t cached_pid; /* whose pidfd is cached; a reused pid shows as ESRCH */
+	int cached_pidfd; /* -1: none */
+	uint8_t *buffer;  /* EGRET_CALL_BUFFER bytes for what is sent */
+};
+#define EGRET_CALL_BUFFER (1u << 20)
+
+/* One notification while it is answered; lives on the worker's stack. */
+struct egret_call {
+	struct egret_worker *worker;
+	struct egret_supervisor *sup;
+	uint64_t id;
+	pid_t pid; /* of the thread */
+	int nr;
+	uint32_t arch;
+	const uint64_t *args;
+};
+
+/* The socket of a call: our duplicate and what it is. */
+struct egret_target {
+	int fd; /* duplicate; -1: none */
+	int domain, type, protocol;
+	bool nonblock;
+	enum egret_transport transport; /* 0: netlink or something that is refused */
+};
+
+/* ---- target.c: reading another process ---- */
+
+/* True while the call still waits for its answer, so that what was read belonged to it. */
+bool egret_call_valid(const struct egret_call *call);
+/* Copies SIZE bytes of the caller's memory; false: -EFAULT is the answer. */
+bool egret_call_read(const struct egret_call *call, uint64_t address, void *buf, size_t size);
+bool egret_call_write(const struct egret_call *call, uint64_t address, const void *buf, size_t size);
+/* Duplicates descriptor FD of the caller. Negative errno on failure. */
+int egret_call_dup(const struct egret_call *call, int fd);
+/* Duplicates and looks at it. 0 or a negative errno (-ENOTSOCK, -EBADF). Close with egret_target_close. */
+int egret_target_open(const struct egret_call *call, int fd, struct egret_target *target);
+void egret_target_close(struct egret_target *target);
+/* Is a signal waiting that the caller would act on? Looked up in /proc: only for calls that already wait. */
+bool egret_call_interrupted(const struct egret_call *call);
+/* The errno of an interrupted call: it is run again by the kernel, unless the socket has a time-out (socket(7)). */
+int egret_call_interruption(const struct egret_target *target);
+void egret_call_raise(const struct egret_call *call, int signal);
+/* Effective credentials of the caller, to act as it does on files. */
+bool egret_call_owner(const struct egret_call *call, uid_t *uid, gid_t *gid);
+const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size);
+
+/* ---- pool (supervisor.c) ---- */
+
+/* Another thread takes the listener over; call before anything that may block. */
+void egret_pool_hand_over(struct egret_worker *worker);
+
+/* ---- judge.c: the ruling and its trace ---- */
+
+enum egret_route { EGRET_ROUTE_NONE = 0, EGRET_ROUTE_DIRECT, EGRET_ROUTE_RELAY, EGRET_ROUTE_RESOLVER };
+
+struct egret_ruling {
+	enum egret_route route; /* NONE: refused with ERROR */
+	int error;
+	struct egret_verdict verdict;
+	char host[EGRET_NAME_MAX]; /* the name it was judged by; "" none */
+};
+
+/* Judges an internet destination, writes its line and counts it. */
+struct egret_ruling egret_judge_address(const struct egret_call *call, enum egret_transport transport,
+					const struct egret_addr *addr, uint16_t port);
+/* Judges a unix socket's path. IN_TREE: the listener belongs to the tree, which needs no entry. */
+struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, bool in_tree);
+/* A refusal that no entry can lift: one line (the first time for a process and WHAT) and a count. Returns ERROR. */
+int egret_refuse(const struct egret_call *call, const char *what, const char *detail, int error);
+int egret_deny_errno(const struct egret_supervisor *sup);
+/* The counts as an array for the launcher; the caller frees. */
+struct egret_sandbox_count *egret_counts_take(size_t *count, uint64_t *denied);
+void egret_count(const struct egret_sandbox_count *row);
+
+/* ---- the calls: each returns a value >= 0 or a negative errno for the program ---- */
+int64_t egret_call_connect(struct egret_call *call);
+int64_t egret_call_sendto(struct egret_call *call);
+int64_t egret_call_sendmsg(struct egret_call *call);
+int64_t egret_call_sendmmsg(struct egret_call *call);
+int64_t egret_call_getpeername(struct egret_call *call);
+int64_t egret_call_refused(struct egret_call *call);
+
+/* ---- address.c: a socket address, copied and judged ---- */
+struct egret_where {
+	struct sockaddr_storage ss; /* what the kernel is given: ours, rebuilt from what was judged */
+	socklen_t len;
+	struct egret_ruling ruling;
+	struct egret_addr addr;
+	uint16_t port;
+	int pinned; /* descriptor that holds a unix path; -1: none */
+};
+/* Copies LEN bytes at ADDRESS, judges. 0: go (WHERE filled; free with egret_where_done), else a negative errno. */
+int egret_where_read(struct egret_call *call, struct egret_target *target, uint64_t address, uint64_t len, bool sending,
+		     struct egret_where *where);
+void egret_where_done(struct egret_where *where);
+int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, struct egret_where *where);
+
+/* The supervisor's life; never returns. RESULT: pipe to the launcher. */
+void egret_supervise(struct egret_supervisor *sup, int result) __attribute__((noreturn));
+
+#endif

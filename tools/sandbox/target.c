@@ -1,0 +1,218 @@
+/* Reading another process: its memory, its descriptors, its pending signals. */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+bool egret_call_valid(const struct egret_call *call)
+{
+	uint64_t id = call->id;
+
+	return ioctl(call->sup->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+bool egret_call_read(const struct egret_call *call, uint64_t address, void *buf, size_t size)
+{
+	struct iovec local = { buf, size }, remote = { (void *)(uintptr_t)address, size };
+
+	return !size || process_vm_readv(call->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+bool egret_call_write(const struct egret_call *call, uint64_t address, const void *buf, size_t size)
+{
+	struct iovec local = { (void *)(uintptr_t)buf, size }, remote = { (void *)(uintptr_t)address, size };
+
+	return egret_call_valid(call) && process_vm_writev(call->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+/* A thread may have a descriptor table of its own: PIDFD_THREAD names it; kernels before 6.9 only know the process. */
+static int open_pidfd(pid_t tid)
+{
+	char path[64], line[128];
+	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD), tgid = 0;
+	FILE *status;
+
+	if (fd >= 0)
+		return fd;
+	fd = (int)syscall(SYS_pidfd_open, tid, 0);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	status = fopen(path, "re");
+	if (!status)
+		return -ESRCH;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	fclose(status);
+	fd = (int)syscall(SYS_pidfd_open, tgid, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int egret_call_dup(const struct egret_call *call, int fd)
+{
+	struct egret_worker *worker = call->worker;
+	int got, tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		if (worker->cached_pid != call->pid || worker->cached_pidfd < 0) {
+			if (worker->cached_pidfd >= 0)
+				close(worker->cached_pidfd);
+			worker->cached_pidfd = open_pidfd(call->pid);
+			worker->cached_pid = call->pid;
+			if (worker->cached_pidfd < 0)
+				return worker->cached_pidfd;
+		}
+		got = (int)syscall(SYS_pidfd_getfd, worker->cached_pidfd, fd, 0);
+		if (got >= 0 || errno != ESRCH)
+			return got < 0 ? -errno : got;
+		close(worker->cached_pidfd);
+		worker->cached_pidfd = -1;
+	}
+	return -ESRCH;
+}
+
+static int socket_option(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
+}
+
+static enum egret_transport transport_of(const struct egret_target *target)
+{
+	bool internet = target->domain == AF_INET || target->domain == AF_INET6;
+
+	if (target->domain == AF_UNIX)
+		return EGRET_LOCAL;
+	if (internet && target->type == SOCK_STREAM && (target->protocol == IPPROTO_TCP || target->protocol == IPPROTO_MPTCP))
+		return EGRET_STREAM;
+	if (internet && target->type == SOCK_DGRAM && target->protocol == IPPROTO_UDP)
+		return EGRET_DATAGRAM;
+	return 0;
+}
+
+int egret_target_open(const struct egret_call *call, int fd, struct egret_target *target)
+{
+	int flags;
+
+	memset(target, 0, sizeof(*target));
+	target->fd = egret_call_dup(call, fd);
+	if (target->fd < 0)
+		return target->fd == -EPERM ? -EACCES : target->fd;
+	target->domain = socket_option(target->fd, SO_DOMAIN);
+	if (target->domain < 0) {
+		egret_target_close(target);
+		return -ENOTSOCK;
+	}
+	target->type = socket_option(target->fd, SO_TYPE);
+	target->protocol = socket_option(target->fd, SO_PROTOCOL);
+	flags = fcntl(target->fd, F_GETFL);
+	target->nonblock = flags >= 0 && (flags & O_NONBLOCK);
+	target->transport = transport_of(target);
+	return 0;
+}
+
+void egret_target_close(struct egret_target *target)
+{
+	if (target->fd >= 0)
+		close(target->fd);
+	target->fd = -1;
+}
+
+static bool status_line(pid_t pid, bool (*take)(const char *line, void *data), void *data)
+{
+	char path[64], line[256];
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		if (!take(line, data))
+			break;
+	fclose(status);
+	return true;
+}
+
+struct signals {
+	unsigned long long pending, blocked, ignored;
+};
+
+static bool take_signals(const char *line, void *data)
+{
+	struct signals *signals = data;
+	unsigned long long set;
+
+	if (sscanf(line, "SigPnd: %llx", &set) == 1 || sscanf(line, "ShdPnd: %llx", &set) == 1)
+		signals->pending |= set;
+	else if (sscanf(line, "SigBlk: %llx", &set) == 1)
+		signals->blocked = set;
+	else if (sscanf(line, "SigIgn: %llx", &set) == 1)
+		signals->ignored = set;
+	return true;
+}
+
+bool egret_call_interrupted(const struct egret_call *call)
+{
+	struct signals signals = { 0 };
+
+	if (!egret_call_valid(call) || !status_line(call->pid, take_signals, &signals))
+		return true;
+	return (signals.pending & ~signals.blocked & ~signals.ignored) != 0;
+}
+
+int egret_call_interruption(const struct egret_target *target)
+{
+	struct timeval timeout = { 0 };
+	socklen_t len = sizeof(timeout);
+
+	getsockopt(target->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len);
+	return timeout.tv_sec || timeout.tv_usec ? EINTR : EGRET_ERESTARTSYS;
+}
+
+void egret_call_raise(const struct egret_call *call, int signal)
+{
+	if (call->worker->cached_pid == call->pid && call->worker->cached_pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, call->worker->cached_pidfd, signal, NULL, 0);
+}
+
+struct owner {
+	uid_t uid;
+	gid_t gid;
+};
+
+static bool take_owner(const char *line, void *data)
+{
+	struct owner *owner = data;
+
+	sscanf(line, "Uid: %*u %*u %*u %u", &owner->uid);
+	sscanf(line, "Gid: %*u %*u %*u %u", &owner->gid);
+	return true;
+}
+
+bool egret_call_owner(const struct egret_call *call, uid_t *uid, gid_t *gid)
+{
+	struct owner owner = { (uid_t)-1, (gid_t)-1 };
+
+	if (!status_line(call->pid, take_owner, &owner) || owner.uid == (uid_t)-1 || owner.gid == (gid_t)-1)
+		return false;
+	*uid = owner.uid;
+	*gid = owner.gid;
+	return true;
+}
+
+const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)call->pid);
+	len = readlink(path, buf, size - 1);
+	buf[len > 0 ? len : 0] = '\0';
+	return buf;
+}
