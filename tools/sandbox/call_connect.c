@@ -5,20 +5,17 @@
 
 #include <errno.h>
 
-static bool loopback(int domain, uint16_t port4, uint16_t port6, const struct egret_target *target, struct sockaddr_storage *ss,
-		     socklen_t *len)
+/* The relay's address for the program's kind of socket; 0: none. */
+static socklen_t relay_address(const struct egret_call *call, const struct egret_target *target, struct sockaddr_storage *ss)
 {
 	struct egret_addr addr = { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } };
-	uint16_t port = port4;
-	int v6only = 0;
-	socklen_t size = sizeof(v6only);
+	uint16_t port = call->sup->relay_port4;
 
-	if (domain == AF_INET6 && getsockopt(target->fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &size) == 0 && v6only) {
+	if (egret_target_v6only(target)) {
 		addr = (struct egret_addr){ .family = EGRET_IPV6, .bytes = { [15] = 1 } };
-		port = port6;
+		port = call->sup->relay_port6;
 	}
-	*len = port ? egret_addr_to_sockaddr(&addr, port, domain, ss) : 0;
-	return *len != 0;
+	return port ? egret_addr_to_sockaddr(&addr, port, target->domain, ss) : 0;
 }
 
 static uint16_t local_port(int fd)
@@ -53,10 +50,10 @@ static int connect_relay(struct egret_call *call, struct egret_target *target, s
 {
 	struct egret_redirect redirect = record_of(call, target, where);
 	struct sockaddr_storage ss;
-	socklen_t len;
+	socklen_t len = relay_address(call, target, &ss);
 	int result;
 
-	if (!loopback(target->domain, call->sup->relay_port4, call->sup->relay_port6, target, &ss, &len))
+	if (!len)
 		return -egret_deny_errno(call->sup);
 	result = egret_wait_connect(call, target, &ss, len);
 	redirect.local_port = local_port(target->fd);
@@ -73,7 +70,8 @@ static int connect_resolver(struct egret_call *call, struct egret_target *target
 
 	if (target->type == SOCK_DGRAM && egret_resolver_replace(call, target, (int)call->args[0]))
 		return connect(target->fd, (struct sockaddr *)&where->ss, where->len) ? -errno : 0;
-	if (!loopback(target->domain, call->sup->dns_port4, call->sup->dns_port6, target, &ss, &len))
+	len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &ss);
+	if (!len)
 		return -egret_deny_errno(call->sup);
 	egret_redirect_add(&redirect);
 	return egret_wait_connect(call, target, &ss, len);

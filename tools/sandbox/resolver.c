@@ -1,6 +1,217 @@
+/* Sockets and threads of the resolver; what it answers is resolver_answer.c's. */
 #include "resolver.h"
-bool egret_resolver_open(struct egret_supervisor *sup) { (void)sup; return true; }
-void egret_resolver_start(struct egret_supervisor *sup) { (void)sup; }
-bool egret_resolver_takes(const struct egret_supervisor *sup, const struct egret_addr *addr) { (void)sup; (void)addr; return false; }
-socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain, int type, struct sockaddr_storage *ss) { (void)sup; (void)domain;(void)type;(void)ss; return 0; }
-bool egret_resolver_replace(struct egret_call *call, struct egret_target *target, int number) { (void)call;(void)target;(void)number; return false; }
+
+#include "resolver_answer.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#define THREADS 6
+#define THREAD_STACK (256u << 10)
+#define TCP_IDLE_MS 5000
+
+static struct {
+	int udp[2], tcp[2]; /* IPv4, IPv6 */
+} sockets = { { -1, -1 }, { -1, -1 } };
+
+static void read_servers(struct egret_supervisor *sup)
+{
+	FILE *file = fopen("/etc/resolv.conf", "re");
+	char line[256], text[128];
+
+	while (file && sup->upstream_count < EGRET_UPSTREAM_MAX && fgets(line, sizeof(line), file)) {
+		struct egret_endpoint *server = &sup->upstream[sup->upstream_count];
+
+		if (sscanf(line, " nameserver %127s", text) == 1 && egret_addr_parse(text, &server->addr)) {
+			server->port = 53;
+			sup->upstream_count++;
+		}
+	}
+	if (file)
+		fclose(file);
+	if (!sup->upstream_count)
+		sup->upstream[sup->upstream_count++] = (struct egret_endpoint){ { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } }, 53 };
+}
+
+static int bound(int domain, int type, const struct sockaddr_storage *ss, socklen_t len)
+{
+	int fd = socket(domain, type | SOCK_CLOEXEC | (type == SOCK_STREAM ? SOCK_NONBLOCK : 0), 0), on = 1;
+
+	if (fd >= 0 && domain == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)ss, len) == 0 && (type == SOCK_DGRAM || listen(fd, 64) == 0))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* The same port for UDP and TCP; returns it, 0 on failure. */
+static uint16_t open_pair(int family, int slot)
+{
+	struct egret_addr addr = { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } };
+	struct sockaddr_storage ss;
+	socklen_t len;
+	uint16_t port;
+
+	if (family == AF_INET6)
+		addr = (struct egret_addr){ .family = EGRET_IPV6, .bytes = { [15] = 1 } };
+	for (int tries = 0; tries < 20; tries++) {
+		len = egret_addr_to_sockaddr(&addr, 0, family, &ss);
+		sockets.udp[slot] = bound(family, SOCK_DGRAM, &ss, len);
+		if (sockets.udp[slot] < 0)
+			return 0;
+		getsockname(sockets.udp[slot], (struct sockaddr *)&ss, &len);
+		sockets.tcp[slot] = bound(family, SOCK_STREAM, &ss, len);
+		if (sockets.tcp[slot] >= 0)
+			return egret_addr_from_sockaddr((struct sockaddr *)&ss, len, &addr, &port) ? port : 0;
+		close(sockets.udp[slot]);
+	}
+	return 0;
+}
+
+bool egret_resolver_open(struct egret_supervisor *sup)
+{
+	read_servers(sup);
+	sup->dns_port4 = open_pair(AF_INET, 0);
+	sup->dns_port6 = open_pair(AF_INET6, 1);
+	return sup->dns_port4 != 0;
+}
+
+static void serve_datagram(struct egret_supervisor *sup, int fd)
+{
+	uint8_t query[EGRET_DNS_MAX];
+	struct sockaddr_storage from;
+	struct egret_dns_reply reply;
+	socklen_t len = sizeof(from);
+	ssize_t n = recvfrom(fd, query, sizeof(query), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+
+	if (n > 0 && egret_resolver_answer(sup, query, (size_t)n, &reply))
+		sendto(fd, reply.data, reply.len, MSG_NOSIGNAL, (struct sockaddr *)&from, len);
+}
+
+static bool receive(int fd, uint8_t *buf, size_t size)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	while (size) {
+		if (poll(&pollfd, 1, TCP_IDLE_MS) <= 0)
+			return false;
+		n = recv(fd, buf, size, 0);
+		if (n <= 0)
+			return false;
+		buf += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+struct stream {
+	struct egret_supervisor *sup;
+	int fd;
+};
+
+/* Messages with a length before them (RFC 7766), one after the other. */
+static void *serve_stream(void *data)
+{
+	struct stream *stream = data;
+	uint8_t size[2], query[EGRET_DNS_MAX];
+	struct egret_dns_reply reply;
+	size_t len;
+
+	while (receive(stream->fd, size, 2)) {
+		len = (size_t)size[0] << 8 | size[1];
+		if (len > sizeof(query) || !receive(stream->fd, query, len) || !egret_resolver_answer(stream->sup, query, len, &reply))
+			break;
+		size[0] = (uint8_t)(reply.len >> 8);
+		size[1] = (uint8_t)reply.len;
+		if (send(stream->fd, size, 2, MSG_NOSIGNAL | MSG_MORE) != 2 ||
+		    send(stream->fd, reply.data, reply.len, MSG_NOSIGNAL) != (ssize_t)reply.len)
+			break;
+	}
+	close(stream->fd);
+	free(stream);
+	return NULL;
+}
+
+static bool start_thread(void *(*run)(void *), void *data)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool started;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	started = pthread_create(&thread, &attr, run, data) == 0;
+	pthread_attr_destroy(&attr);
+	return started;
+}
+
+static void accept_stream(struct egret_supervisor *sup, int listener)
+{
+	struct stream *stream = malloc(sizeof(*stream));
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (stream && fd >= 0) {
+		*stream = (struct stream){ sup, fd };
+		if (start_thread(serve_stream, stream))
+			return;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(stream);
+}
+
+static void *resolver_main(void *data)
+{
+	struct pollfd fds[4] = { { sockets.udp[0], POLLIN, 0 }, { sockets.udp[1], POLLIN, 0 },
+				 { sockets.tcp[0], POLLIN, 0 }, { sockets.tcp[1], POLLIN, 0 } };
+
+	for (;;) {
+		if (poll(fds, 4, -1) < 0 && errno != EINTR)
+			return NULL;
+		for (int i = 0; i < 4; i++) {
+			if (!(fds[i].revents & POLLIN))
+				continue;
+			if (i < 2)
+				serve_datagram(data, fds[i].fd);
+			else
+				accept_stream(data, fds[i].fd);
+		}
+	}
+}
+
+void egret_resolver_start(struct egret_supervisor *sup)
+{
+	for (int i = 0; i < THREADS; i++)
+		start_thread(resolver_main, sup);
+}
+
+/* Port 53 of any address: a server that resolv.conf does not name is no other way out. */
+bool egret_resolver_takes(const struct egret_supervisor *sup, const struct egret_addr *addr)
+{
+	(void)addr;
+	return sup->dns_port4 != 0;
+}
+
+socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain, int v6only, struct sockaddr_storage *ss)
+{
+	struct egret_addr addr = { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } };
+	uint16_t port = sup->dns_port4;
+
+	if (v6only) {
+		addr = (struct egret_addr){ .family = EGRET_IPV6, .bytes = { [15] = 1 } };
+		port = sup->dns_port6;
+	}
+	return port ? egret_addr_to_sockaddr(&addr, port, domain, ss) : 0;
+}
+
+bool egret_resolver_replace(struct egret_call *call, struct egret_target *target, int number)
+{
+	(void)call;
+	(void)target;
+	(void)number;
+	return false;
+}

@@ -14,8 +14,8 @@ bool egret_resolver_open(struct egret_supervisor *sup);
 void egret_resolver_start(struct egret_supervisor *sup);
 /* Does port 53 of ADDR lead to the resolver? */
 bool egret_resolver_takes(const struct egret_supervisor *sup, const struct egret_addr *addr);
-/* The resolver's socket address for a socket of DOMAIN; 0: none. */
-socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain, int type, struct sockaddr_storage *ss);
+/* The resolver's address on loopback for a socket of DOMAIN; 0: none. */
+socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain, int v6only, struct sockaddr_storage *ss);
 /* A datagram socket whose answers come from the address that was asked takes the place of the program's descriptor NUMBER.
  * False: there is none (no namespaces); the caller redirects to loopback instead. */
 bool egret_resolver_replace(struct egret_call *call, struct egret_target *target, int number);

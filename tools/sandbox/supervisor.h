@@ -83,6 +83,8 @@ int egret_call_dup(const struct egret_call *call, int fd);
 /* Duplicates and looks at it. 0 or a negative errno (-ENOTSOCK, -EBADF). Close with egret_target_close. */
 int egret_target_open(const struct egret_call *call, int fd, struct egret_target *target);
 void egret_target_close(struct egret_target *target);
+/* Does it speak IPv6 only, so that 127.0.0.1 cannot be reached from it? */
+bool egret_target_v6only(const struct egret_target *target);
 /* Is a signal waiting that the caller would act on? Looked up in /proc: only for calls that already wait. */
 bool egret_call_interrupted(const struct egret_call *call);
 /* The errno of an interrupted call: it is run again by the kernel, unless the socket has a time-out (socket(7)). */

@@ -116,6 +116,14 @@ int egret_target_open(const struct egret_call *call, int fd, struct egret_target
 	return 0;
 }
 
+bool egret_target_v6only(const struct egret_target *target)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return target->domain == AF_INET6 && getsockopt(target->fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &len) == 0 && value;
+}
+
 void egret_target_close(struct egret_target *target)
 {
 	if (target->fd >= 0)
