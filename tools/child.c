@@ -1,6 +1,7 @@
 #include "tools/child.h"
 
 #include "tools/run.h"
+#include "tools/sandbox/sandbox.h"
 #include "tools/tools.h"
 
 #include <errno.h>
@@ -107,6 +108,12 @@ static void in_child(int report, const char *program, char *const argv[], const 
 	_exit(EGRET_CANNOT_RUN);
 }
 
+static int say_not_started(const char *program, int error)
+{
+	egret_say("%s: %s", program, strerror(error));
+	return error == ENOENT ? EGRET_NOT_FOUND : EGRET_CANNOT_RUN;
+}
+
 int egret_child_run(const char *program, char *const argv[])
 {
 	int report[2], error;
@@ -132,8 +139,52 @@ int egret_child_run(const char *program, char *const argv[])
 	error = exec_error(report[0]);
 	if (error) {
 		waitpid(pid, NULL, 0);
-		egret_say("%s: %s", program, strerror(error));
-		return error == ENOENT ? EGRET_NOT_FOUND : EGRET_CANNOT_RUN;
+		return say_not_started(program, error);
 	}
 	return wait_for(pid);
+}
+
+/* The supervisor is the command's parent: it tells the status. Without it the network of the tree is gone too. */
+static int wait_for_sandboxed(struct egret_sandbox *box)
+{
+	int status;
+
+	while (egret_sandbox_wait(box, &status) < 0) {
+		if (errno == EINTR)
+			continue;
+		egret_say("the sandbox's supervisor is gone; nothing that is left of the command reaches the network");
+		return EGRET_FAILED;
+	}
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int egret_child_run_sandboxed(const char *program, char *const argv[], const struct egret_sandbox_options *options,
+			      struct egret_sandbox *box)
+{
+	struct egret_err err = { 0 };
+	int report[2], error, status;
+	sigset_t before;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC)) {
+		egret_say("pipe: %m");
+		return EGRET_FAILED;
+	}
+	catch_signals(&before);
+	pid = egret_sandbox_start(options, box, &err);
+	if (pid == 0)
+		in_child(report[1], program, argv, &before);
+	child = pid;
+	close(report[1]);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0) {
+		close(report[0]);
+		for (size_t i = 0; i < err.count; i++)
+			egret_say("%s", err.items[i].text);
+		egret_err_free(&err);
+		return EGRET_FAILED;
+	}
+	error = exec_error(report[0]);
+	status = wait_for_sandboxed(box);
+	return error ? say_not_started(program, error) : status;
 }

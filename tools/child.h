@@ -6,4 +6,10 @@
  * continues with it. Returns its exit status, 128 + n after signal n, 126 or 127 after printing why it could not be started. */
 int egret_child_run(const char *program, char *const argv[]);
 
+struct egret_sandbox_options;
+struct egret_sandbox;
+/* The same under the sandbox's supervisor; BOX holds its counts afterwards. 125 after printing when it cannot start. */
+int egret_child_run_sandboxed(const char *program, char *const argv[], const struct egret_sandbox_options *options,
+			      struct egret_sandbox *box);
+
 #endif

@@ -67,18 +67,18 @@ static void print_report(const struct egret_run *run, const char *format)
 		egret_say("--report: %m");
 }
 
-static int run_covered(struct egret_run *run, const struct options *options)
+static int run_covered(struct egret_run *run, const struct options *options, const char *layers)
 {
 	int status = egret_run_open(run);
 	size_t denials;
 
 	if (status)
 		return status;
-	egret_say("layers: preload; sandbox off%s", options->mode && !strcmp(options->mode, "off") ? "; mode off" : "");
+	egret_say("layers: %s%s", layers, options->mode && !strcmp(options->mode, "off") ? "; mode off" : "");
 	status = egret_run_command(run);
 	if (strcmp(options->report, "none"))
 		print_report(run, options->report);
-	denials = options->fail_on_deny ? egret_run_denials(run) : 0;
+	denials = options->fail_on_deny ? egret_run_denials(run) + run->box.denied : 0;
 	if (denials && status == 0) {
 		egret_say("%zu denied (--fail-on-deny)", denials);
 		return 1;
@@ -90,7 +90,7 @@ int cmd_run(int argc, char **argv)
 {
 	static struct egret_run run;
 	struct options options;
-	char path[PATH_MAX];
+	char path[PATH_MAX], layers[512];
 	int status;
 
 	if (!read_options(&argc, argv, &options))
@@ -101,16 +101,13 @@ int cmd_run(int argc, char **argv)
 		egret_policy_unref(run.policy);
 		return EGRET_FAILED;
 	}
-	if (!strcmp(options.sandbox, "require")) {
-		egret_say("--sandbox=require: this build has no sandbox");
-		egret_policy_unref(run.policy);
-		return EGRET_FAILED;
-	}
 	status = egret_run_find(&run);
+	if (!status)
+		status = egret_run_sandbox(&run, options.sandbox, layers, sizeof(layers));
 	if (!status)
 		status = egret_run_cover(&run);
 	if (!status)
-		status = run_covered(&run, &options);
+		status = run_covered(&run, &options, layers);
 	egret_run_close(&run);
 	return status;
 }

@@ -2,6 +2,7 @@
 
 #include "preload/elf.h"
 #include "tools/child.h"
+#include "tools/config.h"
 #include "tools/tools.h"
 
 #include <errno.h>
@@ -61,10 +62,53 @@ int egret_run_cover(const struct egret_run *run)
 {
 	char why[128];
 
+	if (run->sandboxed)
+		return 0;
 	if (egret_elf_cover(run->program, why, sizeof(why)) != EGRET_UNCOVERED)
 		return 0;
 	egret_say("%s %s: the preload layer cannot cover it; a sandbox can: --sandbox=auto or --sandbox=require", run->program, why);
 	return EGRET_FAILED;
+}
+
+/* What the supervisor judges with is fixed here: nothing that the tree writes later changes it. */
+static void sandbox_options(struct egret_run *run)
+{
+	const struct egret_defaults *defaults = egret_policy_defaults(run->policy);
+	int format = egret_config_log_format(run->settings.log_format, "log format");
+
+	run->sandbox.policy = run->policy;
+	run->sandbox.mode = (enum egret_mode)egret_config_mode(run->settings.mode, "mode");
+	run->sandbox.log = run->settings.log[0] ? run->settings.log : defaults->log;
+	if (run->sandbox.log && !strcmp(run->sandbox.log, "none"))
+		run->sandbox.log = NULL;
+	run->sandbox.log_format = format > 0 ? (enum egret_log_format)format : defaults->log_format;
+}
+
+int egret_run_sandbox(struct egret_run *run, const char *mode, char *layers, size_t size)
+{
+	const char *missing;
+	char below[128];
+
+	run->sandboxed = false;
+	if (!strcmp(mode, "off")) {
+		snprintf(layers, size, "preload; sandbox off");
+		return 0;
+	}
+	run->sandbox.sandbox = !strcmp(mode, "require") ? EGRET_SANDBOX_REQUIRE : EGRET_SANDBOX_AUTO;
+	egret_sandbox_probe(&run->sandbox.facts);
+	missing = egret_sandbox_missing(&run->sandbox.facts);
+	if (missing && run->sandbox.sandbox == EGRET_SANDBOX_REQUIRE) {
+		egret_say("--sandbox=require: %s", missing);
+		return EGRET_FAILED;
+	}
+	if (missing) {
+		snprintf(layers, size, "preload; sandbox off: %s", missing);
+		return 0;
+	}
+	sandbox_options(run);
+	run->sandboxed = true;
+	snprintf(layers, size, "preload; %s", egret_sandbox_layers(&run->sandbox.facts, below, sizeof(below)));
+	return 0;
 }
 
 static int events_path(const struct egret_run *run, char path[PATH_MAX])
@@ -107,6 +151,8 @@ int egret_run_command(struct egret_run *run)
 {
 	if (!egret_cover_environment(&run->settings, set_variable))
 		return EGRET_FAILED;
+	if (run->sandboxed)
+		return egret_child_run_sandboxed(run->program, run->argv, &run->sandbox, &run->box);
 	return egret_child_run(run->program, run->argv);
 }
 

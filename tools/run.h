@@ -4,6 +4,7 @@
 
 #include "policy/policy.h"
 #include "tools/cover.h"
+#include "tools/sandbox/sandbox.h"
 
 #include <sys/types.h>
 
@@ -19,10 +20,16 @@ struct egret_run {
 	char program[PATH_MAX];      /* the file that argv[0] means */
 	char dir[PATH_MAX];          /* the run's private directory (0700); "" before it is made */
 	bool sandboxed;              /* a layer below catches what preload cannot cover */
+	struct egret_sandbox_options sandbox;
+	struct egret_sandbox box;    /* counts of what the supervisor saw */
 };
 
 /* Finds the program along PATH as execvp(3) does. 0, or the exit status to end with after printing. */
 int egret_run_find(struct egret_run *run);
+
+/* Decides on the sandbox: MODE is auto, require or off. Sets `sandboxed` and the options; LAYERS is the line of active layers. 0, or the
+ * exit status after printing why `require` cannot be kept. */
+int egret_run_sandbox(struct egret_run *run, const char *mode, char *layers, size_t size);
 
 /* Refuses a program that the preload layer cannot cover. 0, or the exit status after printing. */
 int egret_run_cover(const struct egret_run *run);

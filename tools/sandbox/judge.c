@@ -142,7 +142,7 @@ static enum egret_route route_of(const struct egret_supervisor *sup, const struc
 	if (!entry || entry->action != EGRET_ALLOW)
 		return EGRET_ROUTE_DIRECT;
 	if (entry->tls == EGRET_TLS_ORIGINATE || entry->protocol == EGRET_TLS || entry->protocol == EGRET_HTTP)
-		return sup->relay_port4 ? EGRET_ROUTE_RELAY : EGRET_ROUTE_DIRECT;
+		return sup->relay_port4 ? EGRET_ROUTE_RELAY : sup->require ? EGRET_ROUTE_NONE : EGRET_ROUTE_DIRECT;
 	return EGRET_ROUTE_DIRECT;
 }
 

@@ -131,8 +131,7 @@ const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *
 {
 	bool supervisor = facts->notify && facts->killable && facts->getfd;
 
-	snprintf(buf, size, "sandbox: %s%s%s", supervisor ? "supervisor, resolver, relay" : "none",
-		 supervisor && facts->landlock >= EGRET_LANDLOCK_ABI ? ", landlock" : "",
-		 supervisor && facts->namespaces ? ", resolver namespace" : "");
+	snprintf(buf, size, "sandbox: %s%s", supervisor ? "supervisor, resolver" : "none",
+		 supervisor && facts->landlock >= EGRET_LANDLOCK_ABI ? ", landlock" : "");
 	return buf;
 }

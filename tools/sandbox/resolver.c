@@ -33,6 +33,26 @@ static void read_servers(struct egret_supervisor *sup)
 		sup->upstream[sup->upstream_count++] = (struct egret_endpoint){ { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } }, 53 };
 }
 
+/* Names of the machine's own: read once, before the command can write there. */
+static void read_hosts(struct egret_supervisor *sup)
+{
+	FILE *file = fopen("/etc/hosts", "re");
+	char line[1024], name[EGRET_NAME_MAX], *word, *rest;
+	struct egret_addr addr;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "#\n")] = '\0';
+		word = strtok_r(line, " \t", &rest);
+		if (!word || !egret_addr_parse(word, &addr))
+			continue;
+		while ((word = strtok_r(NULL, " \t", &rest)))
+			if (egret_name_canonical(word, strlen(word), name, sizeof(name)))
+				egret_names_add(sup->names, name, &addr, UINT32_MAX);
+	}
+	if (file)
+		fclose(file);
+}
+
 static int bound(int domain, int type, const struct sockaddr_storage *ss, socklen_t len)
 {
 	int fd = socket(domain, type | SOCK_CLOEXEC | (type == SOCK_STREAM ? SOCK_NONBLOCK : 0), 0), on = 1;
@@ -73,6 +93,7 @@ static uint16_t open_pair(int family, int slot)
 bool egret_resolver_open(struct egret_supervisor *sup)
 {
 	read_servers(sup);
+	read_hosts(sup);
 	sup->dns_port4 = open_pair(AF_INET, 0);
 	sup->dns_port6 = open_pair(AF_INET6, 1);
 	return sup->dns_port4 != 0;

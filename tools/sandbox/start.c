@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -24,6 +25,7 @@ struct ready {
 /* Shared by supervisor and command while they set up. */
 struct handshake {
 	_Atomic int listener; /* descriptor number, or a negative errno */
+	_Atomic bool apart;   /* the command has a descriptor table of its own */
 	char step[64];
 };
 
@@ -61,6 +63,7 @@ static void become_command(struct handshake *shared, const struct egret_sandbox_
 	install(shared, facts);
 	if (syscall(SYS_unshare, CLONE_FILES) || shared->listener < 0)
 		_exit(125);
+	shared->apart = true;
 	close(shared->listener);
 	close(go[1]);
 	if (read(go[0], &byte, 1) != 1) /* the supervisor is ready, or gone */
@@ -70,22 +73,49 @@ static void become_command(struct handshake *shared, const struct egret_sandbox_
 	munmap(shared, sizeof(*shared));
 }
 
+/* The supervisor keeps nothing of the launcher's open: a pipe that it held would never end. Its lines go to the launcher's stderr. */
+static void keep_only(const int *keep, size_t count)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), at = 3, next;
+
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+	}
+	for (;;) {
+		next = INT_MAX;
+		for (size_t i = 0; i < count; i++)
+			if (keep[i] >= at && keep[i] < next)
+				next = keep[i];
+		if (next > at)
+			syscall(SYS_close_range, at, next - 1, 0);
+		if (next == INT_MAX)
+			return;
+		at = next + 1;
+	}
+}
+
+static void give_up(const struct egret_supervisor *sup, int out, int error, const char *step)
+{
+	kill(sup->command, SIGKILL);
+	report(out, error, 0, step);
+	_exit(125);
+}
+
 static void supervise(struct egret_supervisor *sup, struct handshake *shared, int go, int out)
 {
-	/* The command closes its copy of the table only after it has told the number. */
-	while (!shared->listener && waitpid(sup->command, NULL, WNOHANG) == 0)
-		usleep(100);
-	if (shared->listener <= 0) {
-		report(out, shared->listener ? -shared->listener : ECHILD, 0, shared->step);
-		_exit(125);
-	}
+	/* The command leaves the common table only after it has told the number. */
+	while (!shared->apart && waitpid(sup->command, NULL, WNOHANG) == 0)
+		usleep(50);
+	if (!shared->apart)
+		give_up(sup, out, shared->listener < 0 ? -shared->listener : ECHILD, shared->step);
 	sup->listener = shared->listener;
+	keep_only((int[]){ sup->listener, go, out }, 3);
+	if (!egret_resolver_open(sup))
+		give_up(sup, out, errno, "the resolver");
 	egret_resolver_start(sup);
-	if (!egret_relay_start(sup) && sup->require) {
-		report(out, errno, 0, "the relay");
-		kill(sup->command, SIGKILL);
-		_exit(125);
-	}
+	if (!egret_relay_start(sup))
+		give_up(sup, out, errno, "the relay");
 	report(out, 0, sup->command, "");
 	if (write(go, "g", 1) != 1)
 		_exit(125);
@@ -95,7 +125,7 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 
 static bool prepare(struct egret_supervisor *sup, const struct egret_sandbox_options *options)
 {
-	egret_sandbox_probe(&sup->facts);
+	sup->facts = options->facts;
 	sup->policy = egret_policy_ref(options->policy);
 	sup->mode = options->mode;
 	sup->require = options->sandbox == EGRET_SANDBOX_REQUIRE;
@@ -118,10 +148,6 @@ static pid_t split(struct egret_supervisor *sup, int out, const sigset_t *old)
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (shared == MAP_FAILED || pipe2(go, O_CLOEXEC)) {
 		report(out, errno, 0, "memory and pipes");
-		_exit(125);
-	}
-	if (!egret_resolver_open(sup) && sup->require) {
-		report(out, errno, 0, "the resolver");
 		_exit(125);
 	}
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);

@@ -136,6 +136,7 @@ static void tell_result(int result, int status)
 {
 	uint64_t head[3] = { (uint64_t)(unsigned)status, 0, 0 };
 	size_t count = 0;
+	int null;
 	struct egret_sandbox_count *rows = egret_counts_take(&count, &head[1]);
 
 	head[2] = rows ? count : 0;
@@ -143,6 +144,10 @@ static void tell_result(int result, int status)
 	write_all(result, rows, (size_t)head[2] * sizeof(*rows));
 	free(rows);
 	close(result);
+	/* What outlives the command must not keep its reader waiting for the end of stderr. */
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
 }
 
 void egret_supervise(struct egret_supervisor *sup, int result)
