@@ -1,40 +1,10 @@
 # The egret command by itself: exit statuses, words, files. Nothing is connected to here.
 
-sample_policy() {
-	policy <<-INI
-		[egret]
-		log = none
-		[googleapis]
-		hosts = www.googleapis.com
-		ports = 80
-		protocol = http
-		tls = originate
-		connect_port = 443
-		http_allow = GET /books/**
-		[wild]
-		hosts = *.example.com, 198.51.100.0/24
-		ports = 443, 8000-8100
-		protocol = tls
-		[fixed]
-		hosts = fixed.example
-		ports = 80
-		tls = originate
-		addresses = 192.0.2.7, 192.0.2.8:8443
-		[names]
-		hosts = 192.0.2.53
-		ports = 53
-		protocol = udp
-		[never]
-		hosts = bad.example.com
-		action = deny
-	INI
-}
-
 test_help_lists_every_command_and_each_tells_its_usage() { # quick
 	status "$EGRET" help
 	expect_status 0
 	local name
-	for name in run check list env; do
+	for name in run check explain list env; do
 		expect out "  $name "
 		equal "$("$EGRET" "$name" --help | head -n 1 | cut -d' ' -f1-3)" "usage: egret $name"
 	done

@@ -30,3 +30,34 @@ originating() {
 covered() {
 	LD_PRELOAD=$EGRET_LIB "$@"
 }
+
+# sample_policy: one entry of each kind, five in all.
+sample_policy() {
+	policy <<-INI
+		[egret]
+		log = none
+		[googleapis]
+		hosts = www.googleapis.com
+		ports = 80
+		protocol = http
+		tls = originate
+		connect_port = 443
+		http_allow = GET /books/**
+		[wild]
+		hosts = *.example.com, 198.51.100.0/24
+		ports = 443, 8000-8100
+		protocol = tls
+		[fixed]
+		hosts = fixed.example
+		ports = 80
+		tls = originate
+		addresses = 192.0.2.7, 192.0.2.8:8443
+		[names]
+		hosts = 192.0.2.53
+		ports = 53
+		protocol = udp
+		[never]
+		hosts = bad.example.com
+		action = deny
+	INI
+}

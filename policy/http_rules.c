@@ -1,0 +1,240 @@
+#include "http_rules.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+/* Longest path that is judged: longer ones are refused as ambiguous, no server of ours needs them. */
+#define PATH_MAX_BYTES 8192
+
+/* RFC 9110 5.6.2. */
+static bool is_token(const char *text)
+{
+	if (!*text)
+		return false;
+	for (; *text; text++)
+		if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
+			return false;
+	return true;
+}
+
+/* Does TEXT match GLOB? `*` within a segment, `**` across. Iterative: the latest star is the only one to come back to, but one of each kind,
+ * since a `*` may fail at a slash that an earlier `**` can step over. */
+static bool glob_match(const char *glob, const char *glob_end, const char *text, const char *text_end)
+{
+	const char *star = NULL, *star_text = NULL, *deep = NULL, *deep_text = NULL;
+
+	while (text < text_end || glob < glob_end) {
+		if (glob + 1 < glob_end && glob[0] == '*' && glob[1] == '*') {
+			deep = glob += 2;
+			deep_text = text;
+			star = NULL;
+		} else if (glob < glob_end && *glob == '*') {
+			star = ++glob;
+			star_text = text;
+		} else if (glob < glob_end && text < text_end && *glob == *text) {
+			glob++;
+			text++;
+		} else if (star && star_text < text_end && *star_text != '/') {
+			glob = star;
+			text = ++star_text;
+		} else if (deep && deep_text < text_end) {
+			glob = deep;
+			text = ++deep_text;
+			star = NULL;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A rule without `?` judges the path, one with it path and query. `/admin/` followed by `**` covers `/admin` too. */
+static bool path_matches(const char *glob, const char *target, size_t path_len, size_t target_len)
+{
+	size_t len = strlen(glob), text_len = strchr(glob, '?') ? target_len : path_len;
+
+	if (glob_match(glob, glob + len, target, target + text_len))
+		return true;
+	return len > 3 && !strcmp(glob + len - 3, "/**") && glob_match(glob, glob + len - 3, target, target + text_len);
+}
+
+static const struct egret_http_rule *find_rule(const struct egret_http_rule *rules, size_t count,
+					       const struct egret_http_request *request, const char *target, size_t path_len, size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((!strcmp(rules[i].method, "*") || !strcmp(rules[i].method, request->method)) &&
+		    path_matches(rules[i].path, target, path_len, len))
+			return &rules[i];
+	return NULL;
+}
+
+static int hex(char digit)
+{
+	return isdigit((unsigned char)digit) ? digit - '0' : isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10 : -1;
+}
+
+/* Would a server that normalises (RFC 3986 6.2.2) see another path than the one that is judged? */
+static bool path_is_ambiguous(const char *path, size_t len)
+{
+	if (len > PATH_MAX_BYTES || len == 0 || path[0] != '/')
+		return true;
+	for (size_t i = 0; i < len; i++) {
+		size_t left = len - i;
+		unsigned char byte = (unsigned char)path[i];
+
+		if (byte <= ' ' || byte >= 0x7f || byte == '\\' || byte == ';' || byte == '#')
+			return true;
+		if (byte == '%') {
+			int value = left >= 3 && hex(path[i + 1]) >= 0 && hex(path[i + 2]) >= 0 ? hex(path[i + 1]) * 16 + hex(path[i + 2]) : -1;
+
+			/* Unreserved characters need no escape; slash, backslash, percent, semicolon and controls change the path. */
+			if (value < ' ' || value == 0x7f || isalnum(value) || strchr("-._~/\\%;", value))
+				return true;
+		}
+		if (byte != '/')
+			continue;
+		if (left >= 2 && path[i + 1] == '/')
+			return true;
+		if (left >= 2 && path[i + 1] == '.' && (left == 2 || path[i + 2] == '/' ||
+							 (path[i + 2] == '.' && (left == 3 || path[i + 3] == '/'))))
+			return true;
+	}
+	return false;
+}
+
+/* HOST ("name", "name:port", "[v6]:port") is a host of ENTRY, on the port that was asked for. */
+static bool host_fits(const struct egret_entry *entry, const struct egret_http_request *request, const char *host, size_t len)
+{
+	const char *end = host + len, *colon = NULL;
+	unsigned long port = 0;
+	struct egret_addr addr;
+	char text[64];
+	size_t name_len;
+
+	for (const char *at = host; at < end; at++)
+		if (*at == ':' && (host[0] != '[' || (at > host && at[-1] == ']')))
+			colon = at;
+	name_len = colon ? (size_t)(colon - host) : len;
+	for (const char *at = colon ? colon + 1 : end; at < end; at++) {
+		if (!isdigit((unsigned char)*at) || port > 65535)
+			return false;
+		port = port * 10 + (unsigned long)(*at - '0');
+	}
+	if (colon && port != request->port)
+		return false;
+	if (request->dialled && strlen(request->dialled) == name_len && !strncasecmp(request->dialled, host, name_len))
+		return true;
+	if (egret_entry_covers_name(entry, host, name_len))
+		return true;
+	/* A connection that was judged by its address may name that address. */
+	if (request->dialled || name_len >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)name_len, host);
+	return egret_addr_parse(text, &addr);
+}
+
+/* Takes "http://authority" off an absolute-form target (RFC 9112 3.2.2). False: its authority does not fit. */
+static bool strip_authority(const struct egret_entry *entry, const struct egret_http_request *request, const char **target, size_t *len)
+{
+	size_t scheme = 0, authority;
+
+	if (*len >= 7 && !strncasecmp(*target, "http://", 7))
+		scheme = 7;
+	else if (*len >= 8 && !strncasecmp(*target, "https://", 8))
+		scheme = 8;
+	if (!scheme)
+		return true;
+	for (authority = 0; scheme + authority < *len && !memchr("/?#", (*target)[scheme + authority], 3); authority++)
+		;
+	if (!host_fits(entry, request, *target + scheme, authority))
+		return false;
+	*target += scheme + authority;
+	*len -= scheme + authority;
+	if (!*len) {
+		*target = "/";
+		*len = 1;
+	}
+	return true;
+}
+
+static struct egret_http_verdict refuse(enum egret_http_reason reason)
+{
+	return (struct egret_http_verdict){ .allow = false, .reason = reason };
+}
+
+/* What must hold of a request before its path is compared with anything. */
+static enum egret_http_reason check_request(const struct egret_entry *entry, const struct egret_http_request *request)
+{
+	if (!request->method || !is_token(request->method) || !request->target || !request->target_len)
+		return EGRET_HTTP_MALFORMED;
+	if (request->upgrade_h2c)
+		return EGRET_HTTP_H2C;
+	if (request->host_count > 1 || (request->host && !host_fits(entry, request, request->host, request->host_len)))
+		return EGRET_HTTP_WRONG_HOST;
+	if (!strcmp(request->method, "CONNECT"))
+		return EGRET_HTTP_CONNECT;
+	return EGRET_HTTP_ALLOWED;
+}
+
+struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, const struct egret_http_request *request)
+{
+	struct egret_http_verdict verdict = { .allow = false, .reason = EGRET_HTTP_NOT_DECIDED };
+	const char *target = request->target, *query;
+	enum egret_http_reason checked = check_request(entry, request);
+	size_t len = request->target_len, path_len;
+	bool rules = entry->http_allow_count || entry->http_deny_count;
+
+	if (checked != EGRET_HTTP_ALLOWED)
+		return refuse(checked);
+	if (!strip_authority(entry, request, &target, &len))
+		return refuse(EGRET_HTTP_WRONG_HOST);
+	query = memchr(target, '?', len);
+	path_len = query ? (size_t)(query - target) : len;
+	if (rules && !(len == 1 && target[0] == '*') && path_is_ambiguous(target, path_len))
+		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
+	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len);
+	if (verdict.rule) {
+		verdict.reason = EGRET_HTTP_DENY_RULE;
+		return verdict;
+	}
+	verdict.rule = find_rule(entry->http_allow, entry->http_allow_count, request, target, path_len, len);
+	if (entry->http_allow_count && !verdict.rule)
+		return refuse(EGRET_HTTP_NO_RULE);
+	if (request->upgrade && !verdict.rule)
+		return refuse(EGRET_HTTP_CONNECT);
+	verdict.allow = true;
+	verdict.reason = EGRET_HTTP_ALLOWED;
+	return verdict;
+}
+
+const char *egret_http_reason_text(enum egret_http_reason reason)
+{
+	switch (reason) {
+	case EGRET_HTTP_NOT_DECIDED: return "it was not decided";
+	case EGRET_HTTP_ALLOWED: return "the entry's HTTP rules allow it";
+	case EGRET_HTTP_DENY_RULE: return "a rule of http_deny covers it";
+	case EGRET_HTTP_NO_RULE: return "no rule of http_allow covers it";
+	case EGRET_HTTP_AMBIGUOUS_PATH: return "servers may read its path in more than one way";
+	case EGRET_HTTP_WRONG_HOST: return "it names a host that is not the entry's";
+	case EGRET_HTTP_CONNECT: return "CONNECT and Upgrade need a rule that allows them";
+	case EGRET_HTTP_H2C: return "an upgrade to h2c would leave the rules behind";
+	case EGRET_HTTP_MALFORMED: return "it is not an HTTP request";
+	}
+	return "it was not decided";
+}
+
+const char *egret_http_reason_name(enum egret_http_reason reason)
+{
+	switch (reason) {
+	case EGRET_HTTP_NOT_DECIDED: return "http_not_decided";
+	case EGRET_HTTP_ALLOWED: return "http_allowed";
+	case EGRET_HTTP_DENY_RULE: return "http_deny_rule";
+	case EGRET_HTTP_NO_RULE: return "http_no_rule";
+	case EGRET_HTTP_AMBIGUOUS_PATH: return "http_ambiguous_path";
+	case EGRET_HTTP_WRONG_HOST: return "http_wrong_host";
+	case EGRET_HTTP_CONNECT: return "http_connect";
+	case EGRET_HTTP_H2C: return "http_h2c";
+	case EGRET_HTTP_MALFORMED: return "http_malformed";
+	}
+	return "http_not_decided";
+}

@@ -1,0 +1,65 @@
+# egret explain: what it says is what would happen.
+
+explains() {
+	status "$EGRET" explain --json "$2"
+	expect_status "$1"
+	shift 2
+	local filter
+	for filter; do jq -e "$filter" out >/dev/null || fail "not so: $filter, in: $(cat out)"; done
+}
+
+test_explain_in_json_has_exactly_the_promised_keys() { # quick
+	sample_policy
+	local keys='["dial","entry","file","host","line","port","protocol","reason","server_name","tls","verdict","verify"]'
+	explains 0 http://www.googleapis.com/books/v1 "keys == $keys" '.verdict == "allow"' '.entry == "googleapis"' '.line == 3' \
+		'.tls == "originate"' '.server_name == "www.googleapis.com"' '.verify == "full"' '.port == 80' \
+		'.dial == ["www.googleapis.com:443"]' '.protocol == "http"'
+	explains 1 evil.example:443 "keys == $keys" '.verdict == "deny"' '.entry == null' '.reason == "no_entry"' '.dial == []'
+}
+
+test_explain_judges_a_url_as_a_get_of_its_path() { # quick
+	sample_policy
+	explains 0 http://www.googleapis.com/books/x '.verdict == "allow"'
+	explains 1 http://www.googleapis.com/admin '.verdict == "deny"' '.entry == "googleapis"'
+	explains 0 www.googleapis.com:80 '.verdict == "allow"'
+}
+
+test_explain_refuses_https_where_egret_opens_the_tls() { # quick
+	sample_policy
+	explains 1 https://fixed.example:80/ '.verdict == "deny"' '.reason == "client_hello"'
+}
+
+test_explain_names_the_endpoints_that_would_be_dialled() { # quick
+	sample_policy
+	explains 0 fixed.example:80 '.dial == ["192.0.2.7:80", "192.0.2.8:8443"]'
+	explains 0 a.b.example.com:8050 '.tls == "passthrough"' '.server_name == null'
+	explains 0 198.51.100.77:443 '.entry == "wild"' '.dial == ["198.51.100.77:443"]'
+}
+
+test_explain_takes_udp_ipv6_and_the_address_forms_of_the_libc() { # quick
+	sample_policy
+	explains 0 udp://192.0.2.53:53 '.protocol == "udp"' '.entry == "names"'
+	explains 1 192.0.2.53:53 '.verdict == "deny"'
+	explains 0 2130706433:9 '.reason == "internal"'
+	explains 0 '[::1]:9' '.reason == "internal"'
+	explains 1 '[2001:db8::1]:443' '.verdict == "deny"'
+}
+
+test_explain_of_nonsense_or_a_broken_policy_exits_2() { # quick
+	sample_policy
+	local word
+	for word in example.com example.com: example.com:0 example.com:70000 :80 '[::1' 'http://' example.com:80/path ::1:80; do
+		status "$EGRET" explain "$word"
+		expect_status 2
+	done
+	echo 'nonsense' | policy
+	status "$EGRET" explain example.com:80
+	expect_status 2
+}
+
+test_a_deny_entry_wins_in_explain() { # quick
+	sample_policy
+	explains 1 bad.example.com:443 '.entry == "never"'
+	explains 0 good.example.com:443 '.entry == "wild"'
+}
+
