@@ -1,0 +1,94 @@
+# egret allow, egret delete, egret doctor.
+
+commented_policy() {
+	policy <<-INI
+		; mine
+		[egret]
+		mode = enforce   ; as it should be
+
+		; about a
+		[a]
+		hosts = a.example
+		ports = 80
+		# the end
+	INI
+}
+
+test_allow_adds_and_delete_removes_with_every_comment_kept() { # quick
+	commented_policy
+	cp egret.ini before.ini
+	"$EGRET" allow b.example:443
+	"$EGRET" explain b.example:443 >/dev/null
+	expect egret.ini "; about a"
+	expect egret.ini "# the end"
+	"$EGRET" delete b.example
+	status "$EGRET" explain b.example:443
+	expect_status 1
+	diff -B before.ini egret.ini
+}
+
+test_allow_with_tls_originates_and_udp_is_its_own_protocol() { # quick
+	commented_policy
+	"$EGRET" allow --tls=originate --name web d.example:80
+	equal "$("$EGRET" explain --json d.example:80 | jq -r .tls,.entry | xargs)" "originate web"
+	"$EGRET" allow udp://192.0.2.53:53
+	"$EGRET" explain udp://192.0.2.53:53 >/dev/null
+	status "$EGRET" explain 192.0.2.53:53
+	expect_status 1
+}
+
+test_an_edit_that_fails_leaves_the_file_as_it_was() { # quick
+	commented_policy
+	cp egret.ini before.ini
+	local before
+	before=$(stat -c %i egret.ini)
+	status "$EGRET" allow good.example:80 'bad host:80'
+	expect_status 1
+	status "$EGRET" delete no-such-entry
+	expect_status 1
+	expect err "no-such-entry"
+	cmp before.ini egret.ini
+	equal "$(stat -c %i egret.ini)" "$before"
+	equal "$(find . -name '.egret.*')" ""
+}
+
+test_an_edit_keeps_mode_owner_and_link() { # quick
+	commented_policy
+	mkdir real
+	mv egret.ini real/p.ini
+	chmod 640 real/p.ini
+	[ "$(id -u)" != 0 ] || chown 65534:65534 real/p.ini
+	local before
+	before=$(stat -c '%a %u %g' real/p.ini)
+	ln -s real/p.ini egret.ini
+	"$EGRET" allow b.example:443
+	[ -L egret.ini ]
+	equal "$(stat -c '%a %u %g' real/p.ini)" "$before"
+	expect real/p.ini b.example
+}
+
+test_edits_at_once_all_arrive() { # quick
+	commented_policy
+	local i
+	for i in 1 2 3 4 5 6 7 8 9 10; do "$EGRET" allow "host$i.example:80" & done
+	wait
+	equal "$("$EGRET" list -o json | jq length)" 11
+}
+
+test_allow_makes_a_policy_where_there_is_none() { # quick
+	status "$EGRET" allow -c "$T/new.ini" a.example:80
+	expect_status 0
+	"$EGRET" explain -c "$T/new.ini" a.example:80 >/dev/null
+}
+
+test_doctor_tells_what_works_and_fails_without_a_policy() { # quick
+	need_library
+	commented_policy
+	"$EGRET" doctor >facts || true
+	local fact
+	for fact in kernel "seccomp user notification" Landlock "certificate store" "policy" "preload"; do expect facts "$fact"; done
+	equal "$(grep -E ' preload ' facts | cut -d' ' -f1)" ok
+	status "$EGRET" doctor -c "$T/missing.ini"
+	expect_status 1
+	expect out "MISSING  policy"
+}
