@@ -69,10 +69,10 @@ $(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) preload/libegret.map
 	$(CC) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) -o $@ $(call obj,$(PRELOAD_SRC)) \
 		$(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) -Wl,--exclude-libs,ALL -Wl,-z,defs $(LDFLAGS) -ldl
 
-$(ENGINE): $(call obj,$(ENGINE_SRC)) preload/engine/engine.map
+$(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c) preload/engine/engine.map
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) -o $@ \
-		$(call obj,$(ENGINE_SRC)) $(TLS_LIBS) $(LDFLAGS) -ldl
+		$(call obj,$(ENGINE_SRC) preload/buf.c) $(TLS_LIBS) $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 	@mkdir -p $(@D)
@@ -81,7 +81,11 @@ $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(LDFLAGS) -lcmocka -ldl
+	$(CC) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(TEST_LIBS) $(LDFLAGS) -lcmocka -ldl
+
+# These talk to a server of OpenSSL's own and open the engine that was built.
+$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: TEST_LIBS := -lssl -lcrypto
+$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: $(ENGINE)
 
 # Small programs that the shell tests run: one file, nothing of ours linked in.
 $(BUILD)/tests/programs/%: tests/programs/%.c

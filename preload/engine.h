@@ -73,7 +73,7 @@ struct egret_engine {
 	/* Decrypts from IN into PLAIN. *CONSUMED ciphertext bytes are done with (bytes of an incomplete record are not consumed:
 	 * the caller keeps them and offers them again with more); *PRODUCED plaintext bytes were written. Stops when PLAIN is
 	 * full; what is left of an opened record is kept inside (pending). PLAIN may be NULL with 0: opens the next record
-	 * without delivering. Answers (KeyUpdate, alerts) are appended to OUT. A record without data is consumed. */
+	 * without delivering. CLOSED and FAILED may come with *PRODUCED bytes that were before the end: they are good. Answers (KeyUpdate, alerts) are appended to OUT. A record without data is consumed. */
 	enum egret_tls_step (*decrypt)(struct egret_tls *tls, const uint8_t *in, size_t in_len, size_t *consumed, uint8_t *plain,
 				       size_t plain_size, size_t *produced, struct egret_buf *out, struct egret_tls_error *error);
 	size_t (*pending)(const struct egret_tls *tls); /* plaintext bytes of the opened record, not yet delivered */

@@ -2,10 +2,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #define ENGINE_FILE "libegret-tls.so"
 
@@ -25,26 +28,34 @@ int egret_tls_errno(enum egret_tls_failure failure)
 	return EACCES;
 }
 
-/* The directory this code was loaded from; the command's library lives in ../lib/egret beside it. */
+/* The file this code was loaded from. For a program's own file the dynamic linker only knows argv[0], which its caller chose. */
+static bool own_file(char *path, size_t size, bool *program)
+{
+	Dl_info info;
+	if (!dladdr((void *)&loaded, &info) || !info.dli_fname)
+		return false;
+	*program = getauxval(AT_PHDR) - (uintptr_t)info.dli_fbase < 4096;
+	if (!*program)
+		return info.dli_fname[0] == '/' && (size_t)snprintf(path, size, "%s", info.dli_fname) < size;
+	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+	path[length < 0 ? 0 : length] = '\0';
+	return length > 0 && path[0] == '/';
+}
+
+/* Beside the library; in ../lib/egret beside the command. PATH gets what was tried. */
 static void *open_beside(char *path, size_t size)
 {
-	static const char *const places[] = { "", "../lib/egret/" };
-	Dl_info info;
-	void *handle = NULL;
-	if (!dladdr((void *)&loaded, &info) || !info.dli_fname)
+	bool program;
+	char self[PATH_MAX];
+	if (!own_file(self, sizeof self, &program))
 		return NULL;
-	const char *slash = strrchr(info.dli_fname, '/');
-	int length = slash ? (int)(slash - info.dli_fname) + 1 : 0;
-	for (size_t i = 0; i < sizeof places / sizeof places[0] && !handle; i++) {
-		snprintf(path, size, "%.*s%s" ENGINE_FILE, length, info.dli_fname, places[i]);
-		handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	}
-	return handle;
+	snprintf(path, size, "%.*s%s" ENGINE_FILE, (int)(strrchr(self, '/') - self) + 1, self, program ? "../lib/egret/" : "");
+	return access(path, R_OK) == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
 static const struct egret_engine *load(struct egret_tls_error *error)
 {
-	char path[4096] = ENGINE_FILE;
+	char path[PATH_MAX + 64] = ENGINE_FILE;
 	void *handle = open_beside(path, sizeof path);
 	const struct egret_engine *engine = handle ? dlsym(handle, EGRET_ENGINE_SYMBOL) : NULL;
 	if (engine && engine->abi == EGRET_ENGINE_ABI)

@@ -1,11 +1,15 @@
-/* The wire's life: handshake, end, drain. Reading is in wire_read.c, writing in wire_write.c. */
 #include "wire_internal.h"
 
+#include "policy/raw.h"
+
+#include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
-#define HANDSHAKE_PEEK (32 * 1024) /* bytes looked at in one go */
-#define DRAIN_MAX (4 * 1024 * 1024) /* bytes thrown away at close at most */
+#define HANDSHAKE_BATCH 16384 /* bytes looked at in one receive */
+#define DRAIN_ROUNDS 64
+#define DRAIN_BATCH (1 << 20) /* bytes dropped in one call */
 
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close)
 {
@@ -14,7 +18,6 @@ void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine 
 	wire->engine = engine;
 	wire->tls = tls;
 	wire->eof_is_close = eof_is_close;
-	wire->record_overhead = 21;
 	pthread_mutex_init(&wire->in_lock, NULL);
 	pthread_mutex_init(&wire->out_lock, NULL);
 	pthread_mutex_init(&wire->tls_lock, NULL);
@@ -27,29 +30,64 @@ void egret_wire_free(struct egret_wire *wire)
 	wire->tls = NULL;
 	egret_buf_free(&wire->in);
 	egret_buf_free(&wire->out);
+	egret_buf_free(&wire->peeked);
+	egret_buf_free(&wire->answers);
 	pthread_mutex_destroy(&wire->in_lock);
 	pthread_mutex_destroy(&wire->out_lock);
 	pthread_mutex_destroy(&wire->tls_lock);
 }
 
-int egret_wire_break(struct egret_wire *wire, int error)
+ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags)
 {
-	if (!wire->error)
-		wire->error = error;
-	return -wire->error;
+	long result;
+	do
+		result = egret_raw6(SYS_recvfrom, wire->fd, (long)data, (long)size, flags | MSG_DONTWAIT, 0, 0);
+	while (result == -EINTR);
+	return result;
+}
+
+void egret_wire_discard(const struct egret_wire *wire, size_t count)
+{
+	while (count > 0) {
+		ssize_t result = egret_wire_recv(wire, NULL, count, MSG_TRUNC);
+		if (result <= 0)
+			return;
+		count -= (size_t)result;
+	}
+}
+
+bool egret_wire_take_answers(struct egret_wire *wire)
+{
+	bool good = true;
+	pthread_mutex_lock(&wire->tls_lock);
+	size_t count = egret_buf_len(&wire->answers);
+	if (count > 0) {
+		good = egret_buf_append(&wire->out, egret_buf_head(&wire->answers), count);
+		egret_buf_free(&wire->answers);
+	}
+	pthread_mutex_unlock(&wire->tls_lock);
+	return good;
 }
 
 int egret_wire_send_out(struct egret_wire *wire)
 {
 	while (egret_buf_len(&wire->out) > 0) {
-		long n = egret_wire_send(wire, egret_buf_head(&wire->out), egret_buf_len(&wire->out));
-		if (n == -EINTR)
+		long sent = egret_raw6(SYS_sendto, wire->fd, (long)egret_buf_head(&wire->out), (long)egret_buf_len(&wire->out),
+				       MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
+		if (sent == -EINTR)
 			continue;
-		if (n == -EAGAIN)
+		if (sent == -EAGAIN) {
+			wire->credit = 0;
 			wire->wants = POLLOUT;
-		if (n < 0)
-			return (int)n;
-		egret_buf_consume(&wire->out, (size_t)n);
+			return -EAGAIN;
+		}
+		if (sent < 0) {
+			egret_buf_free(&wire->out);
+			wire->write_closed = true;
+			return (int)sent;
+		}
+		egret_buf_consume(&wire->out, (size_t)sent);
+		wire->credit = wire->credit > (size_t)sent ? wire->credit - (size_t)sent : 0;
 	}
 	return 0;
 }
@@ -57,74 +95,85 @@ int egret_wire_send_out(struct egret_wire *wire)
 int egret_wire_flush(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
-	int result = egret_wire_send_out(wire);
+	int result = egret_wire_take_answers(wire) ? egret_wire_send_out(wire) : -ENOMEM;
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
 }
 
-static void says(struct egret_wire *wire, const char *text)
+static int handshake_failed(struct egret_wire *wire, int error)
 {
-	snprintf(wire->failure.text, sizeof wire->failure.text, "%s", text);
-	wire->failure.failure = EGRET_TLS_CONNECTION;
+	egret_wire_send_out(wire); /* the alert, if it goes */
+	wire->error = error;
+	wire->write_closed = true;
+	return -error;
 }
 
-/* One look at what the server sent: fed to the engine, and exactly what the engine took leaves the kernel's queue. */
-static int handshake_input(struct egret_wire *wire, enum egret_tls_step *step)
+/* The descriptor ended or broke in the middle of the handshake. */
+static int handshake_cut(struct egret_wire *wire, int error)
 {
-	uint8_t data[HANDSHAKE_PEEK];
-	size_t consumed = 0;
-	long n = egret_wire_recv(wire, data, sizeof data, MSG_PEEK);
-	if (n == -EAGAIN || n == -EINTR) {
-		wire->wants = POLLIN;
-		return -EAGAIN;
-	}
-	if (n <= 0) {
-		says(wire, n == 0 ? "the server closed the connection during the TLS handshake; is this its TLS port? see connect_port"
-				  : "the connection was reset during the TLS handshake; is this its TLS port? see connect_port");
-		return egret_wire_break(wire, n == 0 || n == -ECONNRESET ? ECONNRESET : (int)-n);
-	}
-	*step = wire->engine->handshake(wire->tls, data, (size_t)n, &consumed, &wire->out, &wire->failure);
-	if (consumed > 0)
-		egret_wire_recv(wire, NULL, consumed, MSG_TRUNC);
-	return 0;
+	struct egret_tls_error *failure = &wire->failure;
+	bool memory = error == ENOMEM;
+	failure->failure = memory ? EGRET_TLS_MEMORY : EGRET_TLS_CONNECTION;
+	snprintf(failure->text, sizeof failure->text, "%s", memory ? "out of memory" :
+		 error == 0 ? "expected the server's part of the TLS handshake, it closed the connection; does it speak TLS on this port?" :
+		 "expected the server's part of the TLS handshake, the connection broke; does the server speak TLS on this port?");
+	return handshake_failed(wire, error == 0 || error == EPIPE ? ECONNRESET : error);
+}
+
+/* Looks at what the kernel has and leaves there what the handshake did not use: data that follows it must stay visible to poll. */
+static enum egret_tls_step handshake_step(struct egret_wire *wire, ssize_t have)
+{
+	size_t used = 0;
+	wire->failure.failure = EGRET_TLS_OK;
+	pthread_mutex_lock(&wire->tls_lock);
+	enum egret_tls_step step = wire->engine->handshake(wire->tls, have > 0 ? wire->in.data : NULL, have > 0 ? (size_t)have : 0, &used,
+							   &wire->out, &wire->failure);
+	pthread_mutex_unlock(&wire->tls_lock);
+	egret_wire_discard(wire, used);
+	return step;
+}
+
+static void handshake_done(struct egret_wire *wire)
+{
+	struct egret_tls_info info;
+	egret_buf_free(&wire->in);
+	wire->engine->info(wire->tls, &info);
+	wire->record_overhead = info.record_overhead;
+	wire->handshaken = true;
 }
 
 static int handshake_locked(struct egret_wire *wire)
 {
-	size_t none = 0;
-	enum egret_tls_step step = wire->engine->handshake(wire->tls, NULL, 0, &none, &wire->out, &wire->failure);
-	while (!wire->error) {
-		int sent = egret_wire_send_out(wire); /* an alert goes out too, if it can */
-		if (step == EGRET_STEP_FAILED)
-			return egret_wire_break(wire, egret_tls_errno(wire->failure.failure));
-		if (sent == -EAGAIN)
-			return sent;
-		if (sent < 0) {
-			says(wire, "the connection broke during the TLS handshake");
-			return egret_wire_break(wire, ECONNRESET);
-		}
-		if (step == EGRET_STEP_DONE)
+	for (ssize_t have = -EAGAIN;;) {
+		enum egret_tls_step step = handshake_step(wire, have);
+		if (step == EGRET_STEP_FAILED || step == EGRET_STEP_CLOSED)
+			return handshake_failed(wire, egret_tls_errno(wire->failure.failure));
+		int result = egret_wire_send_out(wire);
+		if (result == -EAGAIN)
+			return -EAGAIN;
+		if (result < 0)
+			return handshake_cut(wire, -result);
+		if (step == EGRET_STEP_DONE) {
+			handshake_done(wire);
 			return 0;
-		int got = handshake_input(wire, &step);
-		if (got < 0)
-			return got;
+		}
+		if (!egret_buf_room(&wire->in, HANDSHAKE_BATCH))
+			return handshake_cut(wire, ENOMEM);
+		have = egret_wire_recv(wire, wire->in.data, HANDSHAKE_BATCH, MSG_PEEK);
+		if (have == -EAGAIN) {
+			wire->wants = POLLIN;
+			return -EAGAIN;
+		}
+		if (have <= 0)
+			return handshake_cut(wire, (int)-have);
 	}
-	return -wire->error;
 }
 
 int egret_wire_handshake(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->in_lock);
 	pthread_mutex_lock(&wire->out_lock);
-	pthread_mutex_lock(&wire->tls_lock);
-	int result = wire->handshaken ? 0 : handshake_locked(wire);
-	if (result == 0 && !wire->handshaken) {
-		struct egret_tls_info info;
-		wire->engine->info(wire->tls, &info);
-		wire->record_overhead = info.record_overhead;
-		wire->handshaken = true;
-	}
-	pthread_mutex_unlock(&wire->tls_lock);
+	int result = wire->error ? -wire->error : wire->handshaken ? 0 : handshake_locked(wire);
 	pthread_mutex_unlock(&wire->out_lock);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
@@ -133,24 +182,24 @@ int egret_wire_handshake(struct egret_wire *wire)
 int egret_wire_close_notify(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
-	if (!wire->write_closed && wire->handshaken) {
+	int result = egret_wire_take_answers(wire) ? 0 : -ENOMEM;
+	if (result == 0 && !wire->write_closed && wire->handshaken) {
 		pthread_mutex_lock(&wire->tls_lock);
 		wire->engine->close_notify(wire->tls, &wire->out);
 		pthread_mutex_unlock(&wire->tls_lock);
+		wire->write_closed = true;
 	}
-	wire->write_closed = true;
-	int result = egret_wire_send_out(wire);
+	if (result == 0)
+		result = egret_wire_send_out(wire);
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
 }
 
 void egret_wire_drain(struct egret_wire *wire)
 {
-	size_t total = 0;
-	long n;
 	pthread_mutex_lock(&wire->in_lock);
-	while (total < DRAIN_MAX && (n = egret_wire_recv(wire, NULL, 64 * 1024, MSG_TRUNC)) > 0)
-		total += (size_t)n;
+	for (int i = 0; i < DRAIN_ROUNDS && egret_wire_recv(wire, NULL, DRAIN_BATCH, MSG_TRUNC) > 0; i++)
+		;
 	wire->stale = 0;
 	pthread_mutex_unlock(&wire->in_lock);
 }

@@ -8,8 +8,10 @@
  * was already copied stays in the kernel's queue (`stale`); when nothing is undelivered, everything copied is consumed, also an
  * incomplete record. A reader whose buffer holds all that a receive can decrypt to reads without MSG_PEEK: one system call.
  *
- * Locks: `in_lock` guards the receive queue and its fields, `out_lock` the outgoing buffer, `tls_lock` the engine's connection.
- * Order: in_lock, out_lock, tls_lock; none is held while waiting.
+ * A peer's end or a broken record, once seen, makes the descriptor readable for good (shutdown(SHUT_RD), which looks like a FIN).
+ *
+ * Locks: `in_lock` guards the receive queue and its fields, `out_lock` the outgoing buffer, `tls_lock` the engine's connection and
+ * `answers`. Order: in_lock, out_lock, tls_lock; none is held while waiting. What both sides read is atomic.
  * Owner: the connection (conn.h) or the relay. The descriptor is borrowed.
  */
 #ifndef EGRET_WIRE_H
@@ -28,15 +30,19 @@ struct egret_wire {
 	struct egret_buf in;  /* ciphertext copied from the kernel, not yet decrypted */
 	size_t stale;         /* bytes at the head of the kernel's queue that `in` or the engine already has a copy of */
 	struct egret_buf out; /* ciphertext that the kernel has not taken yet */
+	struct egret_buf peeked;  /* plaintext that MSG_PEEK or FIONREAD took out of the engine: delivered first */
+	struct egret_buf answers; /* what decrypting must answer (KeyUpdate): goes into `out` before the next record is encrypted */
+	size_t pending;       /* plaintext bytes that the engine holds opened */
+	size_t last_record;   /* bytes on the wire of the newest record whose header was seen: shall the next receive hold? */
 	size_t record_overhead;
-	int error;            /* errno that every later read gives (sticky), 0: none */
+	_Atomic int error;    /* errno that every later read gives (sticky), 0: none */
 	bool read_closed;     /* close_notify seen, or FIN where eof_is_close: reads give 0 */
 	bool kernel_eof;      /* FIN seen */
-	bool write_closed;    /* close_notify sent: writes give EPIPE */
+	_Atomic bool write_closed; /* close_notify sent or the connection reset: writes give EPIPE */
 	bool eof_is_close;    /* tls_truncation = eof */
 	bool handshaken;
-	short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
-	size_t credit;        /* bytes that the kernel's send buffer surely takes */
+	_Atomic short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
+	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
 

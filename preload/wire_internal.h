@@ -1,27 +1,17 @@
-/* What wire.c, wire_read.c and wire_write.c share: the system calls, and what an error leaves behind. */
+/* What the files of the wire share. Nobody else includes it. */
 #ifndef EGRET_WIRE_INTERNAL_H
 #define EGRET_WIRE_INTERNAL_H
 
 #include "wire.h"
 
-#include "policy/raw.h"
+/* recv(2) with MSG_DONTWAIT, again after EINTR. Bytes, 0 at the end of the stream, or a negative errno. */
+ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags);
+/* Drops COUNT bytes from the head of the kernel's queue, where they are known to be. */
+void egret_wire_discard(const struct egret_wire *wire, size_t count);
 
-#include <errno.h>
-
-static inline long egret_wire_recv(struct egret_wire *wire, void *data, size_t size, int flags)
-{
-	return egret_raw6(SYS_recvfrom, wire->fd, (long)data, (long)size, flags | MSG_DONTWAIT, 0, 0);
-}
-
-static inline long egret_wire_send(struct egret_wire *wire, const void *data, size_t size)
-{
-	return egret_raw6(SYS_sendto, wire->fd, (long)data, (long)size, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
-}
-
-/* Sends what is in `out`; under out_lock. 0: all gone, -EAGAIN, -errno. */
+/* Both under out_lock. Moves the answers behind what is already on its way out; false when memory is out. */
+bool egret_wire_take_answers(struct egret_wire *wire);
+/* Sends `out`: 0 when it is empty, -EAGAIN (wants is set), or a negative errno, after which `out` is empty too. */
 int egret_wire_send_out(struct egret_wire *wire);
-
-/* Remembers the first error and its sentence; returns it negative. */
-int egret_wire_break(struct egret_wire *wire, int error);
 
 #endif

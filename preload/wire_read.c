@@ -1,218 +1,307 @@
-/* Reading: ciphertext from the kernel's queue to the program's buffer, the kernel's readiness kept truthful.
- *
- * Two ways to receive. *Fit*: the program's buffer holds everything that the bytes of this receive can decrypt to, so they are taken
- * from the queue at once: one system call. *Hold*: it does not; the batch is copied with MSG_PEEK and stays in the queue (`stale`) until
- * all of its plaintext was delivered, so that poll, epoll and every other holder of the descriptor still see it readable.
- */
+/* Receiving: which bytes are taken from the kernel, which are only looked at, and when those are let go. */
 #include "wire_internal.h"
 
+#include "policy/raw.h"
+
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
-#define BATCH (64 * 1024)   /* bytes of one held receive */
-#define FIT_MIN 64          /* a smaller buffer is served from a held batch */
-#define FIT_MAX (256 * 1024)
-#define HEADER 5            /* bytes of a record header */
+#define HEADER 5               /* bytes of a record's header, RFC 8446 5.1 */
+#define HOLD_BATCH 65536       /* bytes of ciphertext kept beside the kernel's copy at most */
+#define KEEP_STALE 4096        /* bytes that may stay in the kernel's queue twice before they are dropped early */
+#define AVAILABLE_MOST 65536   /* FIONREAD counts so far */
+#define PEEK_MOST (256 << 10)  /* bytes that MSG_PEEK shows at most */
 
-static size_t record_size(const uint8_t *head) { return HEADER + ((size_t)head[3] << 8 | head[4]); }
+/* Where the plaintext goes. */
+struct sink {
+	const struct iovec *iov;
+	int count, at;
+	size_t offset; /* within iov[at] */
+	size_t left;   /* bytes that all of it still takes */
+	size_t done;
+	bool keep;     /* it goes to `peeked`: undelivered still */
+};
 
-/* Is there a whole record in `in`? One that claims to be longer than any may be counts: the engine refuses it. */
-static bool whole_record(const struct egret_wire *wire)
+static void sink_advance(struct sink *sink, size_t count)
 {
-	size_t len = egret_buf_len(&wire->in);
-	if (len < HEADER)
-		return false;
-	size_t size = record_size(egret_buf_head(&wire->in));
-	return size <= len || size > EGRET_RECORD_WIRE_MAX;
+	sink->left -= count;
+	sink->done += count;
+	sink->offset += count;
 }
 
-static bool deliverable(const struct egret_wire *wire)
+/* The piece of memory that comes next; its size, 0 when all are full. */
+static size_t sink_room(struct sink *sink, uint8_t **data)
 {
-	return wire->error || wire->read_closed || wire->engine->pending(wire->tls) > 0 || whole_record(wire);
+	while (sink->at < sink->count && sink->offset == sink->iov[sink->at].iov_len) {
+		sink->at++;
+		sink->offset = 0;
+	}
+	if (sink->at == sink->count)
+		return 0;
+	*data = (uint8_t *)sink->iov[sink->at].iov_base + sink->offset;
+	size_t room = sink->iov[sink->at].iov_len - sink->offset;
+	return room < sink->left ? room : sink->left;
 }
 
-/* Nothing is left to deliver: what the queue still shows of it goes. */
-static void drop_stale(struct egret_wire *wire)
+/* Bytes of the first record in `in`, 0 while its header is not complete. */
+static size_t record_size(const struct egret_wire *wire)
 {
-	if (wire->stale == 0)
-		return;
-	egret_wire_recv(wire, NULL, wire->stale, MSG_TRUNC);
+	const uint8_t *head = egret_buf_head(&wire->in);
+	return egret_buf_len(&wire->in) < HEADER ? 0 : HEADER + ((size_t)head[3] << 8 | head[4]);
+}
+
+static bool holds_record(const struct egret_wire *wire)
+{
+	size_t size = record_size(wire);
+	return size && (size <= egret_buf_len(&wire->in) || size > EGRET_RECORD_WIRE_MAX); /* the engine refuses what is too long */
+}
+
+/* Lets go of what the kernel holds twice: all of it, or all but one byte while something is undelivered. */
+static void settle(struct egret_wire *wire, const struct sink *sink)
+{
+	bool undelivered = (sink->keep && sink->done) || egret_buf_len(&wire->peeked) || wire->pending || holds_record(wire);
+	size_t keep = undelivered ? wire->stale > KEEP_STALE ? 1 : wire->stale : 0;
+	if (wire->stale > keep)
+		egret_wire_discard(wire, wire->stale - keep);
+	wire->stale = keep;
+}
+
+/* From now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
+static void ended(struct egret_wire *wire)
+{
+	egret_buf_free(&wire->in);
+	if (wire->stale)
+		egret_wire_discard(wire, wire->stale);
 	wire->stale = 0;
+	egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
 }
 
-static int at_eof(struct egret_wire *wire)
+static void broken(struct egret_wire *wire, int error)
+{
+	wire->error = error;
+	wire->write_closed = true;
+	ended(wire);
+}
+
+static void truncated(struct egret_wire *wire)
 {
 	wire->kernel_eof = true;
-	if (wire->eof_is_close) {
+	if (wire->eof_is_close && egret_buf_len(&wire->in) == 0) {
 		wire->read_closed = true;
-		return 0;
+		return;
 	}
-	snprintf(wire->failure.text, sizeof wire->failure.text,
-		 "the server ended the connection without close_notify, data may be missing; for a server that never sends it: tls_truncation = eof");
 	wire->failure.failure = EGRET_TLS_CONNECTION;
-	return egret_wire_break(wire, ECONNRESET);
+	snprintf(wire->failure.text, sizeof wire->failure.text,
+		 egret_buf_len(&wire->in) ? "the server closed the connection in the middle of a TLS record: the data may be truncated" :
+		 "the server closed the connection without close_notify: the data may be truncated; if it never sends one, set tls_truncation = eof");
+	wire->error = ECONNRESET;
 }
 
-/* How many bytes a receive for WANT bytes of plaintext may take for good; 0: it must hold. */
-static size_t fit_room(const struct egret_wire *wire, size_t want)
+/* One call of the engine. False when more ciphertext is needed or the end was met. */
+static bool decrypt(struct egret_wire *wire, struct sink *sink)
 {
-	size_t have = egret_buf_len(&wire->in), total = want + wire->record_overhead;
-	if (want < FIT_MIN || have >= total)
-		return 0;
-	if (have >= HEADER && record_size(egret_buf_head(&wire->in)) > total)
-		return 0;
-	return total - have < FIT_MAX ? total - have : FIT_MAX;
-}
-
-/* Receives for WANT bytes of plaintext. 1: something came (*DRAINED: and the queue is empty now); 0: end; -EAGAIN; -errno. */
-static int receive(struct egret_wire *wire, size_t want, bool *drained)
-{
-	drop_stale(wire);
-	size_t room = fit_room(wire, want), size = room ? room : BATCH;
-	uint8_t *to = egret_buf_room(&wire->in, size);
-	if (!to)
-		return egret_wire_break(wire, ENOMEM);
-	long n;
-	do
-		n = egret_wire_recv(wire, to, size, room ? 0 : MSG_PEEK);
-	while (n == -EINTR);
-	if (n == -EAGAIN)
-		wire->wants = POLLIN;
-	else if (n < 0)
-		egret_wire_break(wire, (int)-n);
-	if (n <= 0)
-		return (int)n;
-	egret_buf_added(&wire->in, (size_t)n);
-	if (!room)
-		wire->stale = (size_t)n;
-	*drained = (size_t)n < size;
-	return 1;
-}
-
-/* Runs the engine over `in`. Produces at most SIZE bytes; PLAIN NULL: opens the next record that carries data. */
-static size_t run_engine(struct egret_wire *wire, uint8_t *plain, size_t size)
-{
-	size_t consumed = 0, produced = 0;
-	pthread_mutex_lock(&wire->out_lock);
+	uint8_t *plain = NULL;
+	size_t used = 0, produced = 0, room = sink_room(sink, &plain), have = egret_buf_len(&wire->in);
 	pthread_mutex_lock(&wire->tls_lock);
-	enum egret_tls_step step = wire->engine->decrypt(wire->tls, egret_buf_head(&wire->in), egret_buf_len(&wire->in), &consumed, plain,
-							 size, &produced, &wire->out, &wire->failure);
+	enum egret_tls_step step = wire->engine->decrypt(wire->tls, have ? egret_buf_head(&wire->in) : NULL, have, &used, plain, room, &produced,
+							 &wire->answers, &wire->failure);
+	wire->pending = wire->engine->pending(wire->tls);
+	bool answers = egret_buf_len(&wire->answers) > 0;
 	pthread_mutex_unlock(&wire->tls_lock);
-	if (egret_buf_len(&wire->out) > 0)
-		egret_wire_send_out(wire); /* the answer to a KeyUpdate; what does not go now goes with the next write */
-	pthread_mutex_unlock(&wire->out_lock);
-	if (consumed > 0)
-		egret_buf_consume(&wire->in, consumed);
-	if (step == EGRET_STEP_FAILED)
-		egret_wire_break(wire, egret_tls_errno(wire->failure.failure));
-	if (step == EGRET_STEP_CLOSED) {
+	if (have)
+		egret_buf_consume(&wire->in, used);
+	sink_advance(sink, produced);
+	if (answers)
+		egret_wire_flush(wire);
+	switch (step) {
+	case EGRET_STEP_DONE:
+		return true;
+	case EGRET_STEP_WANT_INPUT:
+		return false;
+	case EGRET_STEP_CLOSED:
 		wire->read_closed = true;
-		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0); /* the kernel shows the end to whoever polls */
+		ended(wire);
+		return false;
+	case EGRET_STEP_FAILED:
+		break;
 	}
-	return produced;
+	broken(wire, egret_tls_errno(wire->failure.failure));
+	return false;
 }
 
-static bool has_ciphertext(const struct egret_wire *wire)
+/* Can a plain receive be used: whatever it decrypts to has a place in the program's memory? */
+static bool fits(const struct egret_wire *wire, const struct sink *sink)
 {
-	return wire->engine->pending(wire->tls) > 0 || whole_record(wire);
+	size_t size = record_size(wire);
+	if (sink->keep || sink->left == 0)
+		return false;
+	return (size ? size : wire->last_record) <= sink->left + wire->record_overhead;
 }
 
-/* Fills PLAIN as far as it goes without waiting. Bytes, 0 at the end, -EAGAIN, -errno. */
-static ssize_t read_into(struct egret_wire *wire, uint8_t *plain, size_t size, bool *drained)
+/* Looks at more ciphertext and leaves it in the kernel's queue, behind the byte that may be held there already. */
+static ssize_t look(struct egret_wire *wire, const struct sink *sink, size_t size, uint8_t *room)
 {
-	size_t done = 0;
-	while (done < size && !wire->error && !wire->read_closed) {
-		if (has_ciphertext(wire)) {
-			done += run_engine(wire, plain + done, size - done);
-			continue;
-		}
-		if (done > 0 && *drained)
-			break;
-		int got = receive(wire, size - done, drained);
-		if (got == 0)
-			at_eof(wire);
-		if (got <= 0)
-			break;
-	}
-	if (done > 0)
-		return (ssize_t)done;
-	if (wire->error)
-		return -wire->error;
-	return wire->read_closed ? 0 : -EAGAIN;
-}
-
-/* Opens the next record that carries data, swallowing those that do not. True: data, the end or an error is there. */
-static bool open_next(struct egret_wire *wire)
-{
-	bool drained = false;
-	while (!wire->error && !wire->read_closed) {
-		if (wire->engine->pending(wire->tls) > 0)
-			return true;
-		if (whole_record(wire)) {
-			run_engine(wire, NULL, 0);
-			continue;
-		}
-		int got = receive(wire, 0, &drained);
-		if (got == -EAGAIN)
-			return false;
-		if (got == 0)
-			at_eof(wire);
-	}
-	return true;
-}
-
-static ssize_t peek(struct egret_wire *wire, const struct iovec *iov, int iovcnt)
-{
-	size_t total = 0;
-	if (!open_next(wire))
+	uint8_t again[KEEP_STALE];
+	settle(wire, sink);
+	struct iovec iov[2] = { { again, wire->stale }, { room, size } };
+	struct msghdr msg = { .msg_iov = wire->stale ? iov : iov + 1, .msg_iovlen = wire->stale ? 2 : 1 };
+	long count;
+	do
+		count = egret_raw(SYS_recvmsg, wire->fd, &msg, MSG_PEEK | MSG_DONTWAIT, 0);
+	while (count == -EINTR);
+	if (count <= 0)
+		return count;
+	if ((size_t)count <= wire->stale)
 		return -EAGAIN;
-	pthread_mutex_lock(&wire->tls_lock);
-	/* One record is what a peek shows: the iovecs are filled from its start. */
-	uint8_t record[EGRET_RECORD_PLAIN];
-	size_t have = wire->engine->peek(wire->tls, record, sizeof record);
-	pthread_mutex_unlock(&wire->tls_lock);
-	for (int i = 0; i < iovcnt && total < have; i++) {
-		size_t count = iov[i].iov_len < have - total ? iov[i].iov_len : have - total;
-		memcpy(iov[i].iov_base, record + total, count);
-		total += count;
+	count -= (long)wire->stale;
+	wire->stale += (size_t)count;
+	return count;
+}
+
+/* Gets more ciphertext into `in`. True: there is some (*DRAINED: the kernel had no more than this); false: none now, or the end. */
+static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *drained)
+{
+	bool fit = fits(wire, sink);
+	size_t have = egret_buf_len(&wire->in);
+	size_t size = fit ? sink->left + wire->record_overhead - have : HOLD_BATCH - have;
+	if (size > HOLD_BATCH - have)
+		size = HOLD_BATCH - have;
+	if (fit)
+		settle(wire, sink);
+	uint8_t *room = egret_buf_room(&wire->in, size);
+	if (!room) {
+		broken(wire, ENOMEM);
+		return false;
 	}
-	if (have > 0)
-		return (ssize_t)total;
-	return wire->error ? -wire->error : 0;
+	ssize_t count = fit ? egret_wire_recv(wire, room, size, 0) : look(wire, sink, size, room);
+	if (count > 0) {
+		egret_buf_added(&wire->in, (size_t)count);
+		wire->last_record = record_size(wire) ? record_size(wire) : wire->last_record;
+		*drained = (size_t)count < size;
+		return true;
+	}
+	if (count == 0) {
+		truncated(wire);
+	} else if (count != -EAGAIN) { /* TCP gives an error once, then the end */
+		wire->error = (int)-count;
+		wire->read_closed = true;
+		wire->write_closed = true;
+	}
+	return false;
+}
+
+static bool is_over(const struct egret_wire *wire) { return wire->error || wire->read_closed; }
+
+/* Fills SINK as far as there is something; with an empty one it opens the next record with data. */
+static void pull(struct egret_wire *wire, struct sink *sink)
+{
+	bool drained = false, opening = !sink->iov;
+	while (!is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
+		bool progress = (wire->pending || holds_record(wire)) && decrypt(wire, sink);
+		if (progress || is_over(wire) || holds_record(wire))
+			continue;
+		if (drained || !fetch(wire, sink, &drained))
+			break;
+	}
+	settle(wire, sink);
+	if (egret_buf_len(&wire->in) == 0 && wire->in.size && !wire->pending)
+		egret_buf_free(&wire->in);
+}
+
+/* What reading gives when there was nothing to deliver. */
+static ssize_t outcome(struct egret_wire *wire)
+{
+	int error = wire->error;
+	if (error) {
+		if (wire->read_closed) /* the kernel's error: told once, then the end as TCP gives it */
+			wire->error = 0;
+		return -error;
+	}
+	if (wire->read_closed)
+		return 0;
+	wire->wants = POLLIN;
+	return -EAGAIN;
+}
+
+static size_t take_peeked(struct egret_wire *wire, struct sink *sink)
+{
+	uint8_t *data;
+	size_t room;
+	while (egret_buf_len(&wire->peeked) > 0 && (room = sink_room(sink, &data)) > 0) {
+		size_t count = egret_buf_len(&wire->peeked) < room ? egret_buf_len(&wire->peeked) : room;
+		memcpy(data, egret_buf_head(&wire->peeked), count);
+		egret_buf_consume(&wire->peeked, count);
+		sink_advance(sink, count);
+	}
+	if (egret_buf_len(&wire->peeked) == 0 && wire->peeked.size)
+		egret_buf_free(&wire->peeked);
+	return sink->done;
+}
+
+/* Brings up to SIZE bytes of plaintext into `peeked`. */
+static void fill_peeked(struct egret_wire *wire, size_t size)
+{
+	size_t have = egret_buf_len(&wire->peeked);
+	if (size <= have)
+		return;
+	struct sink opening = { .keep = true };
+	if (!wire->pending)
+		pull(wire, &opening);
+	if (!wire->pending)
+		return;
+	uint8_t *room = egret_buf_room(&wire->peeked, size - have);
+	if (!room)
+		return;
+	struct iovec iov = { room, size - have };
+	struct sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
+	pull(wire, &sink);
+	egret_buf_added(&wire->peeked, sink.done);
+	settle(wire, &opening);
+}
+
+static ssize_t show(struct egret_wire *wire, struct sink *sink)
+{
+	uint8_t *data;
+	size_t room;
+	fill_peeked(wire, sink->left < PEEK_MOST ? sink->left : PEEK_MOST);
+	const uint8_t *from = egret_buf_len(&wire->peeked) ? egret_buf_head(&wire->peeked) : NULL;
+	for (size_t left = egret_buf_len(&wire->peeked); left > 0 && (room = sink_room(sink, &data)) > 0;) {
+		size_t count = left < room ? left : room;
+		memcpy(data, from + sink->done, count);
+		sink_advance(sink, count);
+		left -= count;
+	}
+	return (ssize_t)sink->done;
 }
 
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags)
 {
-	ssize_t total = 0;
-	bool drained = false;
+	struct sink sink = { .iov = iov, .count = iovcnt };
+	for (int i = 0; i < iovcnt; i++)
+		sink.left += iov[i].iov_len;
+	if (sink.left == 0)
+		return 0;
 	pthread_mutex_lock(&wire->in_lock);
 	if (flags & MSG_PEEK) {
-		total = peek(wire, iov, iovcnt);
-		iovcnt = 0;
+		show(wire, &sink);
+	} else {
+		take_peeked(wire, &sink);
+		pull(wire, &sink);
 	}
-	for (int i = 0; i < iovcnt; i++) {
-		if (iov[i].iov_len == 0)
-			continue;
-		ssize_t n = read_into(wire, iov[i].iov_base, iov[i].iov_len, &drained);
-		if (n <= 0) {
-			total = total ? total : n;
-			break;
-		}
-		total += n;
-		if ((size_t)n < iov[i].iov_len)
-			break;
-	}
-	if (!deliverable(wire))
-		drop_stale(wire);
+	ssize_t result = sink.done ? (ssize_t)sink.done : outcome(wire);
 	pthread_mutex_unlock(&wire->in_lock);
-	return total;
+	return result;
 }
 
 int egret_wire_readable(struct egret_wire *wire)
 {
+	struct sink none = { .keep = true };
 	pthread_mutex_lock(&wire->in_lock);
-	int result = open_next(wire);
+	if (egret_buf_len(&wire->peeked) == 0 && wire->pending == 0)
+		pull(wire, &none);
+	int result = egret_buf_len(&wire->peeked) || wire->pending || is_over(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
 }
@@ -220,7 +309,8 @@ int egret_wire_readable(struct egret_wire *wire)
 size_t egret_wire_available(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->in_lock);
-	size_t count = open_next(wire) ? wire->engine->pending(wire->tls) : 0;
+	fill_peeked(wire, AVAILABLE_MOST);
+	size_t count = egret_buf_len(&wire->peeked) + wire->pending;
 	pthread_mutex_unlock(&wire->in_lock);
 	return count;
 }

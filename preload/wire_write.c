@@ -1,107 +1,156 @@
-/* Writing: all records of one program write leave in one send.
- *
- * A record cannot be taken back once it was encrypted, and the program owns what was not accepted. So the kernel is asked how much its
- * buffer takes before more is encrypted than surely fits, and when that is not certain the program's last byte is left out: a tail that is
- * stuck in `out` then always goes with a short count, and the program comes back for the rest.
- */
+/* Sending: how much is encrypted, so that no ciphertext is left behind which the program believes sent. */
 #include "wire_internal.h"
 
+#include "policy/raw.h"
+
+#include <errno.h>
 #include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK (256 * 1024) /* bytes of plaintext in one send at most */
-#define SMALL 1024         /* bytes: a send buffer that takes anything at all takes this much */
+#define GATHER_MOST (256 * 1024) /* bytes of plaintext in one send */
+#define RECORD_MORE 96           /* bytes that a record is longer than its plaintext at most, for the suites in use */
+#define LEAST 1024               /* bytes that a writable TCP socket takes, however small its buffer is */
 
-#ifndef SO_MEMINFO
-#define SO_MEMINFO 55
-#endif
+/* The program's bytes that are not encrypted yet. */
+struct source {
+	const struct iovec *iov;
+	int count, at;
+	size_t offset, left;
+	uint8_t *scratch; /* owned; EGRET_RECORD_PLAIN bytes, where a record is put together from several pieces */
+};
 
-/* Bytes that the kernel's send buffer takes now, halved for its own overhead; 0: full. */
-static size_t ask_credit(struct egret_wire *wire)
+/* Bytes of ciphertext that COUNT bytes become at most. */
+static size_t on_wire(size_t count)
+{
+	return count + (count + EGRET_RECORD_PLAIN - 1) / EGRET_RECORD_PLAIN * RECORD_MORE;
+}
+
+/* What the send buffer surely takes: half of what is free of it, since the kernel also counts its own overhead (sock_diag(7)). */
+static void look_up_credit(struct egret_wire *wire)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };
-	socklen_t size = sizeof info;
-	long result = egret_raw6(SYS_getsockopt, wire->fd, SOL_SOCKET, SO_MEMINFO, (long)info, (long)&size, 0);
-	if (result < 0)
-		return SMALL; /* an old kernel: small steps, each with its last byte held */
-	if (info[SK_MEMINFO_WMEM_QUEUED] >= info[SK_MEMINFO_SNDBUF])
-		return 0;
-	size_t free_bytes = info[SK_MEMINFO_SNDBUF] - info[SK_MEMINFO_WMEM_QUEUED];
-	return free_bytes / 2 > SMALL ? free_bytes / 2 : SMALL;
+	uint32_t size = sizeof info;
+	wire->credit = 0;
+	if (egret_raw6(SYS_getsockopt, wire->fd, SOL_SOCKET, SO_MEMINFO, (long)info, (long)&size, 0) != 0)
+		return;
+	if (info[SK_MEMINFO_SNDBUF] > info[SK_MEMINFO_WMEM_QUEUED])
+		wire->credit = (info[SK_MEMINFO_SNDBUF] - info[SK_MEMINFO_WMEM_QUEUED]) / 2;
 }
 
-static size_t wire_size(size_t plain) { return plain + (plain / EGRET_RECORD_PLAIN + 1) * 64; }
-
-/* How much of LEFT bytes to encrypt now. 0: nothing fits. */
-static size_t choose(struct egret_wire *wire, size_t left)
+/* Does the kernel say writable? If not, asking makes it tell edge-triggered waiters later. */
+static bool is_writable(const struct egret_wire *wire)
 {
-	size_t count = left < CHUNK ? left : CHUNK;
-	if (wire_size(count) <= wire->credit)
-		return count;
-	wire->credit = ask_credit(wire);
-	if (wire->credit == 0)
-		return 0;
-	if (wire_size(count) <= wire->credit)
-		return count;
-	size_t fits = wire->credit > 2 * SMALL ? wire->credit - wire->credit / 16 - 64 : SMALL;
-	if (fits < count)
-		return fits;
-	return count > 1 ? count - 1 : count;
+	struct pollfd pfd = { .fd = wire->fd, .events = POLLOUT };
+	struct timespec now = { 0, 0 };
+	return egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
 }
 
-/* COUNT bytes from OFFSET of the iovecs, contiguous: in place where one iovec has them all, else gathered into *OWNED. */
-static const uint8_t *gather(const struct iovec *iov, int iovcnt, size_t offset, size_t count, uint8_t **owned)
+/* How much of WANTED bytes may be encrypted now; 0: none. */
+static size_t allowance(struct egret_wire *wire, size_t wanted)
 {
-	int i = 0;
-	for (; i < iovcnt && offset >= iov[i].iov_len; i++)
-		offset -= iov[i].iov_len;
-	if (i < iovcnt && iov[i].iov_len - offset >= count)
-		return (const uint8_t *)iov[i].iov_base + offset;
-	*owned = malloc(count);
-	for (size_t done = 0; *owned && done < count; i++, offset = 0) {
-		size_t part = iov[i].iov_len - offset < count - done ? iov[i].iov_len - offset : count - done;
-		memcpy(*owned + done, (const uint8_t *)iov[i].iov_base + offset, part);
-		done += part;
+	if (on_wire(wanted) <= wire->credit)
+		return wanted;
+	look_up_credit(wire);
+	if (on_wire(wanted) <= wire->credit)
+		return wanted;
+	if (!is_writable(wire))
+		return 0;
+	size_t surely = wire->credit > LEAST ? wire->credit : LEAST;
+	if (on_wire(wanted) <= surely)
+		return wanted;
+	/* Whole records while there is room for some, else one smaller record. */
+	size_t records = surely / (EGRET_RECORD_PLAIN + RECORD_MORE);
+	return records ? records * EGRET_RECORD_PLAIN : surely - RECORD_MORE;
+}
+
+static void source_advance(struct source *source, size_t count)
+{
+	source->left -= count;
+	while (count > 0) {
+		size_t here = source->iov[source->at].iov_len - source->offset;
+		size_t step = count < here ? count : here;
+		source->offset += step;
+		count -= step;
+		if (source->offset == source->iov[source->at].iov_len) {
+			source->at++;
+			source->offset = 0;
+		}
 	}
-	return *owned;
+	while (source->at < source->count && source->iov[source->at].iov_len == 0)
+		source->at++;
 }
 
-static int encrypt_and_send(struct egret_wire *wire, const struct iovec *iov, int iovcnt, size_t offset, size_t count)
+/* The next up to MOST bytes in one piece: where they are when that makes whole records, else put together. NULL: memory is out. */
+static const uint8_t *next_piece(struct source *source, size_t most, size_t *count)
 {
-	uint8_t *owned = NULL;
-	const uint8_t *plain = gather(iov, iovcnt, offset, count, &owned);
-	if (!plain)
-		return -ENOMEM;
+	const struct iovec *iov = source->iov + source->at;
+	size_t here = iov->iov_len - source->offset;
+	if (here >= most || here >= EGRET_RECORD_PLAIN) {
+		*count = here >= most ? most : here - here % EGRET_RECORD_PLAIN;
+		return (const uint8_t *)iov->iov_base + source->offset;
+	}
+	if (!source->scratch && !(source->scratch = malloc(EGRET_RECORD_PLAIN)))
+		return NULL;
+	size_t offset = source->offset;
+	*count = 0;
+	if (most > EGRET_RECORD_PLAIN)
+		most = EGRET_RECORD_PLAIN;
+	for (int i = source->at; *count < most; i++, offset = 0) {
+		size_t step = source->iov[i].iov_len - offset;
+		step = step < most - *count ? step : most - *count;
+		if (step)
+			memcpy(source->scratch + *count, (const uint8_t *)source->iov[i].iov_base + offset, step);
+		*count += step;
+	}
+	return source->scratch;
+}
+
+/* Encrypts COUNT bytes behind the answers. False: the connection is dead. */
+static bool encrypt(struct egret_wire *wire, struct source *source, size_t count)
+{
+	bool good = true;
 	pthread_mutex_lock(&wire->tls_lock);
-	enum egret_tls_step step = wire->engine->encrypt(wire->tls, plain, count, &wire->out, &wire->failure);
+	size_t answers = egret_buf_len(&wire->answers);
+	if (answers > 0) {
+		good = egret_buf_append(&wire->out, egret_buf_head(&wire->answers), answers);
+		egret_buf_free(&wire->answers);
+	}
+	good = good && egret_buf_room(&wire->out, on_wire(count));
+	while (good && count > 0) {
+		size_t piece = 0;
+		struct egret_tls_error failure;
+		const uint8_t *plain = next_piece(source, count, &piece);
+		good = plain && wire->engine->encrypt(wire->tls, plain, piece, &wire->out, &failure) == EGRET_STEP_DONE;
+		if (good) {
+			source_advance(source, piece);
+			count -= piece;
+		}
+	}
 	pthread_mutex_unlock(&wire->tls_lock);
-	free(owned);
-	if (step != EGRET_STEP_DONE)
-		return egret_wire_break(wire, egret_tls_errno(wire->failure.failure));
-	size_t size = egret_buf_len(&wire->out);
-	int result = egret_wire_send_out(wire);
-	wire->credit = result == 0 && wire->credit > size ? wire->credit - size : 0;
-	return result;
+	return good;
 }
 
-/* Under out_lock. */
-static ssize_t write_locked(struct egret_wire *wire, const struct iovec *iov, int iovcnt, size_t total)
+static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 {
-	size_t done = 0;
-	int result = egret_wire_send_out(wire);
-	while (result == 0 && done < total) {
-		size_t count = choose(wire, total - done);
+	size_t total = source->left;
+	if (wire->error || wire->write_closed)
+		return -EPIPE;
+	int result = egret_wire_take_answers(wire) ? egret_wire_send_out(wire) : -ENOMEM;
+	while (result == 0 && source->left > 0) {
+		size_t count = allowance(wire, source->left < GATHER_MOST ? source->left : GATHER_MOST);
 		if (count == 0) {
 			wire->wants = POLLOUT;
 			result = -EAGAIN;
-			break;
+		} else if (!encrypt(wire, source, count)) {
+			wire->write_closed = true;
+			result = -EPIPE;
+		} else {
+			result = egret_wire_send_out(wire);
 		}
-		result = encrypt_and_send(wire, iov, iovcnt, done, count);
-		if (result == 0 || result == -EAGAIN)
-			done += count;
 	}
+	size_t done = total - source->left;
 	if (done > 0 && (result == 0 || result == -EAGAIN))
 		return (ssize_t)done;
 	return result;
@@ -109,15 +158,13 @@ static ssize_t write_locked(struct egret_wire *wire, const struct iovec *iov, in
 
 ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int iovcnt)
 {
-	size_t total = 0;
+	struct source source = { .iov = iov, .count = iovcnt };
 	for (int i = 0; i < iovcnt; i++)
-		total += iov[i].iov_len;
+		source.left += iov[i].iov_len;
+	source_advance(&source, 0);
 	pthread_mutex_lock(&wire->out_lock);
-	ssize_t result;
-	if (wire->write_closed || (wire->error && wire->failure.failure != EGRET_TLS_OK))
-		result = -EPIPE;
-	else
-		result = total ? write_locked(wire, iov, iovcnt, total) : 0;
+	ssize_t result = write_locked(wire, &source);
 	pthread_mutex_unlock(&wire->out_lock);
+	free(source.scratch);
 	return result;
 }

@@ -1,6 +1,7 @@
 /* Settings → SSL_CTX. Verification is on unless a key says otherwise; whatever cannot be used is an error, never skipped. */
 #include "internal.h"
 
+#include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/evp.h>
@@ -13,11 +14,22 @@ static const char *const store_dirs[] = { "/etc/ssl/certs", "/etc/pki/tls/certs"
 static const char *const store_files[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
 					   "/etc/ssl/cert.pem" };
 
+/* Does DIR hold files named by the hash of a subject (openssl-rehash(1)), or only bundles? */
+static bool is_hashed(const char *path)
+{
+	bool hashed = false;
+	DIR *dir = opendir(path);
+	for (struct dirent *file = dir ? readdir(dir) : NULL; file && !hashed; file = readdir(dir))
+		hashed = strspn(file->d_name, "0123456789abcdef") == 8 && file->d_name[8] == '.';
+	if (dir)
+		closedir(dir);
+	return hashed;
+}
+
 static bool add_system_store(struct egret_tls_ctx *ctx)
 {
-	struct stat st;
 	for (size_t i = 0; i < sizeof store_dirs / sizeof store_dirs[0]; i++)
-		if (stat(store_dirs[i], &st) == 0 && S_ISDIR(st.st_mode) && SSL_CTX_load_verify_dir(ctx->ssl_ctx, store_dirs[i])) {
+		if (is_hashed(store_dirs[i]) && SSL_CTX_load_verify_dir(ctx->ssl_ctx, store_dirs[i])) {
 			ctx->ca_from = strdup(store_dirs[i]);
 			return ctx->ca_from != NULL;
 		}
@@ -41,8 +53,8 @@ static bool set_store(struct egret_tls_ctx *ctx, const struct egret_tls_settings
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_ca_file %s holds no certificate that can be used: %s", s->ca_file, egret_failure_reason());
 		return false;
 	}
-	if (s->ca_path && !SSL_CTX_load_verify_dir(ctx->ssl_ctx, s->ca_path)) {
-		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_ca_path %s cannot be used: %s", s->ca_path, egret_failure_reason());
+	if (s->ca_path && (!is_hashed(s->ca_path) || !SSL_CTX_load_verify_dir(ctx->ssl_ctx, s->ca_path))) {
+		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_ca_path %s holds no certificate by its hash; run openssl rehash on it", s->ca_path);
 		return false;
 	}
 	if (!ctx->ca_from)
@@ -145,7 +157,8 @@ static void digest_file(EVP_MD_CTX *sha, const char *path)
 	struct stat st;
 	digest_text(sha, path);
 	if (path && stat(path, &st) == 0) {
-		int64_t identity[] = { (int64_t)st.st_dev, (int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec, st.st_ctim.tv_nsec };
+		int64_t identity[] = { (int64_t)st.st_dev,  (int64_t)st.st_ino, st.st_size,	      st.st_mtim.tv_sec,
+				       st.st_mtim.tv_nsec, st.st_ctim.tv_sec,   st.st_ctim.tv_nsec };
 		EVP_DigestUpdate(sha, identity, sizeof identity);
 	}
 }
@@ -160,13 +173,13 @@ static bool digest_settings(struct egret_tls_ctx *ctx, const struct egret_tls_se
 	}
 	EVP_DigestUpdate(sha, numbers, sizeof numbers);
 	EVP_DigestUpdate(sha, s->pins, s->pin_count * sizeof *s->pins);
-	const char *const texts[] = { s->server_name, s->ciphers, s->ciphersuites, s->groups, s->alpn, ctx->ca_from };
+	const char *const texts[] = { s->server_name, s->ciphers, s->ciphersuites, s->groups, s->alpn };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		digest_text(sha, texts[i]);
-	const char *const files[] = { s->ca_file, s->ca_path, s->crl_file, s->client_cert, s->client_key };
+	const char *const files[] = { s->ca_file, s->ca_path, s->crl_file, s->client_cert, s->client_key, ctx->ca_from };
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
 		digest_file(sha, files[i]);
-	bool good = EVP_DigestFinal_ex(sha, ctx->settings_digest, NULL);
+	bool good = EVP_DigestFinal_ex(sha, ctx->settings_digest, NULL) == 1;
 	EVP_MD_CTX_free(sha);
 	return good;
 }
@@ -199,15 +212,17 @@ struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *s, const ch
 	}
 	SSL_CTX_set_options(ctx->ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx->ssl_ctx, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_verify(ctx->ssl_ctx, s->verify == EGRET_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(ctx->ssl_ctx, s->verify == EGRET_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, egret_verify_seen);
 	egret_session_enable(ctx->ssl_ctx);
 	if (!set_protocol(ctx, s, error) || !set_store(ctx, s, error) || !set_crl(ctx, s, error) || !set_client(ctx, s, error)) {
 		egret_ctx_unref(ctx);
 		return NULL;
 	}
-	if (!digest_settings(ctx, s))
-		ctx->cache = false;
-	return ctx;
+	if (digest_settings(ctx, s))
+		return ctx;
+	egret_failure(error, EGRET_TLS_MEMORY, "out of memory");
+	egret_ctx_unref(ctx);
+	return NULL;
 }
 
 void egret_ctx_unref(struct egret_tls_ctx *ctx)

@@ -1,15 +1,17 @@
 /* The table that libegret-tls.so exports: connections, and the lock that lets a fork find OpenSSL at rest. */
 #include "internal.h"
 
+#include "policy/raw.h"
+
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Readers are inside OpenSSL; quiesce is the writer. Nothing inside waits for anything, so the writer never waits long. */
-static pthread_rwlock_t inside = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static long quiesced_by; /* thread that holds the lock as the writer */
 
 static void enter(void)
 {
@@ -51,6 +53,7 @@ static void free_tls(struct egret_tls *tls)
 	if (!tls)
 		return;
 	SSL_free(tls->ssl);
+	X509_free(tls->rejected);
 	egret_ctx_unref(tls->ctx);
 	free(tls);
 }
@@ -164,7 +167,7 @@ static enum egret_tls_step step_of_read(struct egret_tls *tls, int result, struc
 }
 
 /* How many bytes of IN belong to whole records: OpenSSL must not swallow the head of a record whose rest is still in the kernel. */
-static size_t whole_records(const uint8_t *in, size_t len, bool *more)
+static size_t whole_records(const uint8_t *in, size_t len)
 {
 	size_t at = 0;
 	while (len - at >= 5) {
@@ -173,7 +176,6 @@ static size_t whole_records(const uint8_t *in, size_t len, bool *more)
 			break;
 		at = length > len - at ? len : at + length; /* over-long: let OpenSSL see and refuse it */
 	}
-	*more = at < len;
 	return at;
 }
 
@@ -185,12 +187,11 @@ static enum egret_tls_step decrypt_locked(struct egret_tls *tls, size_t whole, u
 			return *produced ? EGRET_STEP_DONE : EGRET_STEP_WANT_INPUT;
 		size_t left = size - *produced;
 		int result = SSL_read(tls->ssl, plain + *produced, left > INT32_MAX ? INT32_MAX : (int)left);
-		if (result > 0)
-			*produced += (size_t)result;
-		else if (*produced > 0)
-			return EGRET_STEP_DONE; /* the next call meets the end or the error again: both are sticky in OpenSSL */
-		else
-			return step_of_read(tls, result, error);
+		if (result <= 0) {
+			enum egret_tls_step step = step_of_read(tls, result, error);
+			return step == EGRET_STEP_WANT_INPUT && *produced ? EGRET_STEP_DONE : step;
+		}
+		*produced += (size_t)result;
 	}
 	if (size == 0 && SSL_pending(tls->ssl) == 0) {
 		uint8_t byte;
@@ -204,9 +205,8 @@ static enum egret_tls_step decrypt_locked(struct egret_tls *tls, size_t whole, u
 static enum egret_tls_step decrypt(struct egret_tls *tls, const uint8_t *in, size_t in_len, size_t *consumed, uint8_t *plain, size_t plain_size,
 				   size_t *produced, struct egret_buf *out, struct egret_tls_error *error)
 {
-	bool more;
 	enter();
-	size_t whole = whole_records(in, in_len, &more);
+	size_t whole = whole_records(in, in_len);
 	look_through(tls, in, whole, out);
 	*produced = 0;
 	enum egret_tls_step step = decrypt_locked(tls, whole, plain, plain_size, produced, error);
@@ -238,7 +238,7 @@ static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, 
 	enter();
 	/* Room for all records at once: growing in the middle would copy what is there. */
 	size_t records = count / EGRET_RECORD_PLAIN + 1;
-	bool good = egret_buf_room(out, count + records * 64) != NULL;
+	bool good = egret_buf_room(out, count + records * 96) != NULL;
 	look_through(tls, NULL, 0, out);
 	for (size_t done = 0; good && done < count;) {
 		size_t written = 0, left = count - done;
@@ -300,8 +300,22 @@ static void fill_info(const struct egret_tls *tls, struct egret_tls_info *info)
 	leave();
 }
 
-static void quiesce(void) { pthread_rwlock_wrlock(&inside); }
-static void resume(void) { pthread_rwlock_unlock(&inside); }
+static void quiesce(void)
+{
+	pthread_rwlock_wrlock(&inside);
+	quiesced_by = egret_raw(SYS_gettid, 0, 0, 0, 0);
+}
+
+static void resume(void)
+{
+	if (quiesced_by == egret_raw(SYS_gettid, 0, 0, 0, 0)) {
+		pthread_rwlock_unlock(&inside);
+		return;
+	}
+	/* The child of a fork: its thread has another number, which the lock would take for a reader's. */
+	static const pthread_rwlock_t unlocked = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+	memcpy(&inside, &unlocked, sizeof inside);
+}
 
 __attribute__((visibility("default"))) const struct egret_engine egret_engine = {
 	.abi = EGRET_ENGINE_ABI,

@@ -1,11 +1,11 @@
 #include "internal.h"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 void egret_failure(struct egret_tls_error *error, enum egret_tls_failure failure, const char *format, ...)
 {
@@ -24,17 +24,33 @@ const char *egret_failure_reason(void)
 	return text ? text : "unknown";
 }
 
+/* Appends what a certificate says, its control and foreign bytes as '?': the text goes into logs. */
+static size_t append_shown(char *buf, size_t used, size_t size, const char *data, size_t len)
+{
+	if (used && used + 2 < size) {
+		memcpy(buf + used, ", ", 2);
+		used += 2;
+	}
+	for (size_t i = 0; i < len && used + 1 < size; i++)
+		buf[used++] = data[i] > 0x20 && data[i] < 0x7f ? data[i] : '?';
+	buf[used] = '\0';
+	return used;
+}
+
 /* The names of a certificate as one list, for a mismatch. */
 static void names_of(X509 *certificate, char *buf, size_t size)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	size_t used = 0;
 	buf[0] = '\0';
-	for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && used < size; i++) {
+	for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && used + 1 < size; i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		char text[INET6_ADDRSTRLEN];
 		if (name->type == GEN_DNS)
-			used += (size_t)snprintf(buf + used, size - used, "%s%.*s", used ? ", " : "", ASN1_STRING_length(name->d.dNSName),
-						 ASN1_STRING_get0_data(name->d.dNSName));
+			used = append_shown(buf, used, size, (const char *)ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName));
+		else if (name->type == GEN_IPADD && inet_ntop(ASN1_STRING_length(name->d.iPAddress) == 4 ? AF_INET : AF_INET6,
+							       ASN1_STRING_get0_data(name->d.iPAddress), text, sizeof text))
+			used = append_shown(buf, used, size, text, strlen(text));
 	}
 	GENERAL_NAMES_free(names);
 	if (used == 0)
@@ -51,11 +67,12 @@ static void date_of(const ASN1_TIME *time, char *buf, size_t size)
 
 static void unverified(const struct egret_tls *tls, long result, struct egret_tls_error *error)
 {
-	X509 *peer = SSL_get0_peer_certificate(tls->ssl);
-	char names[200] = "another name", date[16] = "";
+	X509 *peer = tls->rejected ? tls->rejected : SSL_get0_peer_certificate(tls->ssl);
+	char names[200] = "another name", date[16] = "", start[16] = "";
 	if (peer) {
 		names_of(peer, names, sizeof names);
 		date_of(X509_get0_notAfter(peer), date, sizeof date);
+		date_of(X509_get0_notBefore(peer), start, sizeof start);
 	}
 	switch (result) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
@@ -65,6 +82,12 @@ static void unverified(const struct egret_tls *tls, long result, struct egret_tl
 		return;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate of %s expired (it was valid until %s); the server must renew it", tls->name, date);
+		return;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate of %s is valid from %s on only; is this machine's clock right?", tls->name, start);
+		return;
+	case X509_V_ERR_CERT_REVOKED:
+		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate of %s was revoked, says tls_crl_file; the server must get a new one", tls->name);
 		return;
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -116,7 +139,8 @@ void egret_failure_of_record(struct egret_tls_error *error)
 {
 	int reason = ERR_GET_REASON(ERR_peek_last_error());
 	if (reason >= SSL_AD_REASON_OFFSET)
-		egret_failure(error, EGRET_TLS_CONNECTION, "the server ended the connection with an alert: %s", egret_failure_reason());
+		egret_failure(error, EGRET_TLS_CONNECTION, "the server ended the connection with an alert: %s%s", egret_failure_reason(),
+			      reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED ? "; set tls_client_cert and tls_client_key" : "");
 	else
 		egret_failure(error, EGRET_TLS_CONNECTION, "a record of the server could not be used: %s", egret_failure_reason());
 }

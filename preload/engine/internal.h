@@ -32,10 +32,10 @@ struct egret_tls {
 	char name[EGRET_NAME_MAX]; /* sent as SNI and verified; an address for IP literals */
 	bool is_address;
 	uint8_t session_key[KEY_SIZE];
-	bool keyless; /* the key could not be made: no session is stored or offered */
 	uint8_t first[16]; /* the first bytes that the server sent, for the message when they are no TLS */
 	size_t first_len;
 	char alpn[64];
+	X509 *rejected; /* owned: the certificate that verification stumbled over, for the message */
 };
 
 /* ctx.c */
@@ -58,6 +58,8 @@ const char *egret_failure_reason(void);
 BIO *egret_bio_new(struct egret_tls *tls);
 
 /* verify.c: what holds after the handshake, resumed or not: the name and the pins. */
+/* OpenSSL's verify callback: remembers what was rejected, changes nothing. */
+int egret_verify_seen(int good, X509_STORE_CTX *store);
 bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error);
 
 #endif

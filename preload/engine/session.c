@@ -3,7 +3,7 @@
 #include "internal.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 #define SLOTS 256 /* sessions kept by a process; a newer one takes the slot of an older */
@@ -16,12 +16,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void egret_session_key(struct egret_tls *tls, uint16_t port)
 {
-	uint8_t all[KEY_SIZE + sizeof tls->name + 3] = { 0 }; /* fixed places: no two inputs look alike */
+	uint8_t all[KEY_SIZE + sizeof tls->name + 3] = { 0 };
 	memcpy(all, tls->ctx->settings_digest, KEY_SIZE);
 	memcpy(all + KEY_SIZE, tls->name, strlen(tls->name));
 	memcpy(all + KEY_SIZE + sizeof tls->name, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, tls->is_address }, 3);
-	if (!EVP_Digest(all, sizeof all, tls->session_key, NULL, EVP_sha256(), NULL))
-		tls->keyless = true;
+	SHA256(all, sizeof all, tls->session_key);
 }
 
 /* Two slots a key: parallel connections find one each. */
@@ -30,7 +29,7 @@ static size_t slot_of(const uint8_t *key, unsigned i) { return (key[0] + i) % SL
 static int store(SSL *ssl, SSL_SESSION *session)
 {
 	struct egret_tls *tls = SSL_get_app_data(ssl);
-	if (!tls || !tls->ctx->cache || tls->keyless || !SSL_SESSION_is_resumable(session))
+	if (!tls || !tls->ctx->cache || !SSL_SESSION_is_resumable(session))
 		return 0;
 	/* A ticket can come before the handshake's end is known to us (TLS 1.2): verify_result and the name are checked here. */
 	if (!egret_verify_peer(tls, NULL))
@@ -47,10 +46,17 @@ static int store(SSL *ssl, SSL_SESSION *session)
 	return 1; /* the reference is ours now */
 }
 
+/* A resumption must not outlive the certificate that it rests on. */
+static bool still_valid(const SSL_SESSION *session)
+{
+	X509 *peer = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)session);
+	return peer && X509_cmp_current_time(X509_get0_notAfter(peer)) > 0;
+}
+
 void egret_session_offer(struct egret_tls *tls)
 {
 	SSL_SESSION *session = NULL;
-	if (!tls->ctx->cache || tls->keyless)
+	if (!tls->ctx->cache)
 		return;
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < 2 && !session; i++) {
@@ -61,7 +67,7 @@ void egret_session_offer(struct egret_tls *tls)
 		}
 	}
 	pthread_mutex_unlock(&lock);
-	if (session)
+	if (session && still_valid(session))
 		SSL_set_session(tls->ssl, session);
 	SSL_SESSION_free(session);
 }

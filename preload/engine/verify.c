@@ -1,8 +1,19 @@
 #include "internal.h"
 
+#include <openssl/sha.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+
+int egret_verify_seen(int good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct egret_tls *tls = ssl ? SSL_get_app_data(ssl) : NULL;
+	X509 *current = X509_STORE_CTX_get_current_cert(store);
+	if (!good && tls && current && !tls->rejected && X509_up_ref(current))
+		tls->rejected = current;
+	return good;
+}
 
 static bool pin_of(X509 *certificate, uint8_t digest[EGRET_PIN_BYTES])
 {
@@ -10,9 +21,9 @@ static bool pin_of(X509 *certificate, uint8_t digest[EGRET_PIN_BYTES])
 	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
 	if (length <= 0)
 		return false;
-	int good = EVP_Digest(der, (size_t)length, digest, NULL, EVP_sha256(), NULL);
+	SHA256(der, (size_t)length, digest);
 	OPENSSL_free(der);
-	return good == 1;
+	return true;
 }
 
 static bool pinned(const struct egret_tls *tls, X509 *peer)
@@ -39,6 +50,17 @@ static bool named(const struct egret_tls *tls, X509 *peer)
 			       : X509_check_host(peer, tls->name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
+static void report_pin(const struct egret_tls *tls, X509 *peer, struct egret_tls_error *error)
+{
+	uint8_t digest[EGRET_PIN_BYTES];
+	unsigned char text[64] = "unknown";
+	if (peer && pin_of(peer, digest))
+		EVP_EncodeBlock(text, digest, sizeof digest);
+	egret_failure(error, EGRET_TLS_UNVERIFIED,
+		      "the public key of %s is none of tls_pin_sha256, its SHA-256 is %s; if the server changed its key, add that to tls_pin_sha256",
+		      tls->name, (char *)text);
+}
+
 bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error)
 {
 	X509 *peer = SSL_get0_peer_certificate(tls->ssl);
@@ -47,7 +69,7 @@ bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error)
 		return false;
 	}
 	if (!pinned(tls, peer)) {
-		egret_failure(error, EGRET_TLS_UNVERIFIED, "the public key of %s is none of tls_pin_sha256", tls->name);
+		report_pin(tls, peer, error);
 		return false;
 	}
 	if (tls->ctx->verify != EGRET_VERIFY_NONE && SSL_get_verify_result(tls->ssl) != X509_V_OK) {
