@@ -25,8 +25,10 @@ static void refuse_empty(struct egret_build *build, const struct egret_draft *dr
 {
 	for (size_t i = 0; count == 0 && i < section->count; i++) {
 		const struct egret_value *value = &draft->values[section->first + i];
+		const char *item;
+		size_t at = 0, len;
 
-		if (!value->more && strcmp(value->key->name, key) == 0 && value->len == 0)
+		if (!value->more && strcmp(value->key->name, key) == 0 && !egret_next_item(value, &at, &item, &len))
 			egret_err_add(build->err, build->file, value->line, "%s: the list is empty; expected %s", key, value->key->values);
 	}
 }
@@ -58,7 +60,7 @@ void egret_compile_egret(struct egret_build *build, const struct egret_draft *dr
 		apply(build, draft, section, EGRET_FORM_LIST);
 	}
 	build->shared = store_settings(build);
-	build->defaults = build->tls;
+	memcpy(&build->defaults, &build->tls, sizeof(build->tls)); /* padding too */
 }
 
 static void reset_entry(struct egret_build *build, const struct egret_section *section)
