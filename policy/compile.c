@@ -78,7 +78,11 @@ static void store_entry(struct egret_build *build, const struct egret_section *s
 	struct egret_entry *entry = &build->entry;
 
 	entry->name = egret_arena_text(&policy->arena, section->title, section->title_len);
-	entry->file = egret_intern_text(&build->intern, build->file, strlen(build->file));
+	/* The draft's path goes with the draft; neighbours share one copy. */
+	if (policy->entry_count && strcmp(policy->entries[policy->entry_count - 1].file, build->file) == 0)
+		entry->file = policy->entries[policy->entry_count - 1].file;
+	else
+		entry->file = egret_intern_text(&build->intern, build->file, strlen(build->file));
 	entry->hosts = egret_arena_copy(&policy->arena, build->hosts.items, build->hosts.count, sizeof(char *));
 	entry->host_count = build->hosts.count;
 	entry->ports = build->ports.count ? egret_intern(&build->intern, build->ports.items, build->ports.count * sizeof(struct egret_port_range)) : NULL;

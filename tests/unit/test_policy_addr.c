@@ -141,7 +141,7 @@ static void international_names_are_utf8_in_any_locale(void **state)
 	setlocale(LC_ALL, "en_US.ISO-8859-1");
 	p = policy_of("[a]\nports = 1\nhosts = b\xc3\xbc" "cher.example, voil\xc3\xa0\n");
 	assert_string_equal(egret_policy_entry(p, 0)->hosts[0], "xn--bcher-kva.example");
-	assert_string_equal(egret_policy_entry(p, 0)->hosts[1], "xn--voil-1na");
+	assert_string_equal(egret_policy_entry(p, 0)->hosts[1], "xn--voil-3na");
 	egret_policy_unref(p);
 }
 
