@@ -53,7 +53,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/u
 
 # The library links once all of its parts stand in the tree.
 LIBRARY_PARTS := $(and $(wildcard preload/wire.c),$(wildcard preload/on_ready.c),$(wildcard policy/decide.c),$(wildcard policy/log.c))
-all: $(if $(LIBRARY_PARTS),$(PRELOAD) $(ENGINE)) $(COMMAND) ## build everything
+all: $(if $(LIBRARY_PARTS),$(PRELOAD) $(ENGINE)) $(COMMAND) docs ## build everything
 
 $(BUILD)/obj/preload/exports.o: EXTRA := -U_FORTIFY_SOURCE
 $(BUILD)/obj/%.o: %.c Makefile VERSION

@@ -61,3 +61,10 @@ sample_policy() {
 		action = deny
 	INI
 }
+
+# expect_refused EXPLANATION...: the last command failed, egret said why on stderr.
+expect_refused() {
+	[ "$STATUS" != 0 ] || fail "it succeeded"
+	local text
+	for text; do expect err "$text"; done
+}
