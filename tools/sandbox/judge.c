@@ -1,5 +1,5 @@
 /* The ruling: the same decision code as everywhere, and its trace in the log, on stderr and in the counts. */
-#include "supervisor.h"
+#include "relay.h"
 
 #include <errno.h>
 
@@ -134,16 +134,34 @@ static const struct egret_entry *dialled_by(const struct egret_supervisor *sup, 
 	return NULL;
 }
 
-/* Where an allowed connection goes: straight, or through the relay where somebody must look at the bytes. */
-static enum egret_route route_of(const struct egret_supervisor *sup, const struct egret_verdict *verdict)
+/* Does the preload layer live in the caller? Asked under `auto` only, where what a program claims of itself is believed. */
+static bool preloaded(const struct egret_call *call)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)call->pid);
+	maps = fopen(path, "re");
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "/libegret.so") != NULL;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* Where an allowed connection goes: straight, or through the relay where somebody must speak TLS for the program. */
+static enum egret_route route_of(const struct egret_call *call, const struct egret_verdict *verdict)
 {
 	const struct egret_entry *entry = verdict->entry;
 
 	if (!entry || entry->action != EGRET_ALLOW)
 		return EGRET_ROUTE_DIRECT;
-	if (entry->tls == EGRET_TLS_ORIGINATE || entry->protocol == EGRET_TLS || entry->protocol == EGRET_HTTP)
-		return sup->relay_port4 ? EGRET_ROUTE_RELAY : sup->require ? EGRET_ROUTE_NONE : EGRET_ROUTE_DIRECT;
-	return EGRET_ROUTE_DIRECT;
+	if (entry->tls != EGRET_TLS_ORIGINATE && entry->protocol != EGRET_TLS && entry->protocol != EGRET_HTTP)
+		return EGRET_ROUTE_DIRECT;
+	if (egret_relay_can(entry) && (call->sup->require || !preloaded(call)))
+		return EGRET_ROUTE_RELAY;
+	return call->sup->require ? EGRET_ROUTE_NONE : EGRET_ROUTE_DIRECT;
 }
 
 static void judge_names(const struct egret_call *call, struct egret_request *request, struct egret_ruling *ruling)
@@ -192,7 +210,7 @@ struct egret_ruling egret_judge_address(const struct egret_call *call, enum egre
 		}
 	}
 	if (ruling.verdict.allow)
-		ruling.route = transport == EGRET_STREAM ? route_of(call->sup, &ruling.verdict) : EGRET_ROUTE_DIRECT;
+		ruling.route = transport == EGRET_STREAM ? route_of(call, &ruling.verdict) : EGRET_ROUTE_DIRECT;
 	snprintf(row.what, sizeof(row.what), "%s", transport == EGRET_STREAM ? "tcp" : "udp");
 	snprintf(row.host, sizeof(row.host), "%s", ruling.host);
 	egret_addr_format(addr, port, row.address);
@@ -207,6 +225,9 @@ struct egret_ruling egret_judge_path(const struct egret_call *call, const char *
 	struct egret_sandbox_count row = { .what = "unix" };
 
 	ruling.verdict = egret_decide(call->sup->policy, &request, call->sup->mode);
+	/* Whoever listens outside of the tree may act for it there: under `require` only an entry opens that door. */
+	if (call->sup->require && ruling.verdict.reason == EGRET_REASON_INTERNAL && !in_tree)
+		ruling.verdict = (struct egret_verdict){ .reason = EGRET_REASON_NO_ENTRY };
 	if (!ruling.verdict.allow && in_tree && ruling.verdict.reason != EGRET_REASON_DENY_ENTRY)
 		ruling.verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_INTERNAL };
 	if (ruling.verdict.allow)
