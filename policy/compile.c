@@ -115,44 +115,58 @@ static void compile_entry(struct egret_build *build, const struct egret_draft *d
 		store_entry(build, section);
 }
 
-struct known_title {
-	UT_hash_handle hh;
-	const struct egret_section *section;
+/* The titles so far: an open-addressed table of 1 + section number, at most half full, so that a load of many entries neither
+ * grows it nor allocates for each. */
+struct titles {
+	uint32_t *slots;
+	size_t mask;
 };
 
-/* True when another section had this title; an error was added. */
-static bool is_known(struct egret_build *build, const struct egret_draft *draft, struct known_title **known, struct known_title *item,
-		     const struct egret_section *section)
+static size_t title_hash(const struct egret_section *section)
 {
-	struct known_title *other;
+	uint64_t state = 0xcbf29ce484222325u; /* FNV-1a */
 
-	HASH_FIND(hh, *known, section->title, section->title_len, other);
-	if (other) {
+	for (size_t i = 0; i < section->title_len; i++)
+		state = (state ^ (unsigned char)section->title[i]) * 0x100000001b3u;
+	return (size_t)(state ^ state >> 32);
+}
+
+/* Adds the title of section I, or an error when another section had it. */
+static void add_title(struct egret_build *build, const struct egret_draft *draft, struct titles *titles, size_t i)
+{
+	const struct egret_section *section = &draft->sections[i];
+	size_t at = title_hash(section) & titles->mask;
+
+	for (; titles->slots[at]; at = (at + 1) & titles->mask) {
+		const struct egret_section *other = &draft->sections[titles->slots[at] - 1];
+
+		if (other->title_len != section->title_len || memcmp(other->title, section->title, section->title_len) != 0)
+			continue;
 		egret_err_add(build->err, draft->files[section->file].path, section->line, "[%.*s] was given in %s:%u already",
-			      (int)section->title_len, section->title, draft->files[other->section->file].path, other->section->line);
-		return true;
+			      (int)section->title_len, section->title, draft->files[other->file].path, other->line);
+		return;
 	}
-	item->section = section;
-	HASH_ADD_KEYPTR(hh, *known, section->title, section->title_len, item);
-	return false;
+	titles->slots[at] = (uint32_t)i + 1;
 }
 
 void egret_compile_entries(struct egret_build *build, const struct egret_draft *draft)
 {
-	struct known_title *known = NULL, *items = calloc(draft->section_count + 1, sizeof(*items));
+	struct titles titles = {.mask = 15};
 	struct egret_policy *policy = build->policy;
 
+	while (titles.mask < draft->section_count * 2)
+		titles.mask = titles.mask * 2 + 1;
+	titles.slots = calloc(titles.mask + 1, sizeof(*titles.slots));
 	policy->entries = calloc(draft->section_count + 1, sizeof(*policy->entries));
-	if (!items || !policy->entries)
+	if (!titles.slots || !policy->entries)
 		policy->arena.failed = true;
 	for (size_t i = 0; i < draft->section_count && !policy->arena.failed; i++) {
 		const struct egret_section *section = &draft->sections[i];
 
 		if (section->title_len == 5 && memcmp(section->title, "egret", 5) == 0)
 			continue;
-		is_known(build, draft, &known, &items[i], section);
+		add_title(build, draft, &titles, i);
 		compile_entry(build, draft, section);
 	}
-	HASH_CLEAR(hh, known);
-	free(items);
+	free(titles.slots);
 }
