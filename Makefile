@@ -51,9 +51,7 @@ COMMAND    := $(BUILD)/bin/egret
 PROGRAM_BIN := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(call src,tests/programs))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/unit))
 
-# The library links once all of its parts stand in the tree.
-LIBRARY_PARTS := $(and $(wildcard preload/wire.c),$(wildcard preload/on_ready.c),$(wildcard policy/decide.c),$(wildcard policy/log.c))
-all: $(if $(LIBRARY_PARTS),$(PRELOAD) $(ENGINE)) $(COMMAND) docs ## build everything
+all: $(PRELOAD) $(ENGINE) $(COMMAND) docs ## build everything
 
 $(BUILD)/obj/preload/exports.o: EXTRA := -U_FORTIFY_SOURCE
 $(BUILD)/obj/%.o: %.c Makefile VERSION
@@ -72,7 +70,7 @@ $(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) preload/libegret.map
 $(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c) preload/engine/engine.map
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) -o $@ \
-		$(call obj,$(ENGINE_SRC) preload/buf.c) $(TLS_LIBS) $(LDFLAGS) -ldl
+		$(call obj,$(ENGINE_SRC) preload/buf.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 	@mkdir -p $(@D)

@@ -17,6 +17,7 @@ typedef _Atomic(struct egret_conn *) conn_slot;
 
 static _Atomic(conn_slot *) chunks[CHUNKS];
 _Atomic unsigned egret_conn_live;
+static _Atomic long registry_pid; /* 0: nothing was registered yet */
 
 /* Guards slot writes, the pool and the owner pages. Conns never go back to malloc: a reader that lost a race still reads a conn. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -128,6 +129,7 @@ struct egret_conn *egret_conn_new(void)
 	pthread_mutex_init(&conn->http_lock, NULL);
 	pthread_mutex_init(&conn->step_lock, NULL);
 	conn->owner = owner;
+	atomic_store(&registry_pid, egret_raw(SYS_getpid, 0, 0, 0, 0));
 	atomic_store(owner, egret_raw(SYS_getpid, 0, 0, 0, 0));
 	atomic_store(&conn->lowat, 1);
 	atomic_store(&conn->refs, 1);
@@ -202,6 +204,34 @@ struct egret_conn *egret_conn_take(int fd)
 	return conn;
 }
 
+int egret_conn_next_fd(int from)
+{
+	for (int fd = from < 0 ? 0 : from; fd < CHUNK * CHUNKS; fd++) {
+		conn_slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+		if (!chunk)
+			fd |= CHUNK - 1; /* to the end of the chunk */
+		else if (atomic_load(&chunk[fd % CHUNK]))
+			return fd;
+	}
+	return -1;
+}
+
+int egret_conn_other_fd(const struct egret_conn *conn)
+{
+	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
+		conn_slot *slot = slot_of(fd);
+		if (slot && atomic_load(slot) == conn)
+			return fd;
+	}
+	return -1;
+}
+
+bool egret_conn_registry_is_ours(void)
+{
+	long owner = atomic_load(&registry_pid);
+	return owner == 0 || owner == egret_raw(SYS_getpid, 0, 0, 0, 0);
+}
+
 bool egret_conn_own(struct egret_conn *conn)
 {
 	long self = egret_raw(SYS_getpid, 0, 0, 0, 0);
@@ -228,3 +258,9 @@ void egret_conn_before_fork(void)
 }
 
 void egret_conn_after_fork(void) { pthread_mutex_unlock(&registry_lock); }
+
+void egret_conn_after_fork_in_child(void)
+{
+	atomic_store(&registry_pid, egret_raw(SYS_getpid, 0, 0, 0, 0));
+	egret_conn_after_fork();
+}

@@ -50,6 +50,9 @@ struct egret_conn {
 	pthread_mutex_t http_lock;
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
 	bool nodelay;                 /* what the program had set of TCP_NODELAY before the handshake */
+	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */
+	bool is_pending;              /* ... is it on it */
+	short narrowed;               /* what its epoll registrations wait for meanwhile; 0: not narrowed */
 	_Atomic bool reported;        /* a second connect() has told the program the outcome */
 	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
@@ -77,8 +80,16 @@ struct egret_conn *egret_conn_take(int fd);
 /* May this process use the TLS state (claims it after a fork)? false: another process does; one log line was written. */
 bool egret_conn_own(struct egret_conn *conn);
 
+/* Another descriptor of this process that means CONN, -1 when there is none. */
+int egret_conn_other_fd(const struct egret_conn *conn);
+/* The lowest descriptor of at least FROM with a conn, -1 when there is none. */
+int egret_conn_next_fd(int from);
+/* Does this process own the registry? false in a vfork child, which must not change its parent's tables. */
+bool egret_conn_registry_is_ours(void);
+
 /* Around fork: both sides find the registry consistent, and every TLS state unclaimed. */
 void egret_conn_before_fork(void);
 void egret_conn_after_fork(void);
+void egret_conn_after_fork_in_child(void);
 
 #endif

@@ -147,6 +147,8 @@ int egret_connect_step(struct egret_conn *conn)
 	int saved = errno;
 	pthread_mutex_lock(&conn->step_lock);
 	int result = step_locked(conn);
+	if (result == -EAGAIN)
+		egret_ready_connect_started(conn->wire.fd, conn);
 	pthread_mutex_unlock(&conn->step_lock);
 	errno = saved;
 	egret_guard_leave();

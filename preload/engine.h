@@ -38,7 +38,7 @@ enum egret_tls_step {
 	EGRET_STEP_FAILED = 0, /* zeroed: failed; see the error. The connection is dead; what is in OUT (an alert) may still be sent */
 	EGRET_STEP_DONE,       /* progress was made; for handshake: it ended and the peer is verified */
 	EGRET_STEP_WANT_INPUT, /* needs more ciphertext than there was */
-	EGRET_STEP_CLOSED      /* decrypt only: close_notify was received */
+	EGRET_STEP_CLOSED      /* decrypt only: close_notify was received, perhaps behind data that was produced */
 };
 
 struct egret_tls_info {

@@ -34,12 +34,15 @@ static inline bool ready(void)
 #define RAW6(nr, a, b, c, d, e, f) raw_result(egret_raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
 #define FAIL(value) (errno = ENOSYS, value)
 
+/* A void function returns the void expression that stands in its `early` column. */
+#define EARLY(ret, early) (ret)(early)
+
 #define HOOK(ret, name, handler, params, args, early)                                                                                  \
 	EXPORT ret name params;                                                                                                        \
 	EXPORT ret name params                                                                                                         \
 	{                                                                                                                              \
 		if (!ready())                                                                                                          \
-			return (ret)early;                                                                                             \
+			return EARLY(ret, early);                                                                                            \
 		return egret_on_##handler args;                                                                                        \
 	}
 #define HAND(ret, name, params, early) EXPORT ret name params;
@@ -109,4 +112,53 @@ long syscall(long number, ...)
 	if (!ready())
 		return RAW6(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	return egret_on_syscall(number, args);
+}
+
+/* The third argument of fcntl and ioctl, an int or a pointer: as wide as the register that carries it. */
+#define ONE_ARGUMENT(last)                                                                                                             \
+	va_list list;                                                                                                                  \
+	va_start(list, last);                                                                                                          \
+	void *arg = va_arg(list, void *);                                                                                              \
+	va_end(list)
+
+int fcntl(int fd, int command, ...)
+{
+	ONE_ARGUMENT(command);
+	return ready() ? egret_on_fcntl(fd, command, arg) : (int)RAW(SYS_fcntl, fd, command, arg, 0);
+}
+
+int __fcntl(int fd, int command, ...)
+{
+	ONE_ARGUMENT(command);
+	return ready() ? egret_on_fcntl(fd, command, arg) : (int)RAW(SYS_fcntl, fd, command, arg, 0);
+}
+
+int fcntl64(int fd, int command, ...)
+{
+	ONE_ARGUMENT(command);
+	return ready() ? egret_on_fcntl(fd, command, arg) : (int)RAW(SYS_fcntl, fd, command, arg, 0);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	ONE_ARGUMENT(request);
+	return ready() ? egret_on_ioctl(fd, request, arg) : (int)RAW(SYS_ioctl, fd, request, arg, 0);
+}
+
+int dprintf(int fd, const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	int result = ready() ? egret_on_vdprintf(fd, format, list) : (int)FAIL(-1);
+	va_end(list);
+	return result;
+}
+
+int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	int result = ready() ? egret_on_vdprintf_chk(fd, flag, format, list) : (int)FAIL(-1);
+	va_end(list);
+	return result;
 }

@@ -81,6 +81,13 @@ static int refuse(const struct egret_judged *judged, const struct egret_tls_erro
 	return code ? code : EACCES;
 }
 
+static int refuse_unfinished(const struct egret_judged *judged, const char *why)
+{
+	struct egret_tls_error error = { .failure = EGRET_TLS_UNVERIFIED };
+	snprintf(error.text, sizeof error.text, "%s", why);
+	return refuse(judged, &error);
+}
+
 static struct egret_conn *conn_for(int fd, const struct egret_judged *judged)
 {
 	struct egret_conn *conn = egret_conn_new();
@@ -161,6 +168,7 @@ static int originate(int fd, const struct egret_judged *judged)
 	bool blocking = is_blocking(fd);
 	struct egret_endpoint dialled = { 0 };
 	atomic_store(&conn->state, EGRET_CONN_CONNECTING);
+	conn->wire.wants = POLLOUT; /* until TCP has connected */
 	conn->started_us = egret_now_us();
 	conn->deadline_us = INT64_MAX / 2;
 	prepare_socket(conn);
@@ -180,7 +188,16 @@ static int originate(int fd, const struct egret_judged *judged)
 	return code;
 }
 
-/* A plain connection that is dialled elsewhere is remembered for getpeername; any other leaves no trace. */
+/* What this build does not enforce yet is refused, not passed: an entry that asks for it denies. */
+static const char *not_enforced(const struct egret_entry *entry)
+{
+	if (entry->http_allow_count || entry->http_deny_count)
+		return "http_allow and http_deny are not enforced by this version, so the entry passes nothing";
+	if (entry->settings->starttls != EGRET_STARTTLS_NONE && entry->tls == EGRET_TLS_ORIGINATE)
+		return "tls_starttls is not spoken by this version, so the entry passes nothing";
+	return NULL;
+}
+
 static int connect_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
 {
 	struct egret_endpoint dialled = { 0 };
@@ -234,8 +251,11 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	struct egret_judged judged;
 	int code;
 	egret_judge(&judged, fd, addr, len);
+	const char *missing = judged.verdict.entry && judged.verdict.entry->action == EGRET_ALLOW ? not_enforced(judged.verdict.entry) : NULL;
 	if (judged.denied)
 		code = judged.denied;
+	else if (missing)
+		code = refuse_unfinished(&judged, missing);
 	else if (judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE && judged.type == SOCK_STREAM)
 		code = originate(fd, &judged);
 	else

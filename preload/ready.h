@@ -1,12 +1,17 @@
-/* What connect.c tells the poll family's side (on_ready.c) of a connection that is under way. */
+/* Handshakes under way and epoll: which registrations a descriptor has, and what they wait for meanwhile (on_epoll.c).
+ *
+ * Registrations of every descriptor are noted as the program makes them (two a descriptor), also before it connects.
+ */
 #ifndef EGRET_READY_H
 #define EGRET_READY_H
 
 #include "conn.h"
 
-/* FD's connect was answered with EINPROGRESS: epoll registrations that exist are narrowed to what the handshake waits for. */
+/* FD's connect is under way: its registrations are narrowed to what the handshake waits for. Again after each step. */
 void egret_ready_connect_started(int fd, struct egret_conn *conn);
-/* It is OPEN or FAILED: registrations become the program's again. */
+/* It is OPEN or FAILED: registrations are the program's again. */
 void egret_ready_connect_ended(struct egret_conn *conn);
+/* FD was closed: the kernel has dropped its registrations. */
+void egret_ready_forget(int fd);
 
 #endif

@@ -6,6 +6,7 @@
 #include "real.h"
 #include "runtime.h"
 #include "say.h"
+#include "tls_contexts.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -80,22 +81,30 @@ static void before_fork(void)
 	egret_guard_enter();
 	egret_runtime_before_fork();
 	egret_names_before_fork();
+	egret_tls_contexts_before_fork();
 	egret_conn_before_fork();
 	const struct egret_engine *engine = egret_engine_loaded();
 	if (engine)
 		engine->quiesce();
 }
 
-static void after_fork(void)
+static void after_fork(bool child)
 {
 	const struct egret_engine *engine = egret_engine_loaded();
 	if (engine)
 		engine->resume();
-	egret_conn_after_fork();
+	if (child)
+		egret_conn_after_fork_in_child();
+	else
+		egret_conn_after_fork();
+	egret_tls_contexts_after_fork();
 	egret_names_after_fork();
 	egret_runtime_after_fork();
 	egret_guard_leave();
 }
+
+static void after_fork_in_parent(void) { after_fork(false); }
+static void after_fork_in_child(void) { after_fork(true); }
 
 static void read_environment(void)
 {
@@ -120,7 +129,7 @@ bool egret_start(void)
 	if (!atomic_load_explicit(&egret_started, memory_order_acquire)) {
 		egret_say_start();
 		read_environment();
-		pthread_atfork(before_fork, after_fork, after_fork);
+		pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 		atomic_store_explicit(&egret_started, true, memory_order_release);
 	}
 	pthread_mutex_unlock(&once);

@@ -1,0 +1,21 @@
+/* The program's bytes through a governed connection, in the program's terms: blocking or not, time-outs, signals, errno.
+ *
+ * Each returns what the libc's function would: a count, or -1 with errno set.
+ */
+#ifndef EGRET_IO_H
+#define EGRET_IO_H
+
+#include "conn.h"
+
+ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
+ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
+
+/* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet). */
+int egret_io_await_open(struct egret_conn *conn, int fd, int flags);
+/* Does a call with FLAGS on FD return instead of waiting? */
+bool egret_io_is_nonblocking(int fd, int flags);
+
+/* The conn of FD when egret carries its bytes (a reference), else NULL: the kernel does. */
+struct egret_conn *egret_io_wrapped(int fd);
+
+#endif

@@ -1,0 +1,267 @@
+/* poll, select and their like: a wake-up that brings nothing for the program is swallowed, a handshake is driven on the way.
+ *
+ * Without a governed connection in the process each of these costs one load more than the libc's.
+ */
+#include "connect.h"
+#include "guard.h"
+#include "hooks.h"
+#include "io.h"
+#include "real.h"
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern void __chk_fail(void) __attribute__((noreturn));
+
+#define READ_EVENTS (POLLIN | POLLRDNORM)
+
+static bool under_way(struct egret_conn *conn)
+{
+	int state = atomic_load(&conn->state);
+	return state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING;
+}
+
+/* What the kernel is asked instead of FDS. Returns the milliseconds until the first handshake gives up, -1: none is under way. */
+static int prepare(const struct pollfd *fds, struct pollfd *work, nfds_t count)
+{
+	int bound = -1;
+	for (nfds_t i = 0; i < count; i++) {
+		work[i] = fds[i];
+		work[i].revents = 0;
+		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
+		if (conn && under_way(conn) && egret_connect_step(conn) == -EAGAIN) {
+			int left = egret_connect_time_left(conn);
+			bound = bound < 0 || left < bound ? left : bound;
+			work[i].events = conn->wire.wants;
+		}
+		egret_conn_put(conn);
+	}
+	return bound;
+}
+
+/* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew. */
+static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *again)
+{
+	int ready = 0;
+	for (nfds_t i = 0; i < count; i++) {
+		struct egret_conn *conn = work[i].revents ? egret_io_wrapped(fds[i].fd) : NULL;
+		fds[i].revents = work[i].revents;
+		if (conn && under_way(conn)) {
+			*again = *again || egret_connect_step(conn) != -EAGAIN;
+			fds[i].revents = 0;
+		} else if (conn && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
+			fds[i].revents |= POLLERR;
+		} else if (conn && (work[i].revents & READ_EVENTS) && egret_conn_own(conn)) {
+			egret_guard_enter();
+			if (!egret_wire_readable(&conn->wire))
+				fds[i].revents &= ~READ_EVENTS;
+			egret_guard_leave();
+		}
+		egret_conn_put(conn);
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
+
+static int64_t deadline_of(const struct timespec *timeout)
+{
+	return timeout ? egret_now_us() + (int64_t)timeout->tv_sec * 1000000 + timeout->tv_nsec / 1000 : -1;
+}
+
+/* The time that is left, cut to BOUND milliseconds; NULL: for ever. */
+static struct timespec *time_left(int64_t deadline, int bound, struct timespec *ts)
+{
+	int64_t left = deadline < 0 ? -1 : deadline - egret_now_us();
+	if (deadline >= 0 && left < 0)
+		left = 0;
+	if (bound >= 0 && (left < 0 || left > (int64_t)bound * 1000))
+		left = (int64_t)bound * 1000;
+	if (left < 0)
+		return NULL;
+	ts->tv_sec = left / 1000000;
+	ts->tv_nsec = left % 1000000 * 1000;
+	return ts;
+}
+
+static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, struct pollfd *work)
+{
+	int64_t deadline = deadline_of(timeout);
+	for (;;) {
+		struct timespec ts;
+		bool again = false;
+		int bound = prepare(fds, work, count);
+		int n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask);
+		if (n < 0)
+			return -1;
+		int ready = settle(fds, work, count, &again);
+		if (ready > 0)
+			return ready;
+		if (!again && deadline >= 0 && egret_now_us() >= deadline)
+			return 0;
+	}
+}
+
+#define STACK_FDS 64
+
+static int poll_any(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct pollfd stack[STACK_FDS], *work = count <= STACK_FDS ? stack : malloc(count * sizeof *work);
+	if (!work) {
+		errno = ENOMEM;
+		return -1;
+	}
+	int result = poll_governed(fds, count, timeout, mask, work);
+	int error = errno;
+	if (work != stack)
+		free(work);
+	errno = error;
+	return result;
+}
+
+static bool any_governed(const struct pollfd *fds, nfds_t count)
+{
+	for (nfds_t i = 0; i < count; i++)
+		if (egret_conn_has(fds[i].fd))
+			return true;
+	return false;
+}
+
+int egret_on_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || !any_governed(fds, count))
+		return real.poll(fds, count, timeout);
+	struct timespec ts = { timeout / 1000, timeout % 1000 * 1000000L };
+	return poll_any(fds, count, timeout < 0 ? NULL : &ts, NULL);
+}
+
+int egret_on_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || !any_governed(fds, count))
+		return real.ppoll(fds, count, timeout, mask);
+	return poll_any(fds, count, timeout, mask);
+}
+
+int egret_on_poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
+{
+	if (room / sizeof *fds < count)
+		__chk_fail();
+	return egret_on_poll(fds, count, timeout);
+}
+
+int egret_on_ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room)
+{
+	if (room / sizeof *fds < count)
+		__chk_fail();
+	return egret_on_ppoll(fds, count, timeout, mask);
+}
+
+/* ---- select, by way of poll ---- */
+
+/* Sets may be larger than FD_SETSIZE when the program says so: bits are read by hand. */
+static bool in_set(const fd_set *set, int fd)
+{
+	return set && (((const unsigned long *)set)[fd / (8 * (int)sizeof(long))] >> (fd % (8 * (int)sizeof(long))) & 1);
+}
+
+static void keep_in_set(fd_set *set, int fd, bool keep)
+{
+	if (set && !keep)
+		((unsigned long *)set)[fd / (8 * (int)sizeof(long))] &= ~(1UL << (fd % (8 * (int)sizeof(long))));
+}
+
+static nfds_t to_poll(int count, fd_set *reads, fd_set *writes, fd_set *excepts, struct pollfd *fds)
+{
+	nfds_t n = 0;
+	for (int fd = 0; fd < count; fd++) {
+		short events = (short)((in_set(reads, fd) ? POLLIN : 0) | (in_set(writes, fd) ? POLLOUT : 0) | (in_set(excepts, fd) ? POLLPRI : 0));
+		if (events)
+			fds[n++] = (struct pollfd){ .fd = fd, .events = events };
+	}
+	return n;
+}
+
+static bool is_ready(const struct pollfd *fd, short asked, short answers) { return (fd->events & asked) && (fd->revents & answers); }
+
+#define CAN_READ(fd) is_ready(fd, POLLIN, POLLIN | POLLHUP | POLLERR)
+#define CAN_WRITE(fd) is_ready(fd, POLLOUT, POLLOUT | POLLERR)
+#define HAS_EXCEPT(fd) is_ready(fd, POLLPRI, POLLPRI)
+
+/* select(2) counts bits, and says EBADF where poll says POLLNVAL. */
+static int count_bits(const struct pollfd *fds, nfds_t n)
+{
+	int bits = 0;
+	for (nfds_t i = 0; i < n; i++) {
+		if (fds[i].revents & POLLNVAL) {
+			errno = EBADF;
+			return -1;
+		}
+		bits += CAN_READ(&fds[i]) + CAN_WRITE(&fds[i]) + HAS_EXCEPT(&fds[i]);
+	}
+	return bits;
+}
+
+static void to_sets(const struct pollfd *fds, nfds_t n, fd_set *reads, fd_set *writes, fd_set *excepts)
+{
+	for (nfds_t i = 0; i < n; i++) {
+		keep_in_set(reads, fds[i].fd, CAN_READ(&fds[i]));
+		keep_in_set(writes, fds[i].fd, CAN_WRITE(&fds[i]));
+		keep_in_set(excepts, fds[i].fd, HAS_EXCEPT(&fds[i]));
+	}
+}
+
+static bool any_governed_set(int count, fd_set *reads, fd_set *writes)
+{
+	for (int fd = egret_conn_next_fd(0); fd >= 0 && fd < count; fd = egret_conn_next_fd(fd + 1))
+		if (in_set(reads, fd) || in_set(writes, fd))
+			return true;
+	return false;
+}
+
+static int select_governed(int count, fd_set *reads, fd_set *writes, fd_set *excepts, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct pollfd *fds = malloc((size_t)count * sizeof *fds);
+	if (!fds) {
+		errno = ENOMEM;
+		return -1;
+	}
+	int64_t deadline = deadline_of(timeout);
+	nfds_t n = to_poll(count, reads, writes, excepts, fds);
+	int result;
+	do { /* a bare POLLHUP wakes poll, but is nothing to a select that only asks to write */
+		struct timespec ts;
+		result = poll_any(fds, n, time_left(deadline, -1, &ts), mask);
+		if (result > 0)
+			result = count_bits(fds, n);
+	} while (result == 0 && (deadline < 0 || egret_now_us() < deadline));
+	if (result >= 0)
+		to_sets(fds, n, reads, writes, excepts);
+	int error = errno;
+	free(fds);
+	errno = error;
+	return result;
+}
+
+int egret_on_pselect(int count, fd_set *reads, fd_set *writes, fd_set *excepts, const struct timespec *timeout, const sigset_t *mask)
+{
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes))
+		return real.pselect(count, reads, writes, excepts, timeout, mask);
+	return select_governed(count, reads, writes, excepts, timeout, mask);
+}
+
+int egret_on_select(int count, fd_set *reads, fd_set *writes, fd_set *excepts, struct timeval *timeout)
+{
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes))
+		return real.select(count, reads, writes, excepts, timeout);
+	struct timespec ts = { 0 };
+	int64_t start = egret_now_us();
+	if (timeout)
+		ts = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+	int result = select_governed(count, reads, writes, excepts, timeout ? &ts : NULL, NULL);
+	if (timeout) { /* Linux tells how much time is left, select(2) */
+		int64_t left = (int64_t)timeout->tv_sec * 1000000 + timeout->tv_usec - (egret_now_us() - start);
+		left = left < 0 ? 0 : left;
+		*timeout = (struct timeval){ left / 1000000, left % 1000000 };
+	}
+	return result;
+}

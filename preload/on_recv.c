@@ -1,0 +1,102 @@
+/* read, recv and their like. */
+#include "hooks.h"
+#include "io.h"
+#include "real.h"
+
+#include <limits.h>
+
+extern void __chk_fail(void) __attribute__((noreturn)); /* glibc's answer to a buffer smaller than promised */
+
+ssize_t egret_on_recv(int fd, void *buf, size_t size, int flags)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (!conn)
+		return real.recv(fd, buf, size, flags);
+	struct iovec iov = { buf, size };
+	ssize_t n = egret_receive_plain(conn, fd, &iov, 1, flags);
+	egret_conn_put(conn);
+	return n;
+}
+
+ssize_t egret_on_read(int fd, void *buf, size_t size)
+{
+	return egret_conn_has(fd) ? egret_on_recv(fd, buf, size, 0) : real.read(fd, buf, size);
+}
+
+ssize_t egret_on_read_chk(int fd, void *buf, size_t size, size_t room)
+{
+	if (size > room)
+		__chk_fail();
+	return egret_on_read(fd, buf, size);
+}
+
+ssize_t egret_on_recv_chk(int fd, void *buf, size_t size, size_t room, int flags)
+{
+	if (size > room)
+		__chk_fail();
+	return egret_on_recv(fd, buf, size, flags);
+}
+
+ssize_t egret_on_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from, socklen_t *len)
+{
+	if (!egret_conn_has(fd))
+		return real.recvfrom(fd, buf, size, flags, from, len);
+	ssize_t n = egret_on_recv(fd, buf, size, flags);
+	if (n >= 0 && from && len)
+		*len = 0; /* a connected stream names no sender, tcp(7) */
+	return n;
+}
+
+ssize_t egret_on_recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *from, socklen_t *len)
+{
+	if (size > room)
+		__chk_fail();
+	return egret_on_recvfrom(fd, buf, size, flags, from, len);
+}
+
+ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (!conn)
+		return real.readv(fd, iov, count);
+	ssize_t n = -1;
+	if (count < 0 || count > IOV_MAX)
+		errno = EINVAL;
+	else
+		n = egret_receive_plain(conn, fd, iov, count, 0);
+	egret_conn_put(conn);
+	return n;
+}
+
+ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (!conn)
+		return real.recvmsg(fd, message, flags);
+	ssize_t n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	if (n >= 0) {
+		message->msg_namelen = 0;
+		message->msg_controllen = 0;
+		message->msg_flags = 0;
+	}
+	egret_conn_put(conn);
+	return n;
+}
+
+int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, struct timespec *timeout)
+{
+	if (!egret_conn_has(fd))
+		return real.recvmmsg(fd, list, count, flags, timeout);
+	unsigned done = 0;
+	while (done < count) {
+		ssize_t n = egret_on_recvmsg(fd, &list[done].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (n < 0)
+			break;
+		list[done++].msg_len = (unsigned)n;
+		if (n == 0)
+			break;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+	}
+	return done ? (int)done : -1;
+}

@@ -1,0 +1,129 @@
+/* write, send and their like; an address in them is judged first: datagrams, and fast open, connect without connect. */
+#include "connect.h"
+#include "hooks.h"
+#include "io.h"
+#include "real.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+/* A send that would open a connection by itself carries data before a verdict on TLS: the program is told to use connect. */
+static int judge(int fd, const void *to, socklen_t len, int flags)
+{
+	if (!to || len == 0)
+		return 0;
+	int error = egret_connect_judge_send(fd, to, len);
+	return error ? error : (flags & MSG_FASTOPEN) ? EOPNOTSUPP : 0;
+}
+
+static ssize_t refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+static ssize_t send_wrapped(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
+{
+	ssize_t n = egret_send_plain(conn, fd, iov, count, flags);
+	egret_conn_put(conn);
+	return n;
+}
+
+ssize_t egret_on_send(int fd, const void *buf, size_t size, int flags)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (!conn)
+		return real.send(fd, buf, size, flags);
+	struct iovec iov = { (void *)(uintptr_t)buf, size };
+	return send_wrapped(conn, fd, &iov, 1, flags);
+}
+
+ssize_t egret_on_write(int fd, const void *buf, size_t size)
+{
+	return egret_conn_has(fd) ? egret_on_send(fd, buf, size, 0) : real.write(fd, buf, size);
+}
+
+ssize_t egret_on_writev(int fd, const struct iovec *iov, int count)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (!conn)
+		return real.writev(fd, iov, count);
+	if (count >= 0 && count <= IOV_MAX)
+		return send_wrapped(conn, fd, iov, count, 0);
+	egret_conn_put(conn);
+	return refuse(EINVAL);
+}
+
+ssize_t egret_on_sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *to, socklen_t len)
+{
+	if (egret_conn_has(fd))
+		return egret_on_send(fd, buf, size, flags); /* a connected stream ignores the address, tcp(7) */
+	int error = judge(fd, to, len, flags);
+	return error ? refuse(error) : real.sendto(fd, buf, size, flags, to, len);
+}
+
+ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (conn)
+		return send_wrapped(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	int error = judge(fd, message->msg_name, message->msg_namelen, flags);
+	return error ? refuse(error) : real.sendmsg(fd, message, flags);
+}
+
+/* Every entry has an address of its own: each is judged, and the first that is refused ends the call. */
+int egret_on_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+{
+	unsigned done = 0;
+	while (done < count) {
+		ssize_t n = egret_on_sendmsg(fd, &list[done].msg_hdr, flags);
+		if (n < 0)
+			break;
+		list[done++].msg_len = (unsigned)n;
+	}
+	return done || count == 0 ? (int)done : -1;
+}
+
+#define COPY (64 * 1024) /* bytes of a file sent at a time */
+
+ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
+{
+	struct egret_conn *conn = egret_io_wrapped(out);
+	if (!conn)
+		return real.sendfile(out, in, offset, count);
+	char *block = malloc(COPY);
+	ssize_t total = block ? 0 : refuse(ENOMEM);
+	while (block && (size_t)total < count) {
+		size_t want = count - (size_t)total < COPY ? count - (size_t)total : COPY;
+		off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
+		ssize_t n = at < 0 ? -1 : pread(in, block, want, at);
+		struct iovec iov = { block, n > 0 ? (size_t)n : 0 };
+		ssize_t sent = n > 0 ? egret_send_plain(conn, out, &iov, 1, 0) : n;
+		if (sent <= 0) {
+			total = total ? total : sent;
+			break;
+		}
+		if (offset)
+			*offset += sent;
+		else
+			lseek(in, sent, SEEK_CUR);
+		total += sent;
+		if (sent < n)
+			break;
+	}
+	free(block);
+	egret_conn_put(conn);
+	return total;
+}
+
+/* The kernel would move bytes past the TLS layer; programs fall back to read and write on EINVAL. */
+ssize_t egret_on_splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t count, unsigned flags)
+{
+	struct egret_conn *conn = egret_io_wrapped(in);
+	if (!conn)
+		conn = egret_io_wrapped(out);
+	if (!conn)
+		return real.splice(in, in_offset, out, out_offset, count, flags);
+	egret_conn_put(conn);
+	return refuse(EINVAL);
+}

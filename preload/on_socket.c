@@ -1,0 +1,100 @@
+/* What a program asks of the socket itself: shutdown, options, ioctl. */
+#include "connect.h"
+#include "guard.h"
+#include "hooks.h"
+#include "io.h"
+#include "real.h"
+
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
+{
+	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn)) {
+		egret_guard_enter();
+		int result = egret_wire_close_notify(&conn->wire);
+		bool wait = !egret_io_is_nonblocking(fd, 0);
+		while (result == -EAGAIN && wait) {
+			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+			if (real.poll(&pfd, 1, -1) < 0 && errno != EINTR)
+				break;
+			result = egret_wire_flush(&conn->wire);
+		}
+		egret_guard_leave();
+	}
+	return real.shutdown(fd, how);
+}
+
+int egret_on_shutdown(int fd, int how)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (!conn)
+		return real.shutdown(fd, how);
+	int result = shutdown_wrapped(conn, fd, how);
+	egret_conn_put(conn);
+	return result;
+}
+
+static int give_int(int number, void *value, socklen_t *len)
+{
+	socklen_t size = *len < sizeof number ? *len : sizeof number;
+	memcpy(value, &number, size);
+	*len = size;
+	return 0;
+}
+
+int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	struct egret_conn *conn = level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT) ? egret_io_wrapped(fd) : NULL;
+	if (!conn)
+		return real.getsockopt(fd, level, option, value, len);
+	int number;
+	if (option == SO_RCVLOWAT) {
+		number = atomic_load(&conn->lowat);
+	} else {
+		egret_connect_step(conn);
+		number = atomic_exchange(&conn->connect_errno, 0);
+	}
+	egret_conn_put(conn);
+	if (option == SO_ERROR && number == 0)
+		return real.getsockopt(fd, level, option, value, len);
+	return give_int(number, value, len);
+}
+
+int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+	if (level == IPPROTO_TCP && option == TCP_FASTOPEN_CONNECT) {
+		errno = ENOPROTOOPT; /* data would leave before the verdict; programs go on without it */
+		return -1;
+	}
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (conn && level == SOL_SOCKET && option == SO_RCVLOWAT && len >= sizeof(int)) {
+		int number;
+		memcpy(&number, value, sizeof number);
+		atomic_store(&conn->lowat, number < 1 ? 1 : number); /* the kernel's would hide the byte that is held back */
+		egret_conn_put(conn);
+		return 0;
+	}
+	if (conn && level == IPPROTO_TCP && option == TCP_NODELAY && len >= sizeof(int)) {
+		int number;
+		memcpy(&number, value, sizeof number);
+		conn->nodelay = number != 0;
+	}
+	egret_conn_put(conn);
+	return real.setsockopt(fd, level, option, value, len);
+}
+
+int egret_on_ioctl(int fd, unsigned long request, void *arg)
+{
+	struct egret_conn *conn = request == FIONREAD ? egret_io_wrapped(fd) : NULL;
+	if (!conn)
+		return real.ioctl(fd, request, arg);
+	egret_guard_enter();
+	bool open = egret_io_await_open(conn, fd, MSG_DONTWAIT) == 0;
+	*(int *)arg = open ? (int)egret_wire_available(&conn->wire) : 0;
+	egret_guard_leave();
+	egret_conn_put(conn);
+	return 0;
+}
