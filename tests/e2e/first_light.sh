@@ -94,3 +94,61 @@ test_a_connection_does_not_become_the_stdout_of_a_program() {
 	[ ! -s "$T/plain" ] || fail "the server received: $(cat "$T/plain")"
 	expect_not "$T/wire" "GET /"
 }
+
+# errno_of NAME: what connect gives a blocking program.
+errno_of() {
+	covered python3 - "$1" 2>>"$T/err" <<-'PY'
+		import errno, socket, sys
+		try:
+		    socket.create_connection((sys.argv[1], 80), 10)
+		    print("connected")
+		except OSError as e:
+		    print(errno.errorcode.get(e.errno, e))
+	PY
+}
+
+test_an_unverified_certificate_is_eacces() {
+	start_recording_tls wrong --http
+	originating www.googleapis.com "$PORT"
+	equal "$(errno_of www.googleapis.com)" EACCES
+}
+
+test_a_plaintext_server_is_eproto() {
+	start_plain_http
+	originating www.googleapis.com "$PORT"
+	equal "$(errno_of www.googleapis.com)" EPROTO
+}
+
+test_a_server_that_hangs_up_in_the_handshake_is_econnreset() {
+	python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+open(sys.argv[1], "w").write(str(s.getsockname()[1]))
+while True: s.accept()[0].close()' "$T/hangup.port" &
+	announced "$T/hangup.port"
+	originating www.googleapis.com "$PORT"
+	equal "$(errno_of www.googleapis.com)" ECONNRESET
+}
+
+test_a_program_that_speaks_tls_itself_is_left_alone() {
+	start_recording_tls right --http
+	policy <<-INI
+		[egret]
+		internal = none
+		[server]
+		hosts = www.googleapis.com
+		ports = 443
+		addresses = 127.0.0.1:$PORT
+	INI
+	covered curl -sS --max-time 10 --cacert "$CERTS/ca.pem" "https://www.googleapis.com/secret" >"$T/out"
+	expect "$T/plain" "GET /secret"
+	wire_is_tls
+}
+
+test_an_entry_whose_http_rules_are_not_enforced_passes_nothing() {
+	start_recording_tls right --http
+	originating www.googleapis.com "$PORT" "http_allow = GET /**"
+	sed -i 's/^protocol = tcp/protocol = http/' "$T/egret.ini"
+	status covered curl -sS --max-time 10 "http://www.googleapis.com/secret"
+	[ "$STATUS" != 0 ] || fail "curl succeeded"
+	[ ! -s "$T/plain" ] || fail "the server received: $(cat "$T/plain")"
+}
