@@ -4,9 +4,9 @@ inside_static_tls() {
 	local port
 	start_recording_tls right
 	port=$PORT
-	gcc -w -static -O1 -D_GNU_SOURCE -o "$T/plain" "$ROOT/tests/programs/plain_http.c" 2>/dev/null
+	gcc -w -static -O1 -D_GNU_SOURCE -o "$T/speaker" "$ROOT/tests/programs/plain_http.c" 2>/dev/null
 	originating api.example.com "$port"
-	status env -i "$EGRET" run -c "$T/egret.ini" --sandbox=require -- "$T/plain" api.example.com 80 /books
+	status env -i "$EGRET" run -c "$T/egret.ini" --sandbox=require -- "$T/speaker" api.example.com 80 /books
 	expect_status 0
 	expect "$T/out" "hello over tls"
 	expect "$T/out" "peer port 80"
@@ -21,9 +21,9 @@ test_a_static_program_that_speaks_plaintext_is_given_tls_by_the_relay() {
 
 inside_wrong_certificate() {
 	start_recording_tls wrong
-	gcc -w -static -O1 -D_GNU_SOURCE -o "$T/plain" "$ROOT/tests/programs/plain_http.c"
+	gcc -w -static -O1 -D_GNU_SOURCE -o "$T/speaker" "$ROOT/tests/programs/plain_http.c"
 	originating api.example.com "$PORT"
-	status "$EGRET" run -c "$T/egret.ini" --sandbox=require -- "$T/plain" api.example.com 80 /secret
+	status "$EGRET" run -c "$T/egret.ini" --sandbox=require -- "$T/speaker" api.example.com 80 /secret
 	[ "$STATUS" != 0 ] || fail "the request went through"
 	[ ! -e plain ] || expect_not plain secret
 }

@@ -131,7 +131,7 @@ const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *
 {
 	bool supervisor = facts->notify && facts->killable && facts->getfd;
 
-	snprintf(buf, size, "sandbox: %s%s", supervisor ? "supervisor, resolver" : "none",
+	snprintf(buf, size, "sandbox: %s%s", supervisor ? "supervisor, resolver, relay" : "none",
 		 supervisor && facts->landlock >= EGRET_LANDLOCK_ABI ? ", landlock" : "");
 	return buf;
 }
