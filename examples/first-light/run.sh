@@ -60,12 +60,12 @@ say 'The policy'
 cat "$dir/egret.ini"
 say '$ egret explain http://www.googleapis.com/'
 "$egret" explain http://www.googleapis.com/
-say '$ egret run -- curl http://www.googleapis.com/        (plain HTTP; nginx sees TLS)'
-"$egret" run -- curl -sS --max-time 20 http://www.googleapis.com/
+say '$ egret run --sandbox=off -- curl http://www.googleapis.com/        (plain HTTP; nginx sees TLS)'
+"$egret" run --sandbox=off -- curl -sS --max-time 20 http://www.googleapis.com/
 say 'What the log says of it'
 cat "$dir/log"
-say '$ egret run -- curl http://evil.example/              (no entry covers it)'
-if "$egret" run -- curl -sS --max-time 20 http://evil.example/; then
+say '$ egret run --sandbox=off -- curl http://evil.example/              (no entry covers it)'
+if "$egret" run --sandbox=off -- curl -sS --max-time 20 http://evil.example/; then
 	echo "evil.example was reached" >&2
 	exit 1
 fi

@@ -30,7 +30,7 @@ need() {
 
 # need_library: skips the test where libegret.so is not built.
 need_library() {
-	nm -D "$EGRET_LIB" 2>/dev/null | grep -q ' T connect$' || skip "libegret.so is not built"
+	nm -D "$EGRET_LIB" 2>/dev/null | grep ' T connect$' >/dev/null || skip "libegret.so is not built"
 }
 
 # status COMMAND...: runs it and leaves its exit status in $STATUS, output in $T/out and $T/err.
