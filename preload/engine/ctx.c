@@ -200,12 +200,12 @@ static bool copy_settings(struct egret_tls_ctx *ctx, const struct egret_tls_sett
 
 struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *s, const char *ticket_dir, struct egret_tls_error *error)
 {
-	(void)ticket_dir;
 	ERR_clear_error();
 	struct egret_tls_ctx *ctx = calloc(1, sizeof *ctx);
 	if (ctx)
 		ctx->refs = 1;
-	if (!ctx || !(ctx->ssl_ctx = SSL_CTX_new(TLS_client_method())) || !copy_settings(ctx, s)) {
+	if (!ctx || !(ctx->ssl_ctx = SSL_CTX_new(TLS_client_method())) || !copy_settings(ctx, s) ||
+	    (ticket_dir && !(ctx->ticket_dir = strdup(ticket_dir)))) {
 		egret_failure(error, EGRET_TLS_MEMORY, "out of memory");
 		egret_ctx_unref(ctx);
 		return NULL;
@@ -233,5 +233,6 @@ void egret_ctx_unref(struct egret_tls_ctx *ctx)
 	free(ctx->pins);
 	free(ctx->server_name);
 	free(ctx->ca_from);
+	free(ctx->ticket_dir);
 	free(ctx);
 }

@@ -52,6 +52,9 @@ static void free_tls(struct egret_tls *tls)
 {
 	if (!tls)
 		return;
+	/* Freed without a shutdown, OpenSSL would call the session bad and not resume it. One that failed is "in init" again. */
+	if (tls->ssl && SSL_is_init_finished(tls->ssl))
+		SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
 	X509_free(tls->rejected);
 	egret_ctx_unref(tls->ctx);

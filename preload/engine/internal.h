@@ -19,6 +19,7 @@ struct egret_tls_ctx {
 	char *server_name; /* owned; NULL: the host asked for */
 	char *ca_from;     /* owned; which key or store the CAs came from, for messages */
 	bool cache;
+	char *ticket_dir; /* owned; NULL: sessions stay in this process */
 	uint8_t settings_digest[KEY_SIZE]; /* every setting and the content of every file */
 };
 
@@ -46,6 +47,10 @@ void egret_ctx_unref(struct egret_tls_ctx *ctx);
 void egret_session_key(struct egret_tls *tls, uint16_t port);
 void egret_session_offer(struct egret_tls *tls);
 void egret_session_enable(SSL_CTX *ssl_ctx);
+
+/* tickets.c: the run's directory of sessions. Put: false when it cannot be kept there. Take: NULL when there is none; the caller owns it. */
+bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_SESSION *session);
+SSL_SESSION *egret_ticket_take(const struct egret_tls_ctx *ctx, const uint8_t *key);
 
 /* failure.c: OpenSSL's error queue as one sentence a user can act on. */
 void egret_failure_of_handshake(const struct egret_tls *tls, struct egret_tls_error *error);

@@ -34,6 +34,8 @@ static int store(SSL *ssl, SSL_SESSION *session)
 	/* A ticket can come before the handshake's end is known to us (TLS 1.2): verify_result and the name are checked here. */
 	if (!egret_verify_peer(tls, NULL))
 		return 0;
+	if (egret_ticket_put(tls->ctx, tls->session_key, session))
+		return 0;
 	pthread_mutex_lock(&lock);
 	size_t slot = slot_of(tls->session_key, 0);
 	if (slots[slot].session && memcmp(slots[slot].key, tls->session_key, KEY_SIZE) == 0)
@@ -67,6 +69,8 @@ void egret_session_offer(struct egret_tls *tls)
 		}
 	}
 	pthread_mutex_unlock(&lock);
+	if (!session)
+		session = egret_ticket_take(tls->ctx, tls->session_key);
 	if (session && still_valid(session))
 		SSL_set_session(tls->ssl, session);
 	SSL_SESSION_free(session);

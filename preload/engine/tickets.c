@@ -1,0 +1,113 @@
+/* Sessions shared by the short-lived processes of one run: one file a ticket, 0600, in the run's private directory. A ticket is taken by
+ * renaming its file, so that it is used once (RFC 8446 C.4) without a lock. A directory or a file of somebody else is not used. */
+#include "internal.h"
+
+#include "policy/raw.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TICKET_MOST 16384 /* bytes of one session, the server's certificate in it */
+#define NAME_SIZE (2 * KEY_SIZE + 16)
+
+/* The directory of CTX, or -1: it must be ours and nobody else's. */
+static int open_dir(const struct egret_tls_ctx *ctx)
+{
+	struct stat st;
+	if (!ctx->ticket_dir)
+		return -1;
+	int fd = (int)egret_raw_open(ctx->ticket_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 077))
+		return fd;
+	egret_raw_close(fd);
+	return -1;
+}
+
+/* Two names a key: parallel connections find one each. */
+static void name_of(const uint8_t *key, unsigned i, char name[NAME_SIZE])
+{
+	int used = snprintf(name, NAME_SIZE, "ticket-");
+	for (size_t k = 0; k < KEY_SIZE / 2; k++)
+		used += snprintf(name + used, NAME_SIZE - (size_t)used, "%02x", key[k]);
+	snprintf(name + used, NAME_SIZE - (size_t)used, ".%u", i);
+}
+
+static bool temporary_name(char name[NAME_SIZE])
+{
+	uint64_t number;
+	if (RAND_bytes((unsigned char *)&number, sizeof number) != 1)
+		return false;
+	snprintf(name, NAME_SIZE, "taken-%016llx", (unsigned long long)number);
+	return true;
+}
+
+static bool write_file(int dir, const char *name, const uint8_t *data, size_t size)
+{
+	int fd = (int)egret_raw(SYS_openat, dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	bool good = egret_raw_write(fd, data, size) == (long)size;
+	egret_raw_close(fd);
+	return good;
+}
+
+bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_SESSION *session)
+{
+	uint8_t data[TICKET_MOST], *end = data;
+	char name[NAME_SIZE], temporary[NAME_SIZE];
+	int size = i2d_SSL_SESSION(session, NULL), dir = open_dir(ctx);
+	bool good = false;
+	if (dir >= 0 && size > 0 && size <= TICKET_MOST && temporary_name(temporary)) {
+		i2d_SSL_SESSION(session, &end);
+		name_of(key, 0, name);
+		if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			name_of(key, 1, name);
+		good = write_file(dir, temporary, data, (size_t)size) && renameat(dir, temporary, dir, name) == 0;
+		if (!good)
+			unlinkat(dir, temporary, 0);
+		OPENSSL_cleanse(data, (size_t)size);
+	}
+	if (dir >= 0)
+		egret_raw_close(dir);
+	return good;
+}
+
+static SSL_SESSION *read_file(int dir, const char *name)
+{
+	uint8_t data[TICKET_MOST];
+	const uint8_t *at = data;
+	struct stat st;
+	SSL_SESSION *session = NULL;
+	int fd = (int)egret_raw(SYS_openat, dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077)) {
+		long size = egret_raw_read(fd, data, sizeof data);
+		session = size > 0 ? d2i_SSL_SESSION(NULL, &at, size) : NULL;
+		OPENSSL_cleanse(data, sizeof data);
+	}
+	egret_raw_close(fd);
+	return session;
+}
+
+SSL_SESSION *egret_ticket_take(const struct egret_tls_ctx *ctx, const uint8_t *key)
+{
+	char name[NAME_SIZE], temporary[NAME_SIZE];
+	SSL_SESSION *session = NULL;
+	int dir = open_dir(ctx);
+	for (unsigned i = 0; dir >= 0 && i < 2 && !session && temporary_name(temporary); i++) {
+		name_of(key, i, name);
+		if (renameat(dir, name, dir, temporary) != 0)
+			continue;
+		session = read_file(dir, temporary);
+		unlinkat(dir, temporary, 0);
+	}
+	if (dir >= 0)
+		egret_raw_close(dir);
+	return session;
+}
