@@ -1,0 +1,191 @@
+#include "http_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LOGGED_MAX 2048 /* bytes of one header that go to the log */
+
+static int64_t clock_of(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+int64_t egret_http_clock(void)
+{
+	return clock_of(CLOCK_MONOTONIC);
+}
+
+struct egret_http *egret_http_new(const struct egret_http_setup *setup)
+{
+	struct egret_http *http = calloc(1, sizeof(*http));
+
+	if (!http)
+		return NULL;
+	http->setup = *setup;
+	http->setup.host = setup->host ? strdup(setup->host) : NULL;
+	http->setup.upstream = setup->upstream ? strdup(setup->upstream) : NULL;
+	http->rules = setup->entry->http_allow_count || setup->entry->http_deny_count;
+	http->last = &http->first;
+	http_parser_init(&http->parser, HTTP_RESPONSE);
+	if ((setup->host && !http->setup.host) || (setup->upstream && !http->setup.upstream)) {
+		egret_http_free(http);
+		return NULL;
+	}
+	return http;
+}
+
+void egret_http_free(struct egret_http *http)
+{
+	if (!http)
+		return;
+	while (http->first)
+		egret_http_finish(http, http->first->local || http->opaque ? NULL : "DC");
+	egret_buf_free(&http->held);
+	free((char *)http->setup.host);
+	free((char *)http->setup.upstream);
+	free(http);
+}
+
+/* Copies TEXT behind what *AT has, cut for the log; NULL for an absent one. */
+static const char *keep(char **at, struct egret_http_text text)
+{
+	size_t len = text.len < LOGGED_MAX ? text.len : LOGGED_MAX;
+	char *copy = *at;
+
+	if (!text.at)
+		return NULL;
+	memcpy(copy, text.at, len);
+	copy[len] = '\0';
+	*at += len + 1;
+	return copy;
+}
+
+static size_t kept(struct egret_http_text text)
+{
+	return (text.len < LOGGED_MAX ? text.len : LOGGED_MAX) + 1;
+}
+
+struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head)
+{
+	static const struct egret_http_head none;
+	struct egret_http_exchange *exchange;
+	struct egret_event *event;
+	char *at;
+
+	if (!head)
+		head = &none;
+	if (http->depth >= EGRET_HTTP_DEPTH)
+		return NULL;
+	exchange = calloc(1, sizeof(*exchange) + kept(head->method) + kept(head->target) + kept(head->host) + kept(head->user_agent) +
+				     kept(head->request_id) + kept(head->forwarded_for));
+	if (!exchange)
+		return NULL;
+	at = exchange->text;
+	event = &exchange->event;
+	egret_event_init(event, EGRET_EVENT_HTTP);
+	event->time_us = clock_of(CLOCK_REALTIME);
+	exchange->started_us = egret_http_clock();
+	event->method = keep(&at, head->method);
+	event->path = keep(&at, head->target);
+	event->authority = keep(&at, head->host);
+	event->user_agent = keep(&at, head->user_agent);
+	event->request_id = keep(&at, head->request_id);
+	event->forwarded_for = keep(&at, head->forwarded_for);
+	event->http_protocol = !head->method.at ? NULL : head->minor ? "HTTP/1.1" : "HTTP/1.0";
+	event->protocol = "http";
+	event->host = http->setup.host;
+	event->port = http->setup.port;
+	event->upstream = event->address = http->setup.upstream;
+	event->bytes_received = event->bytes_sent = 0;
+	event->verdict = &exchange->verdict;
+	exchange->verdict = (struct egret_verdict){ .allow = true, .by_host = http->setup.host, .reason = EGRET_REASON_ENTRY,
+						    .entry = http->setup.entry };
+	exchange->head_only = event->method && !strcmp(event->method, "HEAD");
+	exchange->connect = event->method && !strcmp(event->method, "CONNECT");
+	*http->last = exchange;
+	http->last = &exchange->next;
+	http->depth++;
+	return exchange;
+}
+
+bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict, bool closes)
+{
+	const struct egret_entry *entry = http->setup.entry;
+	bool malformed = verdict->reason == EGRET_HTTP_MALFORMED;
+	char body[1024];
+	int len = snprintf(body, sizeof(body), "egret: entry %.64s (%.256s:%u) denies this request: %s%s%.256s\n", entry->name, entry->file,
+			   entry->line, egret_http_reason_text(verdict->reason), verdict->rule ? ": " : "",
+			   verdict->rule ? verdict->rule->text : "");
+
+	exchange->verdict.allow = false;
+	exchange->event.reason = egret_http_reason_name(verdict->reason);
+	exchange->event.rule = verdict->rule ? verdict->rule->text : NULL;
+	exchange->event.status = malformed ? 400 : 403;
+	exchange->closes = closes;
+	exchange->event.bytes_sent = exchange->head_only ? 0 : len;
+	exchange->local = malloc((size_t)len + 256);
+	if (!exchange->local)
+		return false;
+	exchange->local_len = (size_t)snprintf(exchange->local, (size_t)len + 256,
+		"HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%s",
+		malformed ? "400 Bad Request" : "403 Forbidden", len, closes ? "close" : "keep-alive", exchange->head_only ? "" : body);
+	http->denied++;
+	return true;
+}
+
+void egret_http_finish(struct egret_http *http, const char *flags)
+{
+	struct egret_http_exchange *exchange = http->first;
+
+	http->first = exchange->next;
+	if (!http->first)
+		http->last = &http->first;
+	if (http->current == exchange)
+		http->current = NULL;
+	http->depth--;
+	http->denied -= exchange->local != NULL;
+	if (flags)
+		exchange->event.flags = flags;
+	exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
+	if (http->setup.emit)
+		http->setup.emit(http->setup.data, &exchange->event);
+	free(exchange->local);
+	free(exchange);
+}
+
+const void *egret_http_local(const struct egret_http *http, size_t *len)
+{
+	const struct egret_http_exchange *first = http->first;
+
+	*len = 0;
+	if (!first || !first->local || first->local_at == first->local_len)
+		return NULL;
+	*len = first->local_len - first->local_at;
+	return first->local + first->local_at;
+}
+
+void egret_http_local_taken(struct egret_http *http, size_t count)
+{
+	struct egret_http_exchange *first = http->first;
+
+	first->local_at += count;
+	if (first->local_at < first->local_len)
+		return;
+	http->ended |= first->closes;
+	egret_http_finish(http, NULL);
+}
+
+bool egret_http_ended(const struct egret_http *http)
+{
+	return http->ended;
+}
+
+bool egret_http_must_peek(const struct egret_http *http)
+{
+	return http->denied != 0;
+}

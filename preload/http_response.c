@@ -1,0 +1,105 @@
+#include "http_internal.h"
+
+static int on_begin(http_parser *parser)
+{
+	struct egret_http *http = parser->data;
+
+	http->in_response = true;
+	return 0;
+}
+
+static int on_headers(http_parser *parser)
+{
+	struct egret_http *http = parser->data;
+	struct egret_http_exchange *first = http->first;
+
+	if (!first)
+		return -1;
+	first->event.status = parser->status_code;
+	if (first->event.upstream_ms < 0)
+		first->event.upstream_ms = (double)(egret_http_clock() - first->started_us) / 1000;
+	if (parser->status_code == 101 || (first->connect && parser->status_code / 100 == 2))
+		return 2; /* another protocol follows */
+	return first->head_only ? 1 : 0;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t len)
+{
+	struct egret_http *http = parser->data;
+
+	(void)at;
+	http->first->event.bytes_sent += (int64_t)len;
+	return 0;
+}
+
+static int on_complete(http_parser *parser)
+{
+	struct egret_http *http = parser->data;
+	unsigned status = parser->status_code;
+	bool upgraded = parser->upgrade && (status == 101 || (http->first->connect && status / 100 == 2));
+
+	http->in_response = false;
+	http->opaque |= upgraded;
+	if (status >= 200 || upgraded)
+		egret_http_finish(http, NULL);
+	/* The next one may be a local answer: the caller's turn. */
+	if (http->opaque || (http->first && http->first->local))
+		http_parser_pause(parser, 1);
+	return 0;
+}
+
+static const http_parser_settings settings = {
+	.on_message_begin = on_begin, .on_headers_complete = on_headers, .on_body = on_body, .on_message_complete = on_complete,
+};
+
+/* What the server sends is no response to what was asked. */
+static ssize_t unreadable(struct egret_http *http, size_t len)
+{
+	http->unread = true;
+	if (http->first && !http->first->local)
+		egret_http_finish(http, "UPE");
+	if (!http->rules)
+		return (ssize_t)len;
+	http->broken = true;
+	return -1;
+}
+
+ssize_t egret_http_response(struct egret_http *http, const void *data, size_t len)
+{
+	enum http_errno error;
+	size_t used;
+
+	if (http->opaque || http->unread)
+		return http->rules && http->unread && http->broken ? -1 : (ssize_t)len;
+	if (http->first && http->first->local)
+		return 0;
+	if (!http->first && !http->in_response)
+		return unreadable(http, len);
+	http->parser.data = http;
+	used = http_parser_execute(&http->parser, &settings, data, len);
+	error = HTTP_PARSER_ERRNO(&http->parser);
+	if (http->opaque)
+		return (ssize_t)len;
+	if (error == HPE_PAUSED) {
+		http_parser_pause(&http->parser, 0);
+		return (ssize_t)used;
+	}
+	return error == HPE_OK && used == len ? (ssize_t)len : unreadable(http, len);
+}
+
+bool egret_http_eof(struct egret_http *http)
+{
+	bool whole = true;
+
+	if (!http->opaque && !http->unread && http->in_response) {
+		http->parser.data = http;
+		http_parser_execute(&http->parser, &settings, NULL, 0);
+		whole = !http->in_response;
+		if (!whole && http->first)
+			egret_http_finish(http, "UC");
+	}
+	http->unread = true;
+	while (http->first && !http->first->local)
+		egret_http_finish(http, "UC");
+	return whole;
+}

@@ -1,0 +1,328 @@
+/* The observer: what passes, what is answered here, and in which order. */
+#include "preload/http.h"
+#include "policy_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct egret_policy *policy;
+static char out[1 << 20], in[1 << 16], logged[4096];
+static size_t out_len, in_len;
+
+static void emit(void *data, struct egret_event *event)
+{
+	size_t len = strlen(logged);
+
+	(void)data;
+	snprintf(logged + len, sizeof(logged) - len, "%s %s %d %s %lld/%lld\n", event->method ? event->method : "-",
+		 event->path ? event->path : "-", event->status, event->flags ? event->flags : "-", (long long)event->bytes_received,
+		 (long long)event->bytes_sent);
+}
+
+static struct egret_http *open_entry(size_t entry, bool h2)
+{
+	struct egret_http_setup setup = { .entry = egret_policy_entry(policy, entry), .host = "a.example", .port = 80,
+					  .upstream = "192.0.2.1:443", .h2 = h2, .emit = emit };
+	struct egret_http *http = egret_http_new(&setup);
+
+	out_len = in_len = 0;
+	logged[0] = '\0';
+	assert_non_null(http);
+	return http;
+}
+
+static void flush(struct egret_http *http)
+{
+	const void *data;
+	size_t len;
+
+	while ((data = egret_http_pending(http, &len))) {
+		memcpy(out + out_len, data, 1);
+		out_len++;
+		egret_http_flushed(http, 1);
+	}
+}
+
+/* Writes in pieces of STEP, the wire taking at most TAKES at a time. False: broken. */
+static bool put(struct egret_http *http, const char *text, size_t len, size_t step, size_t takes)
+{
+	while (len) {
+		size_t count, piece = len < step ? len : step;
+		enum egret_http_fate fate = egret_http_request(http, text, piece, &count);
+
+		if (fate == EGRET_HTTP_BREAK)
+			return false;
+		assert_true(count && count <= piece);
+		if (fate == EGRET_HTTP_PASS) {
+			count = count < takes ? count : takes;
+			memcpy(out + out_len, text, count);
+			out_len += count;
+			egret_http_sent(http, text, count);
+		}
+		flush(http);
+		text += count;
+		len -= count;
+	}
+	return true;
+}
+
+static bool say(struct egret_http *http, const char *text)
+{
+	return put(http, text, strlen(text), 1 << 20, 1 << 20);
+}
+
+static void take_local(struct egret_http *http)
+{
+	const void *data;
+	size_t len;
+
+	while ((data = egret_http_local(http, &len))) {
+		memcpy(in + in_len, data, len);
+		in_len += len;
+		egret_http_local_taken(http, len);
+	}
+	in[in_len] = '\0';
+}
+
+static bool hear(struct egret_http *http, const char *text, size_t step)
+{
+	size_t len = strlen(text);
+
+	while (len) {
+		size_t piece = len < step ? len : step;
+		ssize_t count;
+
+		take_local(http);
+		count = egret_http_response(http, text, piece);
+		if (count < 0)
+			return false;
+		assert_true(count > 0);
+		memcpy(in + in_len, text, (size_t)count);
+		in_len += (size_t)count;
+		text += count;
+		len -= (size_t)count;
+	}
+	take_local(http);
+	return true;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a.example\r\n\r\n"
+#define OK_RESPONSE(body) "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" body
+
+static void an_allowed_request_passes_unchanged_however_it_is_cut(void **state)
+{
+	static const char text[] = "POST /ok/x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello" GET("/ok/y")
+		"POST /ok/z HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n" GET("/ok/w");
+	(void)state;
+	for (size_t step = 1; step < sizeof(text); step += 1 + step / 8)
+		for (size_t takes = 1; takes < 100; takes *= 7) {
+			struct egret_http *http = open_entry(0, false);
+
+			assert_true(put(http, text, sizeof(text) - 1, step, takes));
+			assert_int_equal(out_len, sizeof(text) - 1);
+			assert_memory_equal(out, text, out_len);
+			assert_true(hear(http, OK_RESPONSE("aa") OK_RESPONSE("bb") OK_RESPONSE("cc") OK_RESPONSE("dd"), step));
+			assert_string_equal(logged, "POST /ok/x 200 - 5/2\nGET /ok/y 200 - 0/2\nPOST /ok/z 200 - 5/2\nGET /ok/w 200 - 0/2\n");
+			egret_http_free(http);
+		}
+}
+
+static void a_denied_request_never_sees_the_wire_byte_by_byte(void **state)
+{
+	static const char text[] = "POST /no HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello";
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_true(put(http, text, sizeof(text) - 1, 1, 1));
+	assert_int_equal(out_len, 0);
+	take_local(http);
+	assert_non_null(strstr(in, "HTTP/1.1 403 Forbidden\r\n"));
+	assert_non_null(strstr(in, "entry ruled (t.ini:1)"));
+	assert_true(say(http, GET("/ok/1")));
+	assert_true(out_len > 0);
+	egret_http_free(http);
+	assert_non_null(strstr(logged, "POST /no 403 -"));
+	assert_non_null(strstr(logged, "GET /ok/1 0 DC"));
+}
+
+static void a_denied_request_among_pipelined_ones_is_answered_in_its_turn(void **state)
+{
+	(void)state;
+	for (size_t step = 1; step < 100; step += 13) {
+		struct egret_http *http = open_entry(0, false);
+
+		assert_true(say(http, GET("/ok/1") GET("/no") GET("/ok/2")));
+		assert_int_equal(out_len, strlen(GET("/ok/1") GET("/ok/2")));
+		assert_true(egret_http_must_peek(http));
+		assert_true(hear(http, OK_RESPONSE("aa") OK_RESPONSE("bb"), step));
+		assert_false(egret_http_must_peek(http));
+		assert_true(strstr(in, "aa") < strstr(in, "403") && strstr(in, "403") < strstr(in, "bb"));
+		egret_http_free(http);
+	}
+}
+
+static void requests_that_servers_read_in_two_ways_do_not_pass(void **state)
+{
+	static const char *const texts[] = {
+		"GET /ok/1 HTTP/1.1\nHost: a.example\n\n",
+		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nX: y\nZ: z\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nX: y\r\n folded\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nX : y\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nX: a\rb\r\n\r\n",
+		"GET  /ok/1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"GET /ok/1 HTTP/1.2\r\nHost: a.example\r\n\r\n",
+		"GET /ok/1\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\n\r\n",
+		"FROB /ok/1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: +5\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5, 5\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: xchunked\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+		"POST /ok/1 HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"\r\nGET /ok/1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+	};
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
+		struct egret_http *http = open_entry(0, false);
+
+		if (put(http, texts[i / 2], strlen(texts[i / 2]), i % 2 ? 1 : 4096, 4096))
+			print_error("passed: %s\n", texts[i / 2]);
+		assert_int_equal(out_len, 0);
+		take_local(http);
+		assert_non_null(strstr(in, "HTTP/1.1 400 "));
+		assert_true(egret_http_ended(http));
+		assert_non_null(strstr(logged, "400 DPE"));
+		egret_http_free(http);
+	}
+}
+
+static void a_nul_in_a_head_does_not_pass(void **state)
+{
+	static const char text[] = "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nX: a\0b\r\n\r\n";
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_false(put(http, text, sizeof(text) - 1, 4096, 4096));
+	assert_int_equal(out_len, 0);
+	egret_http_free(http);
+}
+
+static void a_huge_head_does_not_pass(void **state)
+{
+	static char text[1 << 20];
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "GET /ok/1 HTTP/1.1\r\nX: ", 23);
+	assert_false(put(http, text, sizeof(text), 1000, 4096));
+	assert_int_equal(out_len, 0);
+	egret_http_free(http);
+}
+
+static void chunks_that_lie_break_the_connection(void **state)
+{
+	static const char *const bodies[] = { "5\nhello", "5\r\nhelloX", "-1\r\n", "0x5\r\nhello", "5 \r\nhello", "1000000000000000\r\n", "0\r\n\n" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		struct egret_http *http = open_entry(0, false);
+
+		assert_true(say(http, "POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n"));
+		assert_false(say(http, bodies[i]));
+		egret_http_free(http);
+	}
+}
+
+static void responses_without_a_body_are_known_by_their_request_and_status(void **state)
+{
+	struct egret_http *http = open_entry(1, false);
+
+	(void)state;
+	assert_true(say(http, "HEAD /h HTTP/1.1\r\nHost: a.example\r\n\r\n" GET("/i") GET("/j")));
+	assert_true(hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n"
+			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 3));
+	assert_string_equal(logged, "HEAD /h 200 - 0/0\nGET /i 204 - 0/0\nGET /j 200 - 0/3\n");
+	egret_http_free(http);
+}
+
+static void an_end_inside_a_body_is_told_from_one_behind_it(void **state)
+{
+	struct egret_http *http = open_entry(1, false);
+
+	(void)state;
+	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 9));
+	assert_false(egret_http_eof(http));
+	egret_http_free(http);
+	assert_string_equal(logged, "GET /a 200 UC 0/2\n");
+	http = open_entry(1, false);
+	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\n\r\nab", 9));
+	assert_true(egret_http_eof(http));
+	assert_string_equal(logged, "GET /a 200 - 0/2\n");
+	egret_http_free(http);
+}
+
+static void an_answer_that_nobody_asked_for_breaks_where_rules_hold(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_false(hear(http, OK_RESPONSE("ab"), 99));
+	egret_http_free(http);
+}
+
+static void http_2_passes_only_where_it_was_configured_and_no_rules_are(void **state)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct egret_http *http = open_entry(i & 1, i / 2 > 0);
+		bool passes = (i & 1) && i / 2 > 0;
+
+		assert_int_equal(put(http, preface, sizeof(preface) - 1, i / 2 == 2 ? 1 : 99, 99), passes);
+		assert_int_equal(out_len, passes ? sizeof(preface) - 1 : 0);
+		egret_http_free(http);
+	}
+}
+
+static void a_refused_request_that_expects_100_ends_the_connection(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_true(say(http, "POST /no HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+	assert_false(say(http, GET("/ok/1")));
+	assert_int_equal(out_len, 0);
+	take_local(http);
+	assert_non_null(strstr(in, "Connection: close"));
+	assert_true(egret_http_ended(http));
+	egret_http_free(http);
+}
+
+static int load(void **state)
+{
+	(void)state;
+	policy = policy_of("[ruled]\nhosts = a.example\nports = 80\nprotocol = http\nhttp_allow = * /ok/**\n"
+			   "[free]\nhosts = b.example, a.example\nports = 81\nprotocol = http\n");
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_allowed_request_passes_unchanged_however_it_is_cut),
+		cmocka_unit_test(a_denied_request_never_sees_the_wire_byte_by_byte),
+		cmocka_unit_test(a_denied_request_among_pipelined_ones_is_answered_in_its_turn),
+		cmocka_unit_test(requests_that_servers_read_in_two_ways_do_not_pass),
+		cmocka_unit_test(a_nul_in_a_head_does_not_pass),
+		cmocka_unit_test(a_huge_head_does_not_pass),
+		cmocka_unit_test(chunks_that_lie_break_the_connection),
+		cmocka_unit_test(responses_without_a_body_are_known_by_their_request_and_status),
+		cmocka_unit_test(an_end_inside_a_body_is_told_from_one_behind_it),
+		cmocka_unit_test(an_answer_that_nobody_asked_for_breaks_where_rules_hold),
+		cmocka_unit_test(http_2_passes_only_where_it_was_configured_and_no_rules_are),
+		cmocka_unit_test(a_refused_request_that_expects_100_ends_the_connection),
+	};
+	return cmocka_run_group_tests(tests, load, NULL);
+}
