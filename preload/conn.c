@@ -15,6 +15,8 @@
 
 typedef _Atomic(struct egret_conn *) conn_slot;
 
+static _Atomic uint64_t cloexec_bits[CHUNK * CHUNKS / 64]; /* pages that no wrapped descriptor needs are never touched */
+
 static _Atomic(conn_slot *) chunks[CHUNKS];
 _Atomic unsigned egret_conn_live;
 static _Atomic long registry_pid; /* 0: nothing was registered yet */
@@ -47,6 +49,21 @@ bool egret_conn_has(int fd)
 {
 	conn_slot *slot = slot_of(fd);
 	return slot && atomic_load_explicit(slot, memory_order_acquire);
+}
+
+bool egret_conn_cloexec(int fd)
+{
+	return fd >= 0 && fd < CHUNK * CHUNKS && (atomic_load(&cloexec_bits[fd / 64]) >> (fd % 64) & 1);
+}
+
+void egret_conn_set_cloexec(int fd, bool on)
+{
+	if (fd < 0 || fd >= CHUNK * CHUNKS)
+		return;
+	if (on)
+		atomic_fetch_or(&cloexec_bits[fd / 64], UINT64_C(1) << (fd % 64));
+	else
+		atomic_fetch_and(&cloexec_bits[fd / 64], ~(UINT64_C(1) << (fd % 64)));
 }
 
 struct egret_conn *egret_conn_get(int fd)

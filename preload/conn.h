@@ -57,7 +57,6 @@ struct egret_conn {
 	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
-	_Atomic bool cloexec;         /* what the program asked of close-on-exec; the kernel's flag is always set */
 	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
 };
 
@@ -69,6 +68,10 @@ struct egret_conn *egret_conn_get(int fd);
 void egret_conn_put(struct egret_conn *conn);
 /* Is the slot of FD taken? One or two loads. */
 bool egret_conn_has(int fd);
+
+/* What the program asked of FD's close-on-exec, a property of each descriptor; the kernel's flag is always set on a wrapped one. */
+bool egret_conn_cloexec(int fd);
+void egret_conn_set_cloexec(int fd, bool on);
 
 /* A new conn with one reference and no descriptor; NULL when memory is out. */
 struct egret_conn *egret_conn_new(void);

@@ -133,7 +133,7 @@ static void prepare_socket(struct egret_conn *conn)
 	if (!was)
 		real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	int flags = real.fcntl(fd, F_GETFD);
-	atomic_store(&conn->cloexec, flags >= 0 && (flags & FD_CLOEXEC));
+	egret_conn_set_cloexec(fd, flags >= 0 && (flags & FD_CLOEXEC));
 	real.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 

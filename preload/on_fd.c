@@ -76,8 +76,8 @@ void egret_on_closefrom(int first)
 	egret_on_close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0);
 }
 
-/* TO is a copy of FD now. */
-static int share(int fd, int to)
+/* TO is a copy of FD now. CLOEXEC: as the program asked for it. */
+static int share(int fd, int to, bool cloexec)
 {
 	struct egret_conn *conn = to >= 0 && egret_conn_registry_is_ours() ? egret_conn_get(fd) : NULL;
 	if (conn && egret_conn_set(to, conn) < 0) {
@@ -85,15 +85,17 @@ static int share(int fd, int to)
 		errno = ENOMEM;
 		to = -1;
 	}
-	if (conn && to >= 0 && conn->wrapped)
+	if (conn && to >= 0 && conn->wrapped) {
+		egret_conn_set_cloexec(to, cloexec);
 		real.fcntl(to, F_SETFD, FD_CLOEXEC);
+	}
 	egret_conn_put(conn);
 	return to;
 }
 
 int egret_on_dup(int fd)
 {
-	return share(fd, real.dup(fd));
+	return share(fd, real.dup(fd), false);
 }
 
 /* stdio writes to 0, 1 and 2 without asking anybody: what it writes there would leave as plaintext. */
@@ -116,7 +118,7 @@ int egret_on_dup3(int fd, int to, int flags)
 	if (fd != to && concerns_us(to) && real.fcntl(fd, F_GETFD) >= 0)
 		let_go(to);
 	int result = real.dup3(fd, to, flags);
-	return result == fd ? result : share(fd, result);
+	return result == fd ? result : share(fd, result, (flags & O_CLOEXEC) != 0);
 }
 
 int egret_on_dup2(int fd, int to)
@@ -132,14 +134,14 @@ int egret_on_fcntl(int fd, int command, void *arg)
 	if (conn) {
 		int result = real.fcntl(fd, F_GETFD);
 		if (result >= 0 && command == F_SETFD) {
-			atomic_store(&conn->cloexec, ((long)arg & FD_CLOEXEC) != 0); /* the kernel's flag stays: no ciphertext is inherited */
+			egret_conn_set_cloexec(fd, ((long)arg & FD_CLOEXEC) != 0); /* the kernel's flag stays: no ciphertext is inherited */
 			result = 0;
 		} else if (result >= 0) {
-			result = atomic_load(&conn->cloexec) ? FD_CLOEXEC : 0;
+			result = egret_conn_cloexec(fd) ? FD_CLOEXEC : 0;
 		}
 		egret_conn_put(conn);
 		return result;
 	}
 	int result = real.fcntl(fd, command, arg);
-	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? share(fd, result) : result;
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? share(fd, result, command == F_DUPFD_CLOEXEC) : result;
 }
