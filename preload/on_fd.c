@@ -77,8 +77,15 @@ void egret_on_closefrom(int first)
 }
 
 /* TO is a copy of FD now. CLOEXEC: as the program asked for it. */
+static bool would_leak(int fd, int to);
+
 static int share(int fd, int to, bool cloexec)
 {
+	if (would_leak(fd, to)) {
+		real.close(to);
+		errno = EPERM;
+		return -1;
+	}
 	struct egret_conn *conn = to >= 0 && egret_conn_registry_is_ours() ? egret_conn_get(fd) : NULL;
 	if (conn && egret_conn_set(to, conn) < 0) {
 		real.close(to); /* a copy that egret does not know would carry plaintext */
