@@ -62,6 +62,19 @@ static int taken_errno(struct egret_conn *conn)
 	return atomic_exchange(&conn->connect_errno, 0);
 }
 
+#define BROKEN (-1) /* the connection failed: see taken_errno */
+
+/* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN. */
+static int begin(struct egret_conn *conn, int fd, int flags)
+{
+	if (flags & MSG_OOB)
+		return EOPNOTSUPP;
+	if (!egret_conn_own(conn))
+		return EIO;
+	int error = egret_io_await_open(conn, fd, flags);
+	return error == 0 || error == EAGAIN || error == EINTR ? error : BROKEN;
+}
+
 static size_t length_of(const struct iovec *iov, int count)
 {
 	size_t total = 0;
@@ -105,14 +118,10 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 {
 	size_t total = length_of(iov, count), done = 0;
 	struct iovec rest[IOV_STACK];
-	if (flags & MSG_OOB)
-		return fail(EOPNOTSUPP);
-	if (!egret_conn_own(conn))
-		return fail(EIO);
-	int error = egret_io_await_open(conn, fd, flags);
-	if (error == EAGAIN || error == EINTR)
+	int error = begin(conn, fd, flags);
+	if (error > 0)
 		return fail(error);
-	if (error) {
+	if (error == BROKEN) {
 		error = taken_errno(conn);
 		return error ? fail(error) : 0;
 	}
@@ -172,14 +181,10 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 {
 	size_t total = length_of(iov, count), done = 0;
 	struct iovec rest[IOV_STACK];
-	if (flags & MSG_OOB)
-		return fail(EOPNOTSUPP);
-	if (!egret_conn_own(conn))
-		return fail(EIO);
-	int error = egret_io_await_open(conn, fd, flags);
-	if (error == EAGAIN || error == EINTR)
+	int error = begin(conn, fd, flags);
+	if (error > 0)
 		return fail(error);
-	if (error) {
+	if (error == BROKEN) {
 		error = taken_errno(conn);
 		return broken_pipe(error ? error : EPIPE, flags);
 	}

@@ -26,17 +26,25 @@ struct watched {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct watched *chunks[CHUNKS]; /* by descriptor, under lock */
+static _Atomic(struct watched *) chunks[CHUNKS]; /* by descriptor; what they point to is under lock */
 static struct egret_conn *pending;     /* handshakes under way, each with a reference, under lock */
 
 static struct watched *watched_of(int fd, bool make)
 {
 	if (fd < 0 || fd >= CHUNK * CHUNKS)
 		return NULL;
-	if (!chunks[fd / CHUNK] && make)
-		chunks[fd / CHUNK] = calloc(CHUNK, sizeof(struct watched));
-	return chunks[fd / CHUNK] ? &chunks[fd / CHUNK][fd % CHUNK] : NULL;
+	struct watched *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+	if (!chunk && make) {
+		chunk = calloc(CHUNK, sizeof *chunk);
+		atomic_store_explicit(&chunks[fd / CHUNK], chunk, memory_order_release);
+	}
+	return chunk ? &chunk[fd % CHUNK] : NULL;
 }
+
+bool egret_ready_knows(int fd) { return watched_of(fd, false) != NULL; }
+
+void egret_ready_before_fork(void) { pthread_mutex_lock(&lock); }
+void egret_ready_after_fork(void) { pthread_mutex_unlock(&lock); }
 
 static struct registration *registration_of(int fd, int epfd)
 {

@@ -58,7 +58,7 @@ int egret_on_close(int fd)
 {
 	if (concerns_us(fd))
 		let_go(fd);
-	else if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) && egret_conn_registry_is_ours())
+	else if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
 		egret_ready_forget(fd);
 	return real.close(fd);
 }
@@ -76,9 +76,20 @@ void egret_on_closefrom(int first)
 	egret_on_close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0);
 }
 
-/* TO is a copy of FD now. CLOEXEC: as the program asked for it. */
-static bool would_leak(int fd, int to);
+/* stdio writes to 0, 1 and 2 without asking anybody: what it writes there would leave as plaintext. */
+static bool would_leak(int fd, int to)
+{
+	struct egret_conn *conn = to >= 0 && to <= 2 ? egret_io_wrapped(fd) : NULL;
+	if (!conn)
+		return false;
+	egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write plaintext to it; the program was refused (EPERM)",
+		  conn->entry->name, conn->host, to);
+	egret_conn_put(conn);
+	errno = EPERM;
+	return true;
+}
 
+/* TO is a copy of FD now. CLOEXEC: as the program asked for it. */
 static int share(int fd, int to, bool cloexec)
 {
 	if (would_leak(fd, to)) {
@@ -105,24 +116,12 @@ int egret_on_dup(int fd)
 	return share(fd, real.dup(fd), false);
 }
 
-/* stdio writes to 0, 1 and 2 without asking anybody: what it writes there would leave as plaintext. */
-static bool would_leak(int fd, int to)
-{
-	struct egret_conn *conn = to >= 0 && to <= 2 ? egret_io_wrapped(fd) : NULL;
-	if (!conn)
-		return false;
-	egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write plaintext to it; the program was refused (EPERM)",
-		  conn->entry->name, conn->host, to);
-	egret_conn_put(conn);
-	errno = EPERM;
-	return true;
-}
-
 int egret_on_dup3(int fd, int to, int flags)
 {
 	if (fd != to && would_leak(fd, to))
 		return -1;
-	if (fd != to && concerns_us(to) && real.fcntl(fd, F_GETFD) >= 0)
+	bool valid = fd != to && (flags & ~O_CLOEXEC) == 0 && real.fcntl(fd, F_GETFD) >= 0; /* a call that fails leaves TO as it was */
+	if (valid && concerns_us(to))
 		let_go(to);
 	int result = real.dup3(fd, to, flags);
 	return result == fd ? result : share(fd, result, (flags & O_CLOEXEC) != 0);

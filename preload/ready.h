@@ -13,5 +13,11 @@ void egret_ready_connect_started(int fd, struct egret_conn *conn);
 void egret_ready_connect_ended(struct egret_conn *conn);
 /* FD was closed: the kernel has dropped its registrations. */
 void egret_ready_forget(int fd);
+/* Might FD have registrations? One load; true for its neighbours too. */
+bool egret_ready_knows(int fd);
+
+/* Around fork: the child finds the registrations unlocked. */
+void egret_ready_before_fork(void);
+void egret_ready_after_fork(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include "engine_load.h"
 #include "guard.h"
 #include "names.h"
+#include "ready.h"
 #include "real.h"
 #include "runtime.h"
 #include "say.h"
@@ -82,6 +83,7 @@ static void before_fork(void)
 	egret_runtime_before_fork();
 	egret_names_before_fork();
 	egret_tls_contexts_before_fork();
+	egret_ready_before_fork();
 	egret_conn_before_fork();
 	const struct egret_engine *engine = egret_engine_loaded();
 	if (engine)
@@ -97,6 +99,7 @@ static void after_fork(bool child)
 		egret_conn_after_fork_in_child();
 	else
 		egret_conn_after_fork();
+	egret_ready_after_fork();
 	egret_tls_contexts_after_fork();
 	egret_names_after_fork();
 	egret_runtime_after_fork();
