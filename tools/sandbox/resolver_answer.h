@@ -2,7 +2,7 @@
 #ifndef EGRET_SANDBOX_RESOLVER_ANSWER_H
 #define EGRET_SANDBOX_RESOLVER_ANSWER_H
 
-#include "dns.h"
+#include "dns_reply.h"
 #include "supervisor.h"
 
 /* Judges the question, asks upstream where it must, remembers the addresses. False: no answer at all. Blocks; thread-safe. */

@@ -1,12 +1,9 @@
-#include "dns.h"
+#include "dns_reply.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <strings.h>
+#include <string.h>
 
 #define HEADER 12u
 #define CLASS_IN 1u
-#define JUMPS_MAX 64
 
 static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 
@@ -29,77 +26,6 @@ static bool put16(struct egret_dns_reply *reply, unsigned value)
 static bool put32(struct egret_dns_reply *reply, uint32_t value)
 {
 	return put16(reply, value >> 16) && put16(reply, value & 0xffff);
-}
-
-/* A name at *AT as uncompressed wire form into OUT (256 bytes). Moves *AT past it. Returns its length, 0 when malformed. */
-static size_t expand(const uint8_t *msg, size_t len, size_t *at, uint8_t out[EGRET_NAME_MAX])
-{
-	size_t pos = *at, used = 0;
-	bool jumped = false;
-
-	for (int jumps = 0; jumps < JUMPS_MAX && pos < len;) {
-		uint8_t label = msg[pos];
-
-		if ((label & 0xc0) == 0xc0) {
-			if (pos + 2 > len)
-				return 0;
-			if (!jumped)
-				*at = pos + 2;
-			jumped = true;
-			pos = get16(msg + pos) & 0x3fffu;
-			jumps++;
-			continue;
-		}
-		if (label > 63 || pos + 1 + label > len || used + label + 1u > 255)
-			return 0;
-		memcpy(out + used, msg + pos, label + 1u);
-		used += label + 1u;
-		pos += label + 1u;
-		if (!label) {
-			if (!jumped)
-				*at = pos;
-			return used;
-		}
-	}
-	return 0;
-}
-
-static bool text_of(const uint8_t *wire, char name[EGRET_NAME_MAX])
-{
-	size_t used = 0;
-
-	while (*wire) {
-		unsigned label = *wire++;
-
-		if (used)
-			name[used++] = '.';
-		for (; label; label--, wire++) {
-			if (!isalnum(*wire) && *wire != '-' && *wire != '_')
-				return false;
-			name[used++] = (char)*wire;
-		}
-	}
-	name[used] = '\0';
-	return used > 0;
-}
-
-bool egret_dns_question(const uint8_t *msg, size_t len, struct egret_dns_question *question)
-{
-	size_t at = HEADER, name_len;
-
-	memset(question, 0, sizeof(*question));
-	if (len < HEADER)
-		return false;
-	question->id = get16(msg);
-	if ((msg[2] & 0xf8) || get16(msg + 4) != 1) /* a response, another opcode */
-		return false;
-	name_len = expand(msg, len, &at, question->wire);
-	if (!name_len || at + 4 > len || get16(msg + at + 2) != CLASS_IN)
-		return false;
-	question->type = get16(msg + at);
-	memcpy(question->wire + name_len, msg + at, 4);
-	question->wire_len = name_len + 4;
-	return text_of(question->wire, question->name);
 }
 
 size_t egret_dns_query(const struct egret_dns_question *question, uint16_t id, uint8_t out[EGRET_DNS_MAX])
@@ -182,7 +108,7 @@ static size_t rebuild_data(const uint8_t *msg, size_t end, size_t at, size_t ski
 		return 0;
 	memcpy(out, msg + at, skip);
 	at += skip;
-	n = expand(msg, end, &at, name);
+	n = egret_dns_expand(msg, end, &at, name);
 	if (!n)
 		return 0;
 	memcpy(out + used, name, n);
@@ -220,70 +146,21 @@ static void rebuild_record(const uint8_t *msg, size_t at, size_t len, unsigned t
 		record(reply, name, name_len, type, ttl, data, n);
 }
 
-static void tell_addr(const uint8_t *data, size_t len, uint32_t ttl, void (*each)(void *, const struct egret_addr *, uint32_t), void *to)
-{
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
-	struct egret_addr addr = { .family = EGRET_IPV4 };
-	uint16_t port;
-
-	if (len == 4) {
-		memcpy(addr.bytes, data, 4);
-	} else {
-		memcpy(&sin6.sin6_addr, data, 16);
-		if (!egret_addr_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &addr, &port))
-			return;
-	}
-	each(to, &addr, ttl);
-}
-
 bool egret_dns_rebuild(const uint8_t *answer, size_t len, const struct egret_dns_question *question, uint16_t id,
 		       struct egret_dns_reply *reply, void (*each)(void *data, const struct egret_addr *addr, uint32_t ttl), void *data)
 {
 	uint8_t name[EGRET_NAME_MAX];
-	size_t at = HEADER, name_len, count, data_len;
-	uint32_t ttl;
+	struct egret_dns_record r;
+	struct egret_dns_records records;
 
-	if (len < HEADER || get16(answer) != id || !(answer[2] & 0x80) || get16(answer + 4) != 1)
-		return false;
-	name_len = expand(answer, len, &at, name);
-	if (!name_len || at + 4 > len || name_len + 4 != question->wire_len || strncasecmp((char *)name, (const char *)question->wire, name_len) ||
-	    memcmp(answer + at, question->wire + name_len, 4))
+	if (!egret_dns_answer(&records, answer, len, question, id))
 		return false;
 	egret_dns_begin(reply, question, answer[3] & 0xf);
-	at += 4;
-	for (count = get16(answer + 6); count; count--, at += data_len) {
-		name_len = expand(answer, len, &at, name);
-		if (!name_len || at + 10 > len)
-			return true;
-		ttl = (uint32_t)get16(answer + at + 4) << 16 | get16(answer + at + 6);
-		data_len = get16(answer + at + 8);
-		at += 10;
-		if (at + data_len > len)
-			return true;
-		rebuild_record(answer, at, data_len, get16(answer + at - 10), ttl, name, name_len, reply);
-		if ((get16(answer + at - 10) == EGRET_DNS_A && data_len == 4) || (get16(answer + at - 10) == EGRET_DNS_AAAA && data_len == 16))
-			tell_addr(answer + at, data_len, ttl, each, data);
+	while (egret_dns_next(&records, &r)) {
+		size_t at = r.name_at, name_len = egret_dns_expand(answer, len, &at, name);
+
+		rebuild_record(answer, r.at, r.len, r.type, r.ttl, name, name_len, reply);
 	}
+	egret_dns_addresses(answer, len, question, id, each, data);
 	return true;
-}
-
-bool egret_dns_reverse(const char *name, struct egret_addr *addr)
-{
-	unsigned a, b, c, d;
-	char text[INET6_ADDRSTRLEN + 8], tail[16], *out = text;
-	int used = 0;
-
-	if (sscanf(name, "%3u.%3u.%3u.%3u.%15s", &a, &b, &c, &d, tail) == 5 && !strcasecmp(tail, "in-addr.arpa")) {
-		snprintf(text, sizeof(text), "%u.%u.%u.%u", d & 255, c & 255, b & 255, a & 255);
-		return egret_addr_parse(text, addr);
-	}
-	if (strlen(name) != 72 || strcasecmp(name + 64, "ip6.arpa"))
-		return false;
-	for (used = 62; used >= 0; used -= 2) {
-		*out++ = name[used];
-		if (used % 8 == 0 && used)
-			*out++ = ':';
-	}
-	*out = '\0';
-	return egret_addr_parse(text, addr);
 }
