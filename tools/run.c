@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,6 +82,9 @@ static void sandbox_options(struct egret_run *run)
 	run->sandbox.log = run->settings.log[0] ? run->settings.log : defaults->log;
 	if (run->sandbox.log && !strcmp(run->sandbox.log, "none"))
 		run->sandbox.log = NULL;
+	run->sandbox.events = memfd_create("egret-events", MFD_CLOEXEC);
+	if (run->sandbox.events >= 0)
+		fcntl(run->sandbox.events, F_SETFL, O_APPEND);
 	run->sandbox.log_format = format > 0 ? (enum egret_log_format)format : defaults->log_format;
 }
 

@@ -1,4 +1,5 @@
 /* connect and getpeername. */
+#include "errand.h"
 #include "redirect.h"
 #include "resolver.h"
 #include "wait.h"
@@ -18,53 +19,70 @@ static socklen_t relay_address(const struct egret_call *call, const struct egret
 	return port ? egret_addr_to_sockaddr(&addr, port, target->domain, ss) : 0;
 }
 
-static uint16_t local_port(int fd)
+static bool local_end(int fd, struct egret_endpoint *end)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	struct egret_addr addr;
-	uint16_t port = 0;
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) || !egret_addr_from_sockaddr((struct sockaddr *)&ss, len, &addr, &port))
-		return 0;
-	return port;
+	return !getsockname(fd, (struct sockaddr *)&ss, &len) && egret_addr_from_sockaddr((struct sockaddr *)&ss, len, &end->addr, &end->port);
 }
 
-static struct egret_redirect record_of(const struct egret_call *call, const struct egret_target *target,
-				       const struct egret_where *where)
+static void remember_asked(const struct egret_target *target, const struct egret_where *where)
 {
-	struct egret_redirect redirect = {
-		.cookie = egret_redirect_cookie(target->fd),
-		.asked = where->addr,
-		.port = where->port,
-		.entry = where->ruling.verdict.entry,
-		.pid = call->pid,
-	};
+	struct egret_redirect redirect = { .cookie = egret_redirect_cookie(target->fd), .asked = where->addr, .port = where->port };
 
-	memcpy(redirect.host, where->ruling.host, sizeof(redirect.host));
-	return redirect;
+	egret_redirect_add(&redirect);
 }
 
-/* The relay knows the connection by its port, so the record must be there when it accepts: it waits for it. */
+static struct egret_errand *errand_for(const struct egret_call *call, const struct egret_target *target, const struct egret_where *where)
+{
+	const struct egret_verdict *verdict = &where->ruling.verdict;
+	struct egret_errand *errand = egret_errand_new(call->policy);
+
+	if (!errand)
+		return NULL;
+	errand->entry = verdict->entry;
+	errand->asked = where->addr;
+	errand->cookie = egret_redirect_cookie(target->fd);
+	errand->port = where->port;
+	errand->by_host = verdict->by_host;
+	errand->audit = egret_audits(call->sup, call->policy, verdict->entry);
+	errand->pid = call->pid;
+	memcpy(errand->host, where->ruling.host, sizeof(errand->host));
+	egret_call_exe(call, errand->exe, sizeof(errand->exe));
+	return errand;
+}
+
+/* A blocking connect returns what became of the server, a non-blocking one learns it as a reset. */
 static int connect_relay(struct egret_call *call, struct egret_target *target, struct egret_where *where)
 {
-	struct egret_redirect redirect = record_of(call, target, where);
+	struct egret_errand *errand, *earlier;
 	struct sockaddr_storage ss;
 	socklen_t len = relay_address(call, target, &ss);
 	int result;
 
 	if (!len)
-		return -egret_deny_errno(call->sup);
+		return -egret_deny_errno(call);
+	errand = errand_for(call, target, where);
+	if (!errand)
+		return -ENOMEM;
 	result = egret_wait_connect(call, target, &ss, len);
-	redirect.local_port = local_port(target->fd);
-	if (result == 0 || result == -EINPROGRESS)
-		egret_redirect_add(&redirect);
+	if (result == -EISCONN && (earlier = egret_errand_resume(errand->cookie))) {
+		egret_errand_unref(errand);
+		errand = earlier;
+		result = egret_wait_errand(call, target, errand);
+	} else if ((result == 0 || result == -EINPROGRESS) && local_end(target->fd, &errand->from)) {
+		remember_asked(target, where);
+		egret_errand_file(egret_errand_ref(errand));
+		if (result == 0 && !target->nonblock)
+			result = egret_wait_errand(call, target, errand);
+	}
+	egret_errand_unref(errand);
 	return result;
 }
 
 static int connect_resolver(struct egret_call *call, struct egret_target *target, struct egret_where *where)
 {
-	struct egret_redirect redirect = record_of(call, target, where);
 	struct sockaddr_storage ss;
 	socklen_t len;
 
@@ -72,8 +90,8 @@ static int connect_resolver(struct egret_call *call, struct egret_target *target
 		return connect(target->fd, (struct sockaddr *)&where->ss, where->len) ? -errno : 0;
 	len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &ss);
 	if (!len)
-		return -egret_deny_errno(call->sup);
-	egret_redirect_add(&redirect);
+		return -egret_deny_errno(call);
+	remember_asked(target, where);
 	return egret_wait_connect(call, target, &ss, len);
 }
 
@@ -88,7 +106,7 @@ int64_t egret_call_connect(struct egret_call *call)
 	result = egret_where_read(call, &target, call->args[1], call->args[2], false, &where);
 	if (result == 0) {
 		switch (where.ruling.route) {
-		case EGRET_ROUTE_NONE: result = -egret_deny_errno(call->sup); break;
+		case EGRET_ROUTE_NONE: result = -egret_deny_errno(call); break;
 		case EGRET_ROUTE_DIRECT: result = egret_wait_connect(call, &target, &where.ss, where.len); break;
 		case EGRET_ROUTE_RELAY: result = connect_relay(call, &target, &where); break;
 		case EGRET_ROUTE_RESOLVER: result = connect_resolver(call, &target, &where); break;

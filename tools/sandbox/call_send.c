@@ -89,7 +89,7 @@ static int judge_name(struct egret_call *call, struct egret_target *target, stru
 	if (result)
 		return result;
 	if (out->where.ruling.route == EGRET_ROUTE_RESOLVER)
-		return target->type == SOCK_DGRAM ? egret_send_to_resolver(call, target, out) : -egret_deny_errno(call->sup);
+		return target->type == SOCK_DGRAM ? egret_send_to_resolver(call, target, out) : -egret_deny_errno(call);
 	/* Through the relay a connection is made first, by connect: a program that hears this tries so. */
 	return out->where.ruling.route == EGRET_ROUTE_RELAY ? -EOPNOTSUPP : 0;
 }

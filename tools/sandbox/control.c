@@ -97,5 +97,5 @@ int egret_send_to_resolver(struct egret_call *call, struct egret_target *target,
 	if (egret_resolver_replace(call, target, (int)call->args[0]))
 		return 0;
 	out->where.len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &out->where.ss);
-	return out->where.len ? 0 : -egret_deny_errno(call->sup);
+	return out->where.len ? 0 : -egret_deny_errno(call);
 }

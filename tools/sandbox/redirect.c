@@ -1,19 +1,19 @@
 /* A ring of records: a look-up walks a bucket chosen by the key. */
 #include "redirect.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
 #endif
-#define BUCKETS 1024u
+#define BUCKETS 4096u
 #define WAYS 16u
 
 static struct {
 	pthread_mutex_t lock;
-	struct egret_redirect by_cookie[BUCKETS][WAYS];
+	struct egret_redirect rows[BUCKETS][WAYS];
 	unsigned char next[BUCKETS];
-	struct egret_redirect *by_port[65536];
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 uint64_t egret_redirect_cookie(int fd)
@@ -26,20 +26,14 @@ uint64_t egret_redirect_cookie(int fd)
 
 void egret_redirect_add(const struct egret_redirect *redirect)
 {
-	struct egret_redirect *copy = redirect->local_port ? malloc(sizeof(*copy)) : NULL;
 	unsigned bucket = (unsigned)(redirect->cookie % BUCKETS), way;
 
 	pthread_mutex_lock(&table.lock);
-	for (way = 0; way < WAYS && table.by_cookie[bucket][way].cookie != redirect->cookie; way++)
+	for (way = 0; way < WAYS && table.rows[bucket][way].cookie != redirect->cookie; way++)
 		;
 	if (way == WAYS)
 		way = table.next[bucket]++ % WAYS;
-	table.by_cookie[bucket][way] = *redirect;
-	if (copy) {
-		*copy = *redirect;
-		free(table.by_port[redirect->local_port]);
-		table.by_port[redirect->local_port] = copy;
-	}
+	table.rows[bucket][way] = *redirect;
 	pthread_mutex_unlock(&table.lock);
 }
 
@@ -50,25 +44,10 @@ bool egret_redirect_find(uint64_t cookie, struct egret_redirect *redirect)
 	if (!cookie)
 		return false;
 	pthread_mutex_lock(&table.lock);
-	for (way = 0; way < WAYS && table.by_cookie[bucket][way].cookie != cookie; way++)
+	for (way = 0; way < WAYS && table.rows[bucket][way].cookie != cookie; way++)
 		;
 	if (way < WAYS)
-		*redirect = table.by_cookie[bucket][way];
+		*redirect = table.rows[bucket][way];
 	pthread_mutex_unlock(&table.lock);
 	return way < WAYS;
-}
-
-bool egret_redirect_take(uint16_t local_port, struct egret_redirect *redirect)
-{
-	struct egret_redirect *found;
-
-	pthread_mutex_lock(&table.lock);
-	found = table.by_port[local_port];
-	table.by_port[local_port] = NULL;
-	pthread_mutex_unlock(&table.lock);
-	if (!found)
-		return false;
-	*redirect = *found;
-	free(found);
-	return true;
 }

@@ -1,54 +1,53 @@
 /* Listening and accepting; a connection that nobody redirected is closed without a byte. */
 #include "relay.h"
 
+#include "link.h"
+
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 
-#define THREAD_STACK (256u << 10)
-#define RECORD_TRIES 200 /* of 5 ms: the supervisor files the record after its connect */
+#define ERRAND_MS 2000 /* the supervisor files it after its connect */
 
 struct served {
 	struct egret_supervisor *sup;
 	int client;
-	uint16_t port;
+	struct egret_endpoint from;
 };
 
 bool egret_relay_can(const struct egret_entry *entry)
 {
-	return entry->tls == EGRET_TLS_ORIGINATE && !entry->http_allow_count && !entry->http_deny_count;
+	return entry->settings->starttls == EGRET_STARTTLS_NONE;
 }
 
-static void serve(struct egret_supervisor *sup, int client, const struct egret_redirect *redirect)
+/* False: the program is to see a reset. */
+static bool serve(struct egret_supervisor *sup, int client, struct egret_errand *errand)
 {
-	struct linger reset = { 1, 0 };
-	struct egret_wire wire;
-	int server = egret_relay_dial(sup, redirect, &wire);
+	struct egret_link link;
 	bool whole = false;
+	int error = -ENOMEM;
 
-	if (server >= 0) {
-		whole = egret_relay_pump(client, &wire);
-		egret_wire_drain(&wire);
-		egret_wire_free(&wire);
-		close(server);
-	}
-	if (!whole) /* the program sees ECONNRESET, not a clean end */
-		setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	if (egret_link_init(&link, sup, errand, client))
+		error = egret_far_open(sup, errand, client, &link.far);
+	egret_errand_settle(errand, error);
+	if (!error)
+		whole = egret_link_run(&link);
+	egret_link_free(&link);
+	return whole;
 }
 
 static void *serve_main(void *data)
 {
 	struct served *served = data;
-	struct egret_redirect redirect;
-	bool known = false;
+	struct egret_errand *errand = egret_errand_take(&served->from, ERRAND_MS);
+	struct linger reset = { 1, 0 };
+	int on = 1;
 
-	for (int i = 0; i < RECORD_TRIES && !known; i++) {
-		known = egret_redirect_take(served->port, &redirect);
-		if (!known)
-			poll(NULL, 0, 5);
-	}
-	if (known && redirect.entry)
-		serve(served->sup, served->client, &redirect);
+	setsockopt(served->client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!errand || !serve(served->sup, served->client, errand)) /* ECONNRESET, not a clean end */
+		setsockopt(served->client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(served->client);
+	egret_errand_unref(errand);
 	free(served);
 	return NULL;
 }
@@ -57,26 +56,19 @@ static void accept_one(struct egret_supervisor *sup, int listener)
 {
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
+	int client = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct served *served = malloc(sizeof(*served));
-	struct egret_addr addr;
-	pthread_attr_t attr;
-	pthread_t thread;
-	bool started = false;
-	int client = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (served && client >= 0) {
 		*served = (struct served){ .sup = sup, .client = client };
-		started = egret_addr_from_sockaddr((struct sockaddr *)&from, len, &addr, &served->port) &&
-			  pthread_create(&thread, &attr, serve_main, served) == 0;
+		if (egret_addr_from_sockaddr((struct sockaddr *)&from, len, &served->from.addr, &served->from.port) &&
+		    egret_start_thread(serve_main, served))
+			return;
 	}
-	pthread_attr_destroy(&attr);
-	if (started)
-		return;
 	if (client >= 0)
 		close(client);
+	else if (errno != EAGAIN)
+		poll(NULL, 0, 10); /* out of descriptors: do not spin */
 	free(served);
 }
 
@@ -113,9 +105,8 @@ bool egret_relay_start(struct egret_supervisor *sup)
 {
 	static const struct egret_addr four = { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } };
 	static const struct egret_addr six = { .family = EGRET_IPV6, .bytes = { [15] = 1 } };
-	pthread_t thread;
 
 	sup->relay_port4 = listen_on(&four, AF_INET, &listeners[0]);
 	sup->relay_port6 = listen_on(&six, AF_INET6, &listeners[1]);
-	return sup->relay_port4 && pthread_create(&thread, NULL, accept_main, sup) == 0;
+	return sup->relay_port4 && egret_start_thread(accept_main, sup);
 }

@@ -7,7 +7,6 @@
 #include <poll.h>
 
 #define THREADS 6
-#define THREAD_STACK (256u << 10)
 #define TCP_IDLE_MS 5000
 
 static struct {
@@ -156,20 +155,6 @@ static void *serve_stream(void *data)
 	return NULL;
 }
 
-static bool start_thread(void *(*run)(void *), void *data)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	bool started;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	started = pthread_create(&thread, &attr, run, data) == 0;
-	pthread_attr_destroy(&attr);
-	return started;
-}
-
 static void accept_stream(struct egret_supervisor *sup, int listener)
 {
 	struct stream *stream = malloc(sizeof(*stream));
@@ -177,7 +162,7 @@ static void accept_stream(struct egret_supervisor *sup, int listener)
 
 	if (stream && fd >= 0) {
 		*stream = (struct stream){ sup, fd };
-		if (start_thread(serve_stream, stream))
+		if (egret_start_thread(serve_stream, stream))
 			return;
 	}
 	if (fd >= 0)
@@ -207,7 +192,7 @@ static void *resolver_main(void *data)
 void egret_resolver_start(struct egret_supervisor *sup)
 {
 	for (int i = 0; i < THREADS; i++)
-		start_thread(resolver_main, sup);
+		egret_start_thread(resolver_main, sup);
 }
 
 /* Port 53 of any address: a server that resolv.conf does not name is no other way out. */

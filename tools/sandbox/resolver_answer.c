@@ -39,15 +39,13 @@ static void trace(struct egret_supervisor *sup, const char *name, const struct e
 	if (verdict->entry)
 		snprintf(row.entry, sizeof(row.entry), "%s", verdict->entry->name);
 	egret_count(&row);
-	if (!sup->log)
-		return;
 	egret_event_init(&event, EGRET_EVENT_DNS);
 	event.layer = "sandbox";
 	event.verdict = verdict;
 	event.reason = refused;
 	event.host = name;
 	event.protocol = "dns";
-	egret_log_write(sup->log, sup->log_format, &event);
+	egret_trace(sup, &event);
 }
 
 /* One server, one try, over UDP from a fresh port. */
@@ -133,6 +131,7 @@ bool egret_resolver_answer(struct egret_supervisor *sup, const uint8_t *query, s
 {
 	struct egret_verdict verdict = { .allow = false };
 	struct egret_dns_question question;
+	struct egret_policy *policy;
 	const char *name;
 
 	if (!egret_dns_question(query, len, &question)) {
@@ -158,11 +157,13 @@ bool egret_resolver_answer(struct egret_supervisor *sup, const uint8_t *query, s
 		egret_dns_begin(reply, &question, EGRET_DNS_REFUSED);
 		return true;
 	}
-	verdict = egret_decide_name(sup->policy, name, strlen(name), sup->mode);
+	policy = egret_policy_hold(sup);
+	verdict = egret_decide_name(policy, name, strlen(name), sup->mode);
 	trace(sup, name, &verdict, NULL);
 	if (!verdict.allow)
 		egret_dns_begin(reply, &question, EGRET_DNS_NO_NAME);
 	else if (!answer_here(sup, &question, name, &verdict, reply))
 		ask_upstream(sup, &question, question.name, reply);
+	egret_policy_unref(policy);
 	return true;
 }

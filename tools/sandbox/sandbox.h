@@ -38,6 +38,7 @@ struct egret_sandbox_options {
 	enum egret_mode mode;                /* overrides the policy's when not 0 */
 	const char *log;                     /* NULL, "stderr" or an absolute path */
 	enum egret_log_format log_format;
+	int events;                          /* an appending file for the report: what the supervisor saw, as JSON lines; -1: none */
 };
 
 /* One destination that the supervisor judged itself. */

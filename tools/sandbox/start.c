@@ -133,6 +133,8 @@ static bool prepare(struct egret_supervisor *sup, const struct egret_sandbox_opt
 	sup->log_format = options->log_format;
 	sup->names = egret_names_new();
 	sup->nest = -1;
+	sup->events = options->events;
+	pthread_mutex_init(&sup->policy_lock, NULL);
 	pthread_mutex_init(&sup->lock, NULL);
 	pthread_cond_init(&sup->parked, NULL);
 	return sup->names != NULL;

@@ -7,21 +7,21 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#define WORKER_STACK (256u << 10)
+#define THREAD_STACK (256u << 10)
 #define IDLE_MAX 16u
 
 static void *worker_main(void *data);
 
-static bool start_worker(struct egret_supervisor *sup)
+bool egret_start_thread(void *(*run)(void *), void *data)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	bool started;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	started = pthread_create(&thread, &attr, worker_main, sup) == 0;
+	started = pthread_create(&thread, &attr, run, data) == 0;
 	pthread_attr_destroy(&attr);
 	return started;
 }
@@ -38,7 +38,7 @@ void egret_pool_hand_over(struct egret_worker *worker)
 	worker->leading = false;
 	if (sup->idle)
 		pthread_cond_signal(&sup->parked);
-	else if (!start_worker(sup))
+	else if (!egret_start_thread(worker_main, sup))
 		sup->receiving = worker->leading = true;
 	pthread_mutex_unlock(&sup->lock);
 }
@@ -62,6 +62,16 @@ static bool lead(struct egret_worker *worker)
 		sup->receiving = worker->leading = true;
 	pthread_mutex_unlock(&sup->lock);
 	return stay;
+}
+
+struct egret_policy *egret_policy_hold(struct egret_supervisor *sup)
+{
+	struct egret_policy *policy;
+
+	pthread_mutex_lock(&sup->policy_lock);
+	policy = egret_policy_ref(sup->policy);
+	pthread_mutex_unlock(&sup->policy_lock);
+	return policy;
 }
 
 static int64_t dispatch(struct egret_call *call)
@@ -90,7 +100,9 @@ static void answer(struct egret_worker *worker, const struct seccomp_notif *noti
 
 	for (size_t i = 0; i < 6; i++)
 		args[i] = notif->data.args[i];
+	call.policy = egret_policy_hold(worker->sup);
 	value = notif->pid ? dispatch(&call) : -EACCES;
+	egret_policy_unref(call.policy);
 	if (value < 0)
 		resp.error = (int)value;
 	else
@@ -158,7 +170,7 @@ void egret_supervise(struct egret_supervisor *sup, int result)
 
 	ioctl(sup->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
 	sup->receiving = false;
-	if (!start_worker(sup))
+	if (!egret_start_thread(worker_main, sup))
 		_exit(125);
 	for (;;) {
 		pid = waitpid(-1, &status, __WALL);

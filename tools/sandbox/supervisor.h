@@ -20,11 +20,13 @@
 
 struct egret_supervisor {
 	int listener;
-	struct egret_policy *policy;
+	struct egret_policy *policy; /* in force; egret_policy_hold */
+	pthread_mutex_t policy_lock;
 	enum egret_mode mode;
 	bool require;
 	const char *log; /* NULL: none */
 	enum egret_log_format log_format;
+	int events; /* file that the launcher reports from: every event as a line; -1: none */
 	struct egret_sandbox_facts facts;
 	struct egret_names *names;
 	/* the pool */
@@ -61,6 +63,7 @@ struct egret_call {
 	int nr;
 	uint32_t arch;
 	const uint64_t *args;
+	struct egret_policy *policy; /* held while the call is answered */
 };
 
 /* The socket of a call: our duplicate and what it is. */
@@ -94,12 +97,18 @@ void egret_call_raise(const struct egret_call *call, int signal);
 bool egret_call_owner(const struct egret_call *call, uid_t *uid, gid_t *gid);
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size);
 
-/* ---- pool (supervisor.c) ---- */
+/* ---- threads, pool and policy (supervisor.c) ---- */
+
+/* Starts a detached thread with a small stack. */
+bool egret_start_thread(void *(*run)(void *), void *data);
+
+/* The policy in force, referenced: egret_policy_unref it. */
+struct egret_policy *egret_policy_hold(struct egret_supervisor *sup);
 
 /* Another thread takes the listener over; call before anything that may block. */
 void egret_pool_hand_over(struct egret_worker *worker);
 
-/* ---- judge.c: the ruling and its trace ---- */
+/* ---- judge.c: the ruling ---- */
 
 enum egret_route { EGRET_ROUTE_NONE = 0, EGRET_ROUTE_DIRECT, EGRET_ROUTE_RELAY, EGRET_ROUTE_RESOLVER };
 
@@ -115,12 +124,22 @@ struct egret_ruling egret_judge_address(const struct egret_call *call, enum egre
 					const struct egret_addr *addr, uint16_t port);
 /* Judges a unix socket's path. IN_TREE: the listener belongs to the tree, which needs no entry. */
 struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, bool in_tree);
-/* A refusal that no entry can lift: one line (the first time for a process and WHAT) and a count. Returns ERROR. */
+int egret_deny_errno(const struct egret_call *call);
+/* Is a denial of ENTRY only written down? */
+bool egret_audits(const struct egret_supervisor *sup, const struct egret_policy *policy, const struct egret_entry *entry);
+
+/* ---- trace.c: the log, stderr and the counts ---- */
+
+/* Writes EVENT to the log and for the report. Thread-safe. */
+void egret_trace(struct egret_supervisor *sup, const struct egret_event *event);
+/* Counts ROW; how often it came, this time included. */
+uint64_t egret_count(const struct egret_sandbox_count *row);
+/* One line on stderr, as the preload layer writes it. */
+void egret_say_denied(const struct egret_sandbox_count *row, const char *why);
+/* A refusal that no entry can lift: one line (the first time for WHAT and DETAIL) and a count. Returns ERROR. */
 int egret_refuse(const struct egret_call *call, const char *what, const char *detail, int error);
-int egret_deny_errno(const struct egret_supervisor *sup);
 /* The counts as an array for the launcher; the caller frees. */
 struct egret_sandbox_count *egret_counts_take(size_t *count, uint64_t *denied);
-void egret_count(const struct egret_sandbox_count *row);
 
 /* ---- the calls: each returns a value >= 0 or a negative errno for the program ---- */
 int64_t egret_call_connect(struct egret_call *call);

@@ -90,6 +90,22 @@ int egret_wait_connect(struct egret_call *call, struct egret_target *target, con
 	return result;
 }
 
+int egret_wait_errand(struct egret_call *call, struct egret_target *target, struct egret_errand *errand)
+{
+	int64_t timeout = send_timeout_ms(target), started = egret_wait_now_ms();
+
+	egret_pool_hand_over(call->worker);
+	while (!egret_errand_wait(errand, TICK_MS)) {
+		if (timeout && egret_wait_now_ms() - started >= timeout)
+			return -EINPROGRESS;
+		if (egret_call_interrupted(call)) {
+			egret_errand_leave(egret_errand_ref(errand));
+			return -egret_call_interruption(target);
+		}
+	}
+	return errand->error;
+}
+
 int egret_wait_writable(struct egret_call *call, struct egret_target *target, int64_t started_ms)
 {
 	struct pollfd pollfd = { .fd = target->fd, .events = POLLOUT };

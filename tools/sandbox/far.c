@@ -1,0 +1,50 @@
+#include "far.h"
+
+#include <errno.h>
+
+ssize_t egret_far_read(struct egret_far *far, void *buf, size_t size)
+{
+	struct iovec iov = { buf, size };
+	ssize_t n;
+
+	if (far->tls)
+		return egret_wire_read(&far->wire, &iov, 1, 0);
+	n = recv(far->fd, buf, size, MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t egret_far_write(struct egret_far *far, const void *data, size_t len)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	ssize_t n;
+
+	if (far->tls)
+		return egret_wire_write(&far->wire, &iov, 1);
+	n = send(far->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
+int egret_far_flush(struct egret_far *far) { return far->tls ? egret_wire_flush(&far->wire) : 0; }
+
+int egret_far_finish(struct egret_far *far)
+{
+	int result = far->tls ? egret_wire_close_notify(&far->wire) : 0;
+
+	if (!result)
+		shutdown(far->fd, SHUT_WR);
+	return result;
+}
+
+bool egret_far_truncated(const struct egret_far *far) { return far->tls && far->wire.kernel_eof; }
+
+void egret_far_close(struct egret_far *far)
+{
+	if (far->fd < 0)
+		return;
+	if (far->tls) {
+		egret_wire_drain(&far->wire);
+		egret_wire_free(&far->wire);
+	}
+	close(far->fd);
+	far->fd = -1;
+}

@@ -1,0 +1,31 @@
+/* The server's side of a relayed connection: TLS or plain, the same to whoever moves bytes. Never blocks after egret_far_open. */
+#ifndef EGRET_SANDBOX_FAR_H
+#define EGRET_SANDBOX_FAR_H
+
+#include "errand.h"
+#include "supervisor.h"
+
+#include "preload/wire.h"
+
+struct egret_far {
+	int fd;                        /* owned; -1: not open */
+	bool tls;
+	struct egret_wire wire;        /* when tls */
+	char address[EGRET_ADDR_TEXT]; /* that was dialled */
+};
+
+/* Dials what ERRAND asks for and shakes hands where its entry originates; gives up when CLIENT is gone. 0, or a negative errno after
+ * logging, FAR closed. */
+int egret_far_open(struct egret_supervisor *sup, const struct egret_errand *errand, int client, struct egret_far *far);
+/* Like recv and send, with negative errnos: -EAGAIN: nothing now. */
+ssize_t egret_far_read(struct egret_far *far, void *buf, size_t size);
+ssize_t egret_far_write(struct egret_far *far, const void *data, size_t len);
+/* Ciphertext that the kernel had no room for: 0 nothing is left, -EAGAIN, or another negative errno. */
+int egret_far_flush(struct egret_far *far);
+/* Nothing more will be written: close_notify, FIN. 0, -EAGAIN: call again, or another negative errno. */
+int egret_far_finish(struct egret_far *far);
+/* Was the error a FIN without close_notify? */
+bool egret_far_truncated(const struct egret_far *far);
+void egret_far_close(struct egret_far *far);
+
+#endif

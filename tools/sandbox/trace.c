@@ -1,0 +1,121 @@
+/* What was judged, told: a line in the log, one on stderr, a count for the report. */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#define COUNTS_MAX 4096u
+#define LINE_MAX_BYTES 16384u
+#define EVENTS_MAX_BYTES (64u << 20) /* past this a report knows the totals only */
+
+static struct {
+	pthread_mutex_t lock;
+	struct egret_sandbox_count *rows;
+	size_t count;
+	uint64_t denied;
+} counts = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static bool same(const struct egret_sandbox_count *a, const struct egret_sandbox_count *b)
+{
+	return a->allowed == b->allowed && a->audited == b->audited && a->port == b->port && !strcmp(a->what, b->what) &&
+	       !strcmp(a->host, b->host) && !strcmp(a->address, b->address) && !strcmp(a->reason, b->reason);
+}
+
+/* A flood of destinations costs no memory without end: past the bound only the total is kept. Returns how often it came. */
+uint64_t egret_count(const struct egret_sandbox_count *row)
+{
+	struct egret_sandbox_count *grown;
+	uint64_t seen = 1;
+	size_t i;
+
+	pthread_mutex_lock(&counts.lock);
+	if (!row->allowed || row->audited)
+		counts.denied++;
+	for (i = 0; i < counts.count && !same(&counts.rows[i], row); i++)
+		;
+	if (i < counts.count) {
+		seen = ++counts.rows[i].count;
+	} else if (i < COUNTS_MAX) {
+		grown = i % 64 ? counts.rows : realloc(counts.rows, (i + 64) * sizeof(*grown));
+		if (grown) {
+			counts.rows = grown;
+			counts.rows[counts.count++] = *row;
+			counts.rows[i].count = 1;
+		}
+	}
+	pthread_mutex_unlock(&counts.lock);
+	return seen;
+}
+
+struct egret_sandbox_count *egret_counts_take(size_t *count, uint64_t *denied)
+{
+	struct egret_sandbox_count *copy;
+
+	pthread_mutex_lock(&counts.lock);
+	copy = malloc((counts.count + 1) * sizeof(*copy));
+	if (copy && counts.count)
+		memcpy(copy, counts.rows, counts.count * sizeof(*copy));
+	*count = copy ? counts.count : 0;
+	*denied = counts.denied;
+	pthread_mutex_unlock(&counts.lock);
+	return copy;
+}
+
+/* The file's description is the launcher's and ours alone, and appends: lines of several threads do not mix. */
+static void keep_for_report(struct egret_supervisor *sup, const struct egret_event *event)
+{
+	static _Atomic size_t written;
+	char line[LINE_MAX_BYTES];
+	size_t len = sup->events < 0 || written > EVENTS_MAX_BYTES ? 0 : egret_log_format(EGRET_LOG_JSON, event, line, sizeof(line));
+
+	if (len && write(sup->events, line, len) == (ssize_t)len)
+		written += len;
+}
+
+void egret_trace(struct egret_supervisor *sup, const struct egret_event *event)
+{
+	keep_for_report(sup, event);
+	if (sup->log)
+		egret_log_write(sup->log, sup->log_format, event);
+}
+
+void egret_say_denied(const struct egret_sandbox_count *row, const char *why)
+{
+	char line[1024], host[600], hint[400] = "";
+	const char *name = row->host[0] ? row->host : row->address;
+	int len;
+
+	egret_escape(name, strlen(name), host, sizeof(host));
+	if (row->port && row->host[0])
+		snprintf(hint, sizeof(hint), "; to allow it: egret allow %.256s:%u", host, row->port);
+	if (row->port && row->host[0])
+		len = snprintf(line, sizeof(line), "egret: denied %s %s:%u (%s): %s%s\n", row->what, host, row->port, row->address,
+			       why, hint);
+	else
+		len = snprintf(line, sizeof(line), "egret: denied %s %s: %s\n", row->what, host, why);
+	if (len > 0 && write(STDERR_FILENO, line, strnlen(line, sizeof(line))) < 0)
+		return;
+}
+
+int egret_refuse(const struct egret_call *call, const char *what, const char *detail, int error)
+{
+	struct egret_sandbox_count row = { .allowed = false };
+	struct egret_event event;
+	char exe[256];
+
+	snprintf(row.what, sizeof(row.what), "%s", what);
+	snprintf(row.host, sizeof(row.host), "%s", detail);
+	snprintf(row.reason, sizeof(row.reason), "refused");
+	if (egret_count(&row) > 1)
+		return error;
+	egret_say_denied(&row, "the sandbox refuses it");
+	egret_event_init(&event, EGRET_EVENT_CONNECT);
+	event.pid = call->pid;
+	event.exe = egret_call_exe(call, exe, sizeof(exe));
+	event.layer = "sandbox";
+	event.protocol = what;
+	event.error = detail;
+	event.reason = "refused by the sandbox";
+	egret_trace(call->sup, &event);
+	return error;
+}
