@@ -64,22 +64,22 @@ $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 
 $(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) preload/libegret.map
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) -o $@ $(call obj,$(PRELOAD_SRC)) \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) -o $@ $(call obj,$(PRELOAD_SRC)) \
 		$(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) -Wl,--exclude-libs,ALL -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c) preload/engine/engine.map
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) -o $@ \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) -o $@ \
 		$(call obj,$(ENGINE_SRC) preload/buf.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LINK) -pie -o $@ $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) \
+	$(CC) $(CFLAGS) $(LINK) -pie -o $@ $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) \
 		$(STATIC_DIR)/libyaml.a $(STATIC_DIR)/libseccomp.a $(LDFLAGS) -ldl
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(TEST_LIBS) $(LDFLAGS) -lcmocka -ldl
+	$(CC) $(CFLAGS) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(TEST_LIBS) $(LDFLAGS) -lcmocka -ldl
 
 # These talk to a server of OpenSSL's own and open the engine that was built.
 $(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: TEST_LIBS := -lssl -lcrypto
@@ -150,8 +150,10 @@ deb: ## a Debian package, the same from any directory
 	packaging/deb.sh $(BUILD) $(VERSION) /usr/lib/$(ARCHDIR)
 
 lint: ## static checks
-	shellcheck -S warning -s bash -e SC1090,SC1091 tests/run tests/deps.sh .ci/run packaging/*.sh examples/*/run.sh tests/certs/make.sh
-	cppcheck -q --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 -I. -D__x86_64__ policy tools
+	shellcheck -S warning -s bash -e SC1090,SC1091,SC2034,SC2154,SC2163 .ci/run packaging/*.sh examples/*/run.sh tests/run tests/deps.sh \
+		tests/fuzz/run tests/*/*.sh
+	cppcheck -q --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=allocaCalled \
+		--error-exitcode=1 -I. -D__x86_64__ policy preload tools
 
 format: ## lay out the C sources as .clang-format says
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -18,6 +18,19 @@ test_install_and_uninstall_leave_nothing_behind() { # limit=200
 	equal "$(find root -type f)" ""
 }
 
+test_an_installed_tree_still_originates_after_it_was_moved() { # limit=200
+	need_library
+	need curl
+	make -s -C "$ROOT" BUILD="$EGRET_BUILD" install DESTDIR="$T/root" PREFIX=/opt/egret >log 2>&1 || { cat log; exit 1; }
+	mkdir elsewhere
+	mv root/opt/egret elsewhere/here
+	start_tls right --http
+	originating www.googleapis.com "$PORT"
+	status elsewhere/here/bin/egret run --sandbox=off -- curl -sS --max-time 20 http://www.googleapis.com/
+	expect_status 0
+	expect plain "GET / HTTP/1.1"
+}
+
 test_the_package_is_the_same_from_two_directories() { # limit=300
 	need_library
 	need dpkg-deb
