@@ -23,11 +23,9 @@ say() {
 sweep() {
 	local environ pid
 	[ -s "$dir/session" ] && pkill -KILL -s "$(cat "$dir/session")"
-	for environ in /proc/[0-9]*/environ; do
-		if grep -qszxF "EGRET_TEST_DIR=$dir" "$environ" 2>/dev/null; then
-			pid=${environ#/proc/}
-			kill -KILL "${pid%/environ}" 2>/dev/null
-		fi
+	for environ in $(grep -lszxF "EGRET_TEST_DIR=$dir" /proc/[0-9]*/environ); do
+		pid=${environ#/proc/}
+		kill -KILL "${pid%/environ}" 2>/dev/null
 	done
 	rm -rf "$dir"
 }
