@@ -2,7 +2,7 @@
 
 # True when NAME fits the pattern that the user gave.
 wanted() {
-	[ -z "$EGRET_TEST_PATTERN" ] || grep -qE -- "$EGRET_TEST_PATTERN" <<<"$1"
+	[[ $1 =~ $EGRET_TEST_PATTERN ]]
 }
 
 # A binary is run when its file name or one of its source's names fits; one.sh then tells only the fitting results.
