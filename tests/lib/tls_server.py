@@ -22,6 +22,7 @@ def options():
     parser.add_argument("--truncate", action="store_true")
     parser.add_argument("--client-ca")
     parser.add_argument("--alpn")
+    parser.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT")
     parser.add_argument("--max-version", choices=["1.2", "1.3"])
     return parser.parse_args()
 
@@ -77,7 +78,8 @@ def main():
     args = options()
     names = {}
     context = context_of(args, names)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    host, _, port = args.listen.rpartition(":")
+    listener = socket.create_server((host, int(port)), backlog=64)
     with open(args.port_file + ".new", "w") as f:
         f.write(str(listener.getsockname()[1]))
     os.rename(args.port_file + ".new", args.port_file)
