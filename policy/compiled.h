@@ -84,6 +84,9 @@ bool egret_entry_has_transport(const struct egret_entry *entry, enum egret_trans
 
 /* ---- decide.c ---- */
 
+/* The last step of every decision: what a mode other than enforce makes of a denial. A missing policy has no mode. */
+struct egret_verdict egret_relax(const struct egret_policy *policy, struct egret_verdict verdict, enum egret_mode mode);
+
 /* Is PATH a socket of a daemon that opens connections or starts programs for whoever asks (docker.sock, D-Bus)? */
 bool egret_path_is_powerful(const char *path);
 

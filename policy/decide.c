@@ -66,8 +66,7 @@ static void consider(void *ctx, uint32_t ref, enum egret_match match)
 		j->deny = entry;
 }
 
-/* The last step: what a mode other than enforce makes of a denial. A missing policy has no mode. */
-static struct egret_verdict relax(const struct egret_policy *policy, struct egret_verdict verdict, enum egret_mode mode)
+struct egret_verdict egret_relax(const struct egret_policy *policy, struct egret_verdict verdict, enum egret_mode mode)
 {
 	if (verdict.allow || policy->missing)
 		return verdict;
@@ -158,7 +157,7 @@ struct egret_verdict egret_decide(const struct egret_policy *policy, const struc
 	if (!policy)
 		return (struct egret_verdict){.reason = EGRET_REASON_NO_POLICY};
 	if (request->transport == EGRET_LOCAL)
-		return relax(policy, decide_local(&j), mode);
+		return egret_relax(policy, decide_local(&j), mode);
 	if (named && request->host_len < sizeof(text) && !memchr(request->host, '\0', request->host_len)) {
 		memcpy(text, request->host, request->host_len);
 		text[request->host_len] = '\0';
@@ -169,7 +168,7 @@ struct egret_verdict egret_decide(const struct egret_policy *policy, const struc
 		}
 	}
 	if (named && !egret_name_canonical(request->host, request->host_len, name, sizeof(name)))
-		return relax(policy, (struct egret_verdict){.reason = EGRET_REASON_BAD_NAME}, mode);
+		return egret_relax(policy, (struct egret_verdict){.reason = EGRET_REASON_BAD_NAME}, mode);
 	if (named) {
 		egret_index_name(policy, name, consider, &j);
 		if (is_localhost(name) && j.addr.family == EGRET_NO_ADDR)
@@ -177,7 +176,7 @@ struct egret_verdict egret_decide(const struct egret_policy *policy, const struc
 	}
 	if (j.addr.family != EGRET_NO_ADDR)
 		egret_index_addr(policy, &j.addr, consider, &j);
-	return relax(policy, conclude(&j), mode);
+	return egret_relax(policy, conclude(&j), mode);
 }
 
 struct naming {
@@ -234,7 +233,7 @@ struct egret_verdict egret_decide_name(const struct egret_policy *policy, const 
 			return (struct egret_verdict){.allow = true, .reason = EGRET_REASON_INTERNAL};
 	}
 	if (!egret_name_canonical(name, len, canonical, sizeof(canonical)))
-		return relax(policy, (struct egret_verdict){.reason = EGRET_REASON_BAD_NAME}, mode);
+		return egret_relax(policy, (struct egret_verdict){.reason = EGRET_REASON_BAD_NAME}, mode);
 	egret_index_name(policy, canonical, consider_name, &n);
 	if (is_localhost(canonical) || is_own_name(canonical))
 		verdict = (struct egret_verdict){.allow = true, .reason = EGRET_REASON_INTERNAL};
@@ -250,5 +249,5 @@ struct egret_verdict egret_decide_name(const struct egret_policy *policy, const 
 		verdict = (struct egret_verdict){.allow = true, .reason = EGRET_REASON_UNMATCHED};
 	else
 		verdict = (struct egret_verdict){.reason = EGRET_REASON_NO_ENTRY};
-	return relax(policy, verdict, mode);
+	return egret_relax(policy, verdict, mode);
 }

@@ -28,6 +28,7 @@ struct egret_event {
 	const char *error;    /* the full sentence of an error, when there was one */
 	const char *ambiguous; /* other names the address has, comma separated */
 	/* tls */
+	const char *server_name; /* sent by egret, or asked for by the program's own ClientHello; escaped */
 	const char *tls_version, *tls_cipher, *tls_alpn, *tls_peer, *tls_not_after; /* peer: subject of the certificate; RFC 3339 */
 	int tls_resumed;      /* -1: not known */
 	double handshake_ms;  /* < 0: none */

@@ -80,6 +80,7 @@ static void verdict_members(struct egret_line *line, const struct egret_event *e
 
 static void tls_members(struct egret_line *line, const struct egret_event *event)
 {
+	member(line, "server_name", event->server_name);
 	member(line, "version", event->tls_version);
 	member(line, "cipher", event->tls_cipher);
 	member(line, "alpn", event->tls_alpn);

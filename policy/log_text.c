@@ -26,6 +26,7 @@ static void destination(struct egret_line *line, const struct egret_event *event
 
 static void tls_words(struct egret_line *line, const struct egret_event *event)
 {
+	word(line, " sni=", event->server_name);
 	word(line, " ", event->tls_version);
 	word(line, " ", event->tls_cipher);
 	word(line, " alpn=", event->tls_alpn);

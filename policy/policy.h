@@ -126,7 +126,13 @@ enum egret_reason {
 	EGRET_REASON_LINK_LOCAL,    /* a resolver's answer carried an allowed name to a link-local or metadata address */
 	EGRET_REASON_REBINDING,     /* ... a *.suffix name to a loopback or private address */
 	EGRET_REASON_BAD_NAME,      /* the name asked for is not a host name */
-	EGRET_REASON_NO_POLICY      /* no policy could be loaded */
+	EGRET_REASON_NO_POLICY,     /* no policy could be loaded */
+	/* of a program's own TLS (egret_decide_hello) */
+	EGRET_REASON_SNI,           /* its ClientHello asks for a name that the entry does not cover */
+	EGRET_REASON_NO_SNI,        /* ... for no name */
+	EGRET_REASON_ECH,           /* ... for an encrypted one */
+	EGRET_REASON_BAD_HELLO,     /* it began like TLS and is no ClientHello */
+	EGRET_REASON_NO_HELLO       /* protocol = tls, and it is no TLS */
 };
 
 /* What a program wants. Zero-initialise; HOST and ADDR may each be absent, not both (for EGRET_LOCAL: path only). */
@@ -156,6 +162,21 @@ struct egret_verdict egret_decide_name(const struct egret_policy *policy, const 
 
 /* Is SNI (RFC 6066, NULL: absent) one that ENTRY covers? Same rules as host matching; addresses and CIDRs never match. */
 bool egret_entry_covers_name(const struct egret_entry *entry, const char *sni, size_t len);
+
+/* How a program began on a connection that may carry its own TLS. Zeroed: broken, which is refused. */
+struct egret_hello {
+	enum { EGRET_HELLO_BROKEN = 0, EGRET_HELLO_TLS, EGRET_HELLO_NONE /* no TLS */ } kind;
+	bool encrypted;   /* encrypted_client_hello, RFC 9849: NAME is that of the front only */
+	const char *name; /* the server name (RFC 6066), not terminated, any bytes; NULL: absent */
+	size_t len;
+};
+
+/* Is the beginning of a connection that was judged so to be judged as well? `protocol = tls`, and tcp matched by host name. */
+bool egret_hello_matters(const struct egret_verdict *connected);
+/* May it go on? CONNECTED let the connection to ADDR pass; the name asked for must be one of the entry's hosts; none at all is right
+ * only where the entry names the address. */
+struct egret_verdict egret_decide_hello(const struct egret_policy *policy, const struct egret_verdict *connected,
+					const struct egret_addr *addr, const struct egret_hello *hello, enum egret_mode mode);
 
 /* The endpoints that an allowed request dials, in order. Writes at most MAX; returns how many there are. For an entry without
  * `addresses` that is the request's own address (family 0: the name is to be looked up) with connect_port applied. */

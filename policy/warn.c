@@ -22,7 +22,7 @@ static void warn_of_host(struct egret_build *build, const struct egret_entry *en
 	else if (host[0] == '*' && !strchr(host + 2, '.'))
 		egret_err_add(build->warn, entry->file, entry->line, "[%s] %s covers a whole top-level domain", entry->name, host);
 	else if (slash && entry->protocol == EGRET_TLS)
-		egret_err_add(build->warn, entry->file, entry->line, "[%s] %s: no server name matches a network, so every ClientHello there is refused",
+		egret_err_add(build->warn, entry->file, entry->line, "[%s] %s: no server name matches a network, so only a ClientHello without one passes there",
 			      entry->name, host);
 }
 

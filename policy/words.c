@@ -29,6 +29,16 @@ const char *egret_reason_text(enum egret_reason reason)
 		return "it is not a host name";
 	case EGRET_REASON_NO_POLICY:
 		return "no policy could be loaded";
+	case EGRET_REASON_SNI:
+		return "its ClientHello asks for a server name that is none of the entry's hosts";
+	case EGRET_REASON_NO_SNI:
+		return "its ClientHello asks for no server name, so that nothing tells whether it is one of the entry's hosts";
+	case EGRET_REASON_ECH:
+		return "its ClientHello hides the server name (ECH); it must be readable";
+	case EGRET_REASON_BAD_HELLO:
+		return "it began like TLS, but not with a ClientHello that can be read";
+	case EGRET_REASON_NO_HELLO:
+		return "it did not begin with a ClientHello; what is no TLS needs protocol = tcp";
 	}
 	return "it was not decided";
 }
@@ -62,6 +72,16 @@ const char *egret_reason_name(enum egret_reason reason)
 		return "bad_name";
 	case EGRET_REASON_NO_POLICY:
 		return "no_policy";
+	case EGRET_REASON_SNI:
+		return "sni";
+	case EGRET_REASON_NO_SNI:
+		return "no_sni";
+	case EGRET_REASON_ECH:
+		return "ech";
+	case EGRET_REASON_BAD_HELLO:
+		return "bad_hello";
+	case EGRET_REASON_NO_HELLO:
+		return "no_hello";
 	}
 	return "not_decided";
 }

@@ -221,6 +221,16 @@ struct egret_conn *egret_conn_take(int fd)
 	return conn;
 }
 
+void egret_conn_forget(const struct egret_conn *conn, int fd)
+{
+	for (; fd >= 0; fd = atomic_load(&conn->fd_count) ? egret_conn_other_fd(conn) : -1) {
+		struct egret_conn *taken = egret_conn_take(fd);
+		egret_conn_put(taken);
+		if (!taken)
+			return;
+	}
+}
+
 int egret_conn_next_fd(int from)
 {
 	for (int fd = from < 0 ? 0 : from; fd < CHUNK * CHUNKS; fd++) {

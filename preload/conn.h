@@ -25,7 +25,7 @@ enum egret_conn_state {
 	EGRET_CONN_FAILED          /* connect_errno says how; SO_ERROR gives it once */
 };
 
-struct egret_sni;      /* sni.h */
+struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
 struct egret_http;     /* http.h */
 
@@ -36,7 +36,9 @@ struct egret_conn {
 	struct egret_policy *policy;  /* referenced: entry lives in it */
 	const struct egret_entry *entry;
 	bool wrapped;                 /* TLS is originated: wire is valid */
-	bool passthrough;             /* first writes are judged by sni */
+	_Atomic bool passthrough;     /* the program's first writes are still to be judged: hello is valid */
+	_Atomic bool unspoken;        /* wrapped, and the program has written nothing yet */
+	bool by_host;                 /* the entry was matched by host name */
 	_Atomic int connect_errno;    /* result of the handshake for SO_ERROR; 0: none or taken */
 	char host[EGRET_NAME_MAX];    /* judged by; "" when only the address is known */
 	struct egret_addr asked, dialled;
@@ -44,7 +46,7 @@ struct egret_conn {
 	int domain;                   /* AF_INET or AF_INET6 */
 	struct egret_wire wire;
 	struct egret_tls_ctx *ctx;    /* referenced */
-	struct egret_sni *sni;        /* owned; NULL when judged or not passthrough */
+	struct egret_passthrough *hello; /* owned, under step_lock; NULL when judged */
 	struct egret_http *http;      /* owned; NULL unless protocol = http */
 	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none */
 	pthread_mutex_t http_lock;
@@ -59,6 +61,14 @@ struct egret_conn {
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
 	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
 };
+
+#define EGRET_OWNER_KERNEL (-1L) /* of a passthrough connection that some process has judged: nobody's bytes are looked at any more */
+
+/* Must what the program writes go through the hooks? Else the descriptor is as good as plain. */
+static inline bool egret_conn_takes_writes(const struct egret_conn *conn)
+{
+	return conn->wrapped || atomic_load(&conn->passthrough);
+}
 
 /* How many slots are taken: the fast path of the poll family. */
 extern _Atomic unsigned egret_conn_live;
@@ -79,6 +89,9 @@ struct egret_conn *egret_conn_new(void);
 int egret_conn_set(int fd, struct egret_conn *conn);
 /* Empties the slot and returns the conn with a reference that the caller puts; NULL when there was none. */
 struct egret_conn *egret_conn_take(int fd);
+
+/* Empties every slot of this process that means CONN, FD's first. The caller has a reference of its own. */
+void egret_conn_forget(const struct egret_conn *conn, int fd);
 
 /* May this process use the TLS state (claims it after a fork)? false: another process does; one log line was written. */
 bool egret_conn_own(struct egret_conn *conn);

@@ -3,6 +3,7 @@
 
 #include "engine_load.h"
 #include "guard.h"
+#include "passthrough.h"
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
@@ -18,6 +19,8 @@ void egret_connect_release(struct egret_conn *conn)
 	egret_guard_enter();
 	if (conn->wrapped)
 		egret_wire_free(&conn->wire);
+	egret_passthrough_free(conn->hello);
+	conn->hello = NULL;
 	egret_policy_unref(conn->policy);
 	conn->policy = NULL;
 	egret_guard_leave();
@@ -48,6 +51,7 @@ static void log_opened(struct egret_conn *conn)
 	memset(&info, 0, sizeof info);
 	conn->wire.engine->info(conn->wire.tls, &info);
 	fill_event(conn, &event, address);
+	event.server_name = info.server_name;
 	event.tls_version = info.version;
 	event.tls_cipher = info.cipher;
 	event.tls_alpn = info.alpn;
@@ -83,6 +87,8 @@ static int fail(struct egret_conn *conn, int error, bool tls)
 	egret_ready_connect_ended(conn);
 	return -error;
 }
+
+void egret_connect_fail(struct egret_conn *conn, int error) { fail(conn, error, true); }
 
 static int opened(struct egret_conn *conn)
 {

@@ -11,6 +11,9 @@
  * error was logged. Safe to call from several threads. */
 int egret_connect_step(struct egret_conn *conn);
 
+/* Under step_lock: CONN has failed with ERROR, logged with wire.failure's sentence. It never carries a byte again. */
+void egret_connect_fail(struct egret_conn *conn, int error);
+
 /* Frees what a conn that nobody holds any more owns. */
 void egret_connect_release(struct egret_conn *conn);
 

@@ -2,6 +2,7 @@
 
 #include "connect.h"
 #include "guard.h"
+#include "passthrough.h"
 #include "real.h"
 
 #include <pthread.h>
@@ -188,6 +189,8 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		error = taken_errno(conn);
 		return broken_pipe(error ? error : EPIPE, flags);
 	}
+	if (atomic_load_explicit(&conn->unspoken, memory_order_relaxed) && (error = egret_passthrough_within_tls(conn, iov, count)) != 0)
+		return fail(error);
 	bool nonblocking = egret_io_is_nonblocking(fd, flags);
 	while (done < total) {
 		bool direct = done == 0 && count <= IOV_STACK;
@@ -208,4 +211,13 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		flush_stuck(conn, fd);
 	atomic_fetch_add(&conn->bytes_sent, (int64_t)done);
 	return (ssize_t)done;
+}
+
+ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
+{
+	if (conn->wrapped)
+		return egret_send_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	if (atomic_load(&conn->passthrough))
+		return egret_passthrough_send(conn, fd, message, flags);
+	return real.sendmsg(fd, message, flags);
 }

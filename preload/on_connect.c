@@ -4,6 +4,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "judge.h"
+#include "passthrough.h"
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
@@ -97,6 +98,7 @@ static struct egret_conn *conn_for(int fd, const struct egret_judged *judged)
 	conn->entry = judged->verdict.entry;
 	conn->asked = judged->request.addr;
 	conn->asked_port = judged->request.port;
+	conn->by_host = judged->verdict.by_host;
 	conn->domain = judged->domain;
 	conn->wire.fd = fd;
 	memcpy(conn->host, judged->name, sizeof conn->host);
@@ -121,6 +123,7 @@ static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged
 	}
 	egret_wire_init(&conn->wire, fd, engine, tls, conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
 	conn->wrapped = true;
+	atomic_store(&conn->unspoken, true);
 	return conn;
 }
 
@@ -198,20 +201,62 @@ static const char *not_enforced(const struct egret_entry *entry)
 	return NULL;
 }
 
+static bool is_redirected(const struct egret_entry *entry) { return entry && (entry->connect_port || entry->endpoint_count); }
+
+/* No TLS of ours: to where the program asked, or to where the entry says. */
+static int dial_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len, struct egret_endpoint *dialled)
+{
+	if (is_redirected(judged->verdict.entry)) {
+		int code = dial(fd, judged, dialled);
+		egret_judged_log(judged, dialled);
+		return code;
+	}
+	dialled->addr = judged->request.addr;
+	dialled->port = judged->request.port;
+	if (dialled->addr.family != EGRET_NO_ADDR)
+		egret_judged_log(judged, dialled);
+	return real.connect(fd, addr, len) == 0 ? 0 : errno;
+}
+
+static bool is_connecting(int code) { return code == 0 || code == EINPROGRESS || code == EINTR || code == EALREADY || code == EISCONN; }
+
+/* A connection that is looked at: the program's ClientHello is to be judged, or another peer was dialled than getpeername shall tell. */
+static int connect_watched(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len, bool hello)
+{
+	struct egret_endpoint dialled = { 0 };
+	egret_guard_enter();
+	struct egret_conn *conn = conn_for(fd, judged);
+	int code = !conn || (hello && !egret_passthrough_begin(conn)) || egret_conn_set(fd, conn) != 0 ? ENOMEM : 0;
+	egret_guard_leave();
+	if (code == 0) {
+		conn->dialled = conn->asked;
+		conn->dialled_port = conn->asked_port;
+		code = dial_plain(fd, judged, addr, len, &dialled);
+		conn->dialled = dialled.addr;
+		conn->dialled_port = dialled.port;
+		if (!is_connecting(code))
+			egret_conn_put(egret_conn_take(fd));
+	}
+	egret_conn_put(conn);
+	return code;
+}
+
 static int connect_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
 {
 	struct egret_endpoint dialled = { 0 };
-	const struct egret_entry *entry = judged->verdict.entry;
-	if (!entry || (!entry->connect_port && !entry->endpoint_count)) {
-		dialled.addr = judged->request.addr;
-		dialled.port = judged->request.port;
-		if (dialled.addr.family != EGRET_NO_ADDR)
-			egret_judged_log(judged, &dialled);
-		return real.connect(fd, addr, len) == 0 ? 0 : errno;
-	}
-	int code = dial(fd, judged, &dialled);
-	egret_judged_log(judged, &dialled);
-	return code;
+	bool stream = judged->type == SOCK_STREAM && judged->request.addr.family != EGRET_NO_ADDR;
+	bool hello = stream && egret_hello_matters(&judged->verdict);
+	if (hello || (stream && is_redirected(judged->verdict.entry)))
+		return connect_watched(fd, judged, addr, len, hello);
+	return dial_plain(fd, judged, addr, len, &dialled);
+}
+
+/* Is a TCP connection under way or there? Then connect cannot dial, connect(2). */
+static bool is_taken(int fd)
+{
+	struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+	socklen_t size = sizeof info;
+	return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_CLOSE;
 }
 
 /* A second connect on a socket that is under way or done: as TCP answers it. */
@@ -235,21 +280,37 @@ static int finish(int code)
 	return -1;
 }
 
+static int connect_natively(int fd, const struct sockaddr *addr, socklen_t len) { return real.connect(fd, addr, len) == 0 ? 0 : errno; }
+
+/* connect on a descriptor that has a conn. True: *CODE is the answer; false: it failed before, and is judged anew. */
+static bool connect_known(struct egret_conn *conn, int fd, const struct sockaddr *addr, socklen_t len, int *code)
+{
+	bool dissolves = addr && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC; /* connect(2) */
+	if (!dissolves && conn->wrapped) {
+		*code = connect_again(conn);
+		return true;
+	}
+	if (!dissolves && !is_taken(fd)) {
+		egret_conn_forget(conn, fd);
+		return false;
+	}
+	*code = connect_natively(fd, addr, len); /* of a connection that is there the kernel never makes another */
+	if (dissolves && *code == 0)
+		egret_conn_forget(conn, fd);
+	return true;
+}
+
 int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct egret_conn *conn = egret_conn_get(fd);
-	if (conn && addr && len >= sizeof(sa_family_t) && addr->sa_family != AF_UNSPEC) {
-		int code = connect_again(conn);
-		egret_conn_put(conn);
-		return finish(code);
-	}
-	egret_conn_put(conn);
-	if (addr && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC) {
-		egret_conn_put(egret_conn_take(fd)); /* connect(AF_UNSPEC) dissolves the association, connect(2) */
-		return real.connect(fd, addr, len);
-	}
-	struct egret_judged judged;
 	int code;
+	struct egret_conn *conn = egret_conn_get(fd);
+	bool answered = conn && connect_known(conn, fd, addr, len, &code);
+	egret_conn_put(conn);
+	if (answered)
+		return finish(code);
+	if (addr && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC)
+		return real.connect(fd, addr, len);
+	struct egret_judged judged;
 	egret_judge(&judged, fd, addr, len);
 	const char *missing = judged.verdict.entry && judged.verdict.entry->action == EGRET_ALLOW ? not_enforced(judged.verdict.entry) : NULL;
 	if (judged.denied)

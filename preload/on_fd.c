@@ -3,6 +3,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "passthrough.h"
 #include "policy/raw.h"
 #include "ready.h"
 #include "real.h"
@@ -45,6 +46,8 @@ static void let_go(int fd)
 		if (atomic_load(&conn->state) == EGRET_CONN_OPEN && may_speak(conn))
 			say_goodbye(conn, fd);
 		egret_ready_connect_ended(conn);
+	} else {
+		egret_passthrough_end(conn, fd);
 	}
 	egret_conn_put(conn);
 }
@@ -79,10 +82,13 @@ void egret_on_closefrom(int first)
 /* stdio writes to 0, 1 and 2 without asking anybody: what it writes there would leave as plaintext. */
 static bool would_leak(int fd, int to)
 {
-	struct egret_conn *conn = to >= 0 && to <= 2 ? egret_io_wrapped(fd) : NULL;
-	if (!conn)
+	struct egret_conn *conn = to >= 0 && to <= 2 ? egret_conn_get(fd) : NULL;
+	bool leaks = conn && (conn->wrapped || (atomic_load(&conn->passthrough) && conn->entry->protocol == EGRET_TLS));
+	if (!leaks) {
+		egret_conn_put(conn);
 		return false;
-	egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write plaintext to it; the program was refused (EPERM)",
+	}
+	egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write to it past egret; the program was refused (EPERM)",
 		  conn->entry->name, conn->host, to);
 	egret_conn_put(conn);
 	errno = EPERM;

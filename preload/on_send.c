@@ -22,20 +22,22 @@ static ssize_t refuse(int error)
 	return -1;
 }
 
-static ssize_t send_wrapped(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
+/* By way of CONN, whose reference is dropped. */
+static ssize_t send_by(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
-	ssize_t n = egret_send_plain(conn, fd, iov, count, flags);
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
+	ssize_t n = egret_io_send(conn, fd, &message, flags);
 	egret_conn_put(conn);
 	return n;
 }
 
 ssize_t egret_on_send(int fd, const void *buf, size_t size, int flags)
 {
-	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
 		return real.send(fd, buf, size, flags);
 	struct iovec iov = { (void *)(uintptr_t)buf, size };
-	return send_wrapped(conn, fd, &iov, 1, flags);
+	return send_by(conn, fd, &iov, 1, flags);
 }
 
 ssize_t egret_on_write(int fd, const void *buf, size_t size)
@@ -45,11 +47,11 @@ ssize_t egret_on_write(int fd, const void *buf, size_t size)
 
 ssize_t egret_on_writev(int fd, const struct iovec *iov, int count)
 {
-	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
 		return real.writev(fd, iov, count);
 	if (count >= 0 && count <= IOV_MAX)
-		return send_wrapped(conn, fd, iov, count, 0);
+		return send_by(conn, fd, iov, count, 0);
 	egret_conn_put(conn);
 	return refuse(EINVAL);
 }
@@ -64,9 +66,12 @@ ssize_t egret_on_sendto(int fd, const void *buf, size_t size, int flags, const s
 
 ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	struct egret_conn *conn = egret_io_wrapped(fd);
-	if (conn)
-		return send_wrapped(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	struct egret_conn *conn = egret_conn_get(fd);
+	if (conn) {
+		ssize_t n = egret_io_send(conn, fd, message, flags);
+		egret_conn_put(conn);
+		return n;
+	}
 	int error = judge(fd, message->msg_name, message->msg_namelen, flags);
 	return error ? refuse(error) : real.sendmsg(fd, message, flags);
 }
@@ -84,11 +89,21 @@ int egret_on_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
 	return done || count == 0 ? (int)done : -1;
 }
 
+/* The conn of FD when what is written there must pass through here (a reference), else NULL. */
+static struct egret_conn *governed(int fd)
+{
+	struct egret_conn *conn = egret_conn_get(fd);
+	if (!conn || egret_conn_takes_writes(conn))
+		return conn;
+	egret_conn_put(conn);
+	return NULL;
+}
+
 #define COPY (64 * 1024) /* bytes of a file sent at a time */
 
 ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
 {
-	struct egret_conn *conn = egret_io_wrapped(out);
+	struct egret_conn *conn = governed(out);
 	if (!conn)
 		return real.sendfile(out, in, offset, count);
 	char *block = malloc(COPY);
@@ -97,8 +112,7 @@ ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
 		size_t want = count - (size_t)total < COPY ? count - (size_t)total : COPY;
 		off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
 		ssize_t n = at < 0 ? -1 : pread(in, block, want, at);
-		struct iovec iov = { block, n > 0 ? (size_t)n : 0 };
-		ssize_t sent = n > 0 ? egret_send_plain(conn, out, &iov, 1, 0) : n;
+		ssize_t sent = n > 0 ? egret_on_send(out, block, (size_t)n, 0) : n;
 		if (sent <= 0) {
 			total = total ? total : sent;
 			break;
@@ -121,7 +135,7 @@ ssize_t egret_on_splice(int in, off64_t *in_offset, int out, off64_t *out_offset
 {
 	struct egret_conn *conn = egret_io_wrapped(in);
 	if (!conn)
-		conn = egret_io_wrapped(out);
+		conn = governed(out);
 	if (!conn)
 		return real.splice(in, in_offset, out, out_offset, count, flags);
 	egret_conn_put(conn);

@@ -3,6 +3,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "passthrough.h"
 #include "real.h"
 
 #include <linux/sockios.h>
@@ -29,10 +30,12 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 
 int egret_on_shutdown(int fd, int how)
 {
-	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
 		return real.shutdown(fd, how);
-	int result = shutdown_wrapped(conn, fd, how);
+	if (!conn->wrapped && how != SHUT_RD)
+		egret_passthrough_end(conn, fd);
+	int result = conn->wrapped ? shutdown_wrapped(conn, fd, how) : real.shutdown(fd, how);
 	egret_conn_put(conn);
 	return result;
 }

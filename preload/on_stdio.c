@@ -32,10 +32,11 @@ static int cookie_close(void *cookie)
 FILE *egret_on_fdopen(int fd, const char *mode)
 {
 	static const cookie_io_functions_t functions = { cookie_read, cookie_write, NULL, cookie_close };
-	struct egret_conn *conn = egret_io_wrapped(fd);
-	if (!conn)
-		return real.fdopen(fd, mode);
+	struct egret_conn *conn = egret_conn_get(fd);
+	bool governed = conn && egret_conn_takes_writes(conn);
 	egret_conn_put(conn);
+	if (!governed)
+		return real.fdopen(fd, mode);
 	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
 	if (stream)
 		stream->_fileno = fd; /* so that fileno(3) answers; the cookie's functions stay in charge */

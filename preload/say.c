@@ -72,31 +72,65 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
 	return hash;
 }
 
-void egret_say_denied(const char *protocol, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict)
+/* A destination in the words of a denial. */
+struct shown {
+	char target[EGRET_NAME_MAX + 16]; /* host:port, as `egret allow` takes it */
+	char where[EGRET_ADDR_TEXT + 4];  /* " (address)" where the target is a name */
+	char source[512];                 /* " (entry ...)" where one decided */
+};
+
+static void show(struct shown *shown, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict)
 {
-	char target[EGRET_NAME_MAX + 16], where[EGRET_ADDR_TEXT + 4] = "", address[EGRET_ADDR_TEXT], source[512] = "";
+	char address[EGRET_ADDR_TEXT];
 	bool named = host && host[0];
 	bool located = addr && addr->family != EGRET_NO_ADDR;
-	uint64_t hash = hash_bytes(UINT64_C(14695981039346656037), protocol, strlen(protocol));
-	if (named)
-		hash = hash_bytes(hash, host, strlen(host));
-	else if (located)
-		hash = hash_bytes(hash, addr->bytes, sizeof addr->bytes);
-	if (!first_time(hash_bytes(hash, &port, sizeof port) | 1))
-		return;
+	memset(shown, 0, sizeof *shown);
 	if (named && port)
-		snprintf(target, sizeof target, "%s:%u", host, port);
+		snprintf(shown->target, sizeof shown->target, "%s:%u", host, port);
 	else if (named)
-		snprintf(target, sizeof target, "%s", host);
+		snprintf(shown->target, sizeof shown->target, "%s", host);
 	else
-		snprintf(target, sizeof target, "%s", located ? egret_addr_format(addr, port, address) : "?");
+		snprintf(shown->target, sizeof shown->target, "%s", located ? egret_addr_format(addr, port, address) : "?");
 	if (named && located)
-		snprintf(where, sizeof where, " (%s)", egret_addr_format(addr, -1, address));
+		snprintf(shown->where, sizeof shown->where, " (%s)", egret_addr_format(addr, -1, address));
 	if (verdict->entry)
-		snprintf(source, sizeof source, " (entry [%s], %s:%u)", verdict->entry->name, verdict->entry->file, verdict->entry->line);
+		snprintf(shown->source, sizeof shown->source, " (entry [%s], %s:%u)", verdict->entry->name, verdict->entry->file,
+			 verdict->entry->line);
+}
+
+/* One line a destination, and for a ClientHello a server name. */
+static bool told_already(const char *protocol, const struct shown *shown, const char *server_name)
+{
+	uint64_t hash = hash_bytes(UINT64_C(14695981039346656037), protocol, strlen(protocol) + 1);
+	hash = hash_bytes(hash, shown->target, strlen(shown->target) + 1);
+	if (server_name)
+		hash = hash_bytes(hash, server_name, strlen(server_name));
+	return !first_time(hash | 1);
+}
+
+void egret_say_denied(const char *protocol, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict)
+{
+	struct shown shown;
+	show(&shown, host, addr, port, verdict);
+	if (told_already(protocol, &shown, NULL))
+		return;
 	bool nameable = verdict->reason == EGRET_REASON_NO_ENTRY || verdict->reason == EGRET_REASON_PORT;
 	bool udp = strcmp(protocol, "udp") == 0;
-	egret_say("egret: denied %s %s%s: %s%s%s%s%s%s", protocol, target, where, egret_reason_text(verdict->reason), source,
-		  nameable ? "; to allow it: egret allow " : "", nameable && udp ? "udp://" : "", nameable ? target : "",
+	egret_say("egret: denied %s %s%s: %s%s%s%s%s%s", protocol, shown.target, shown.where, egret_reason_text(verdict->reason), shown.source,
+		  nameable ? "; to allow it: egret allow " : "", nameable && udp ? "udp://" : "", nameable ? shown.target : "",
 		  nameable && !port ? ":PORT" : "");
+}
+
+void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict,
+			    const char *server_name)
+{
+	struct shown shown;
+	char name[EGRET_NAME_MAX], allow[EGRET_NAME_MAX + 64] = "";
+	show(&shown, host, addr, port, verdict);
+	if (told_already("tls", &shown, server_name ? server_name : ""))
+		return;
+	if (verdict->reason == EGRET_REASON_SNI && server_name && egret_name_canonical(server_name, strlen(server_name), name, sizeof name))
+		snprintf(allow, sizeof allow, "; to allow it: egret allow %s:%u", name, port);
+	egret_say("egret: denied tls %s%s: %s%s%s%s%s", shown.target, shown.where, egret_reason_text(verdict->reason), server_name ? ": " : "",
+		  server_name ? server_name : "", shown.source, allow);
 }

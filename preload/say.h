@@ -14,5 +14,8 @@ void egret_say_once(unsigned key, const char *format, ...) __attribute__((format
 
 /* The line of a denial, once a destination and process. HOST or ADDR may be absent; PORT 0: not known. */
 void egret_say_denied(const char *protocol, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict);
+/* The same for a ClientHello that was refused; SERVER_NAME (escaped): what it asked for, NULL: nothing. */
+void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict,
+			    const char *server_name);
 
 #endif
