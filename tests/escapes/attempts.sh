@@ -47,7 +47,7 @@ in_way() {
 	bare) "$@" ;;
 	preload) "$EGRET" run --sandbox=off --mode enforce -- "$@" ;;
 	sandbox) "$EGRET" run --sandbox=require -- "$@" ;;
-	nobody) setpriv --reuid=65534 --regid=65534 --clear-groups "$EGRET" run --sandbox=require -- "$@" ;;
+	nobody) as_nobody "$EGRET" run --sandbox=require -- "$@" ;;
 	esac
 }
 

@@ -8,7 +8,6 @@ start_world() {
 	python3 "$ROOT/tests/escapes/world.py" "$T/seen" "$T/ready" "$T/outside.sock" >"$T/world" 2>&1 &
 	wait_for 10 test -s "$T/ready"
 	. "$T/ready"
-	chmod 755 "$T"
 	gcc -w -D_GNU_SOURCE -static -O1 -pthread -o "$T/static" "$ROOT/tests/programs/escape_connect.c"
 	export PATH_OF_ESCAPE=$PROGRAMS/escape_connect EGRET PROGRAMS T ROOT
 	policy <<-INI
@@ -17,7 +16,18 @@ start_world() {
 		hosts = good.example
 		ports = 8080, 9000
 	INI
-	chmod 644 "$T/egret.ini"
+	open_to_nobody
+}
+
+# allowed_passes WAY...: what the policy allows works in each way; otherwise nothing that is stopped there means anything.
+allowed_passes() {
+	local way
+	for way; do
+		: >"$T/seen"
+		in_way "$way" python3 -c 'import socket; socket.create_connection(("good.example", 8080), 5).sendall(b"allowed")' >"$T/attempt.out" 2>&1 ||
+			true
+		wait_for 5 grep -q allowed "$T/seen"
+	done
 }
 
 # ways_hold WAY...: every attempt that works bare is stopped in each of the ways.
@@ -25,6 +35,7 @@ ways_hold() {
 	local program name way escaped=0 works=0 all=0
 	. "$ROOT/tests/escapes/escapes.sh"
 	start_world
+	allowed_passes bare "$@"
 	list_attempts >"$T/attempts"
 	while read -r program name <&3; do
 		all=$((all + 1))
@@ -51,6 +62,7 @@ write_table() {
 	local program name way cell row
 	. "$ROOT/tests/escapes/escapes.sh"
 	start_world
+	allowed_passes bare preload sandbox nobody
 	list_attempts >"$T/attempts"
 	while read -r program name <&3; do
 		row="| ${name//_/ } |"
@@ -81,17 +93,17 @@ write_table() {
 
 test_escapes_are_written_down() { # alone limit=400
 	[ -n "${EGRET_WRITE_TABLE:-}" ] || skip "only when asked for: EGRET_WRITE_TABLE=1"
-	in_network_with_names "203.0.113.53 server.example" write_table
+	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' write_table
 }
 
 test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_root() { # alone limit=300
 	need ip python3 gcc setpriv
 	[ "$(id -u)" = 0 ] || skip "not root"
-	in_network_with_names "203.0.113.53 server.example" ways_hold sandbox
+	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold sandbox
 }
 
 test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_nobody() { # alone limit=300
 	need ip python3 gcc setpriv
 	[ "$(id -u)" = 0 ] || skip "not root"
-	in_network_with_names "203.0.113.53 server.example" ways_hold nobody
+	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold nobody
 }

@@ -1,4 +1,5 @@
-"""world.py SEENFILE READYFILE SOCKET: the outside of the escape tests, on 203.0.113.9, 203.0.113.53 and 2001:db8::9.
+"""world.py SEENFILE READYFILE SOCKET: the outside of the escape tests, on 203.0.113.9, 203.0.113.53 and 2001:db8::9; and what is allowed,
+on 198.51.100.1.
 
 Whatever arrives, by TCP port 8080, UDP port 9000 and port 53 of both, is appended to SEENFILE as one line. SOCKET is listened on, and
 as an abstract name. READYFILE then holds shell lines: this process's id, a connected socket's number, and an address in it.
@@ -62,7 +63,7 @@ def local(name):
 
 
 inet, inet6 = socket.AF_INET, socket.AF_INET6
-jobs = [(stream, inet, "203.0.113.9", 8080), (stream, inet, "203.0.113.9", 53), (stream, inet6, "2001:db8::9", 8080),
+jobs = [(stream, inet, "203.0.113.9", 8080), (stream, inet, "203.0.113.9", 53), (stream, inet, "198.51.100.1", 8080), (stream, inet6, "2001:db8::9", 8080),
         (silent, "127.0.0.1", 8080), (datagram, inet, "203.0.113.9", 9000), (datagram, inet6, "2001:db8::9", 9000),
         (datagram, inet, "203.0.113.9", 53), (datagram, inet, "203.0.113.53", 53), (local, path), (local, "\0" + path)]
 for job in jobs:

@@ -5,6 +5,19 @@ sandboxed() {
 	status "$EGRET" run --sandbox=require -- "$@"
 }
 
+# as_nobody COMMAND...: an unprivileged user. What it reads of the test must be open to it: open_to_nobody first.
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# open_to_nobody: the test's directory and policy can be read by everybody.
+open_to_nobody() {
+	chmod 711 "$EGRET_TEST_WORK"
+	chmod 755 "$T"
+	chmod 644 "$T/egret.ini"
+	as_nobody test -x "$EGRET" -a -r "$T/egret.ini" || skip "an unprivileged user cannot read the tree"
+}
+
 # named NAME PORT [KEYS]: one entry; nothing is internal.
 named() {
 	policy <<-INI

@@ -1,4 +1,5 @@
 /* A socket address of the caller: copied once, judged, rebuilt for the kernel from what was judged. */
+#include "nest.h"
 #include "resolver.h"
 #include "supervisor.h"
 
@@ -27,7 +28,12 @@ static int internet_where(struct egret_call *call, struct egret_target *target, 
 		return 0;
 	}
 	where->ruling = egret_judge_address(call, target->transport, &where->addr, where->port);
-	return where->ruling.route == EGRET_ROUTE_NONE ? -where->ruling.error : 0;
+	if (where->ruling.route == EGRET_ROUTE_NONE)
+		return -where->ruling.error;
+	/* A socket that asked for names before: there it reaches nothing else. */
+	if (target->transport == EGRET_DATAGRAM && egret_nest_holds(target) && !egret_nest_leave(call, target, (int)call->args[0]))
+		return -ENETUNREACH;
+	return 0;
 }
 
 int egret_where_read(struct egret_call *call, struct egret_target *target, uint64_t address, uint64_t len64, bool sending,

@@ -1,6 +1,7 @@
 /* connect and getpeername. */
 #include "errand.h"
 #include "redirect.h"
+#include "nest.h"
 #include "resolver.h"
 #include "wait.h"
 
@@ -86,7 +87,7 @@ static int connect_resolver(struct egret_call *call, struct egret_target *target
 	struct sockaddr_storage ss;
 	socklen_t len;
 
-	if (target->type == SOCK_DGRAM && egret_resolver_replace(call, target, (int)call->args[0]))
+	if (egret_nest_enter(call, target, (int)call->args[0]))
 		return connect(target->fd, (struct sockaddr *)&where->ss, where->len) ? -errno : 0;
 	len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &ss);
 	if (!len)

@@ -1,4 +1,5 @@
 /* Ancillary data (cmsg(3)): only what is known to be harmless passes. */
+#include "nest.h"
 #include "resolver.h"
 #include "send.h"
 
@@ -94,7 +95,7 @@ void egret_control_done(struct egret_outgoing *out)
 int egret_send_to_resolver(struct egret_call *call, struct egret_target *target, struct egret_outgoing *out)
 {
 	/* In its new place the asked address is a real one: the resolver answers from there. */
-	if (egret_resolver_replace(call, target, (int)call->args[0]))
+	if (egret_nest_enter(call, target, (int)call->args[0]))
 		return 0;
 	out->where.len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &out->where.ss);
 	return out->where.len ? 0 : -egret_deny_errno(call);

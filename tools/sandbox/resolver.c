@@ -1,6 +1,7 @@
 /* Sockets and threads of the resolver; what it answers is resolver_answer.c's. */
 #include "resolver.h"
 
+#include "nest.h"
 #include "resolver_answer.h"
 
 #include <errno.h>
@@ -10,8 +11,9 @@
 #define TCP_IDLE_MS 5000
 
 static struct {
-	int udp[2], tcp[2]; /* IPv4, IPv6 */
-} sockets = { { -1, -1 }, { -1, -1 } };
+	int udp[2], tcp[2]; /* on loopback; IPv4, IPv6 */
+	int nest[2];        /* where every address is here (nest.h) */
+} sockets = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 
 static void read_servers(struct egret_supervisor *sup)
 {
@@ -93,21 +95,36 @@ bool egret_resolver_open(struct egret_supervisor *sup)
 {
 	read_servers(sup);
 	read_hosts(sup);
+	egret_nest_start(sup, sockets.nest);
 	sup->dns_port4 = open_pair(AF_INET, 0);
 	sup->dns_port6 = open_pair(AF_INET6, 1);
 	return sup->dns_port4 != 0;
 }
 
+/* The answer leaves from the address that was asked: the destination of the query, which the kernel tells (ip(7), ipv6(7)). */
 static void serve_datagram(struct egret_supervisor *sup, int fd)
 {
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	uint8_t query[EGRET_DNS_MAX];
 	struct sockaddr_storage from;
 	struct egret_dns_reply reply;
-	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(fd, query, sizeof(query), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	struct iovec iov = { query, sizeof(query) };
+	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
 
-	if (n > 0 && egret_resolver_answer(sup, query, (size_t)n, &reply))
-		sendto(fd, reply.data, reply.len, MSG_NOSIGNAL, (struct sockaddr *)&from, len);
+	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !egret_resolver_answer(sup, query, (size_t)n, &reply))
+		return;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+		if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo *info = (struct in_pktinfo *)(void *)CMSG_DATA(cmsg);
+
+			info->ipi_spec_dst = info->ipi_addr;
+			info->ipi_ifindex = 0;
+		}
+	}
+	iov = (struct iovec){ reply.data, reply.len };
+	sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
 static bool receive(int fd, uint8_t *buf, size_t size)
@@ -172,16 +189,16 @@ static void accept_stream(struct egret_supervisor *sup, int listener)
 
 static void *resolver_main(void *data)
 {
-	struct pollfd fds[4] = { { sockets.udp[0], POLLIN, 0 }, { sockets.udp[1], POLLIN, 0 },
-				 { sockets.tcp[0], POLLIN, 0 }, { sockets.tcp[1], POLLIN, 0 } };
+	struct pollfd fds[] = { { sockets.udp[0], POLLIN, 0 }, { sockets.udp[1], POLLIN, 0 }, { sockets.nest[0], POLLIN, 0 },
+				{ sockets.nest[1], POLLIN, 0 }, { sockets.tcp[0], POLLIN, 0 }, { sockets.tcp[1], POLLIN, 0 } };
 
 	for (;;) {
-		if (poll(fds, 4, -1) < 0 && errno != EINTR)
+		if (poll(fds, 6, -1) < 0 && errno != EINTR)
 			return NULL;
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 6; i++) {
 			if (!(fds[i].revents & POLLIN))
 				continue;
-			if (i < 2)
+			if (i < 4)
 				serve_datagram(data, fds[i].fd);
 			else
 				accept_stream(data, fds[i].fd);
@@ -212,12 +229,4 @@ socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain,
 		port = sup->dns_port6;
 	}
 	return port ? egret_addr_to_sockaddr(&addr, port, domain, ss) : 0;
-}
-
-bool egret_resolver_replace(struct egret_call *call, struct egret_target *target, int number)
-{
-	(void)call;
-	(void)target;
-	(void)number;
-	return false;
 }

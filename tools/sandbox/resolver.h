@@ -16,8 +16,5 @@ void egret_resolver_start(struct egret_supervisor *sup);
 bool egret_resolver_takes(const struct egret_supervisor *sup, const struct egret_addr *addr);
 /* The resolver's address on loopback for a socket of DOMAIN; 0: none. */
 socklen_t egret_resolver_address(const struct egret_supervisor *sup, int domain, int v6only, struct sockaddr_storage *ss);
-/* A datagram socket whose answers come from the address that was asked takes the place of the program's descriptor NUMBER.
- * False: there is none (no namespaces); the caller redirects to loopback instead. */
-bool egret_resolver_replace(struct egret_call *call, struct egret_target *target, int number);
 
 #endif

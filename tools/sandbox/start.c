@@ -132,7 +132,6 @@ static bool prepare(struct egret_supervisor *sup, const struct egret_sandbox_opt
 	sup->log = options->log;
 	sup->log_format = options->log_format;
 	sup->names = egret_names_new();
-	sup->nest = -1;
 	sup->events = options->events;
 	pthread_mutex_init(&sup->policy_lock, NULL);
 	pthread_mutex_init(&sup->lock, NULL);

@@ -173,7 +173,7 @@ void egret_supervise(struct egret_supervisor *sup, int result)
 	if (!egret_start_thread(worker_main, sup))
 		_exit(125);
 	for (;;) {
-		pid = waitpid(-1, &status, __WALL);
+		pid = waitpid(-1, &status, 0); /* not the nest's helper, which sends no signal at its end */
 		if (pid == sup->command)
 			tell_result(result, status);
 		if (pid < 0 && errno == ECHILD)

@@ -38,7 +38,6 @@ struct egret_supervisor {
 	struct egret_endpoint upstream[EGRET_UPSTREAM_MAX];
 	size_t upstream_count;
 	uint16_t dns_port4, dns_port6;
-	int nest; /* socket to the helper that makes sockets in the resolver's own namespace; -1: none */
 	/* relay (relay.h) */
 	uint16_t relay_port4, relay_port6;
 	pid_t command;
