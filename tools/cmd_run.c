@@ -4,6 +4,8 @@
 #include "tools/run.h"
 #include "tools/tools.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,8 +44,8 @@ static bool read_options(int *argc, char **argv, struct options *options)
 	       one_of(argv[0], "report", options->report, reports);
 }
 
-/* The report of the run's events, by `egret report`, on stderr: stdout is the command's. */
-static void print_report(const struct egret_run *run, const char *format)
+/* The report by `egret report`, into OUT. Under a sandbox it tells what the supervisor saw itself, which nothing in the tree can alter. */
+static void print_report(const struct egret_run *run, const char *format, int out)
 {
 	char format_flag[32], events[PATH_MAX];
 	char *argv[] = { (char *)"report", format_flag, events, NULL };
@@ -51,20 +53,39 @@ static void print_report(const struct egret_run *run, const char *format)
 	pid_t pid;
 
 	snprintf(format_flag, sizeof(format_flag), "--format=%s", format);
-	if (!report || snprintf(events, sizeof(events), "%s/events", run->dir) >= PATH_MAX) {
-		egret_say("--report: this build has no `egret report`");
+	if (!report || !egret_run_events(run, events)) {
+		egret_say("--report: the run's record is missing");
 		return;
 	}
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		int status = dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? EGRET_FAILED : report->run(3, argv);
+		int status = dup2(out, STDOUT_FILENO) < 0 ? EGRET_FAILED : report->run(3, argv);
 
 		fflush(NULL);
 		_exit(status);
 	}
 	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
 		egret_say("--report: %m");
+}
+
+/* To stderr, since stdout is the command's; Markdown also to the page that GitHub's runner shows of the job. */
+static void print_reports(const struct egret_run *run, const char *format, const char *summary)
+{
+	int out;
+
+	if (!strcmp(format, "none"))
+		return;
+	print_report(run, format, STDERR_FILENO);
+	if (strcmp(format, "md") || !summary || !*summary)
+		return;
+	out = open(summary, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	if (out < 0) {
+		egret_say("%s (GITHUB_STEP_SUMMARY): %m", summary);
+		return;
+	}
+	print_report(run, format, out);
+	close(out);
 }
 
 static int run_covered(struct egret_run *run, const struct options *options, const char *layers)
@@ -76,9 +97,8 @@ static int run_covered(struct egret_run *run, const struct options *options, con
 		return status;
 	egret_say("layers: %s%s", layers, options->mode && !strcmp(options->mode, "off") ? "; mode off" : "");
 	status = egret_run_command(run);
-	if (strcmp(options->report, "none"))
-		print_report(run, options->report);
-	denials = options->fail_on_deny ? egret_run_denials(run) + run->box.denied : 0;
+	print_reports(run, options->report, getenv("GITHUB_STEP_SUMMARY"));
+	denials = options->fail_on_deny ? egret_run_denials(run) : 0;
 	if (denials && status == 0) {
 		egret_say("%zu denied (--fail-on-deny)", denials);
 		return 1;
@@ -96,6 +116,7 @@ int cmd_run(int argc, char **argv)
 	if (!read_options(&argc, argv, &options))
 		return EGRET_FAILED;
 	run.argv = argv + 1;
+	run.reports = strcmp(options.report, "none") != 0;
 	run.policy = egret_config_load(options.config, path);
 	if (!run.policy || !egret_cover_settings(path, options.mode, options.log, options.log_format, &run.settings)) {
 		egret_policy_unref(run.policy);

@@ -82,7 +82,7 @@ static void sandbox_options(struct egret_run *run)
 	run->sandbox.log = run->settings.log[0] ? run->settings.log : defaults->log;
 	if (run->sandbox.log && !strcmp(run->sandbox.log, "none"))
 		run->sandbox.log = NULL;
-	run->sandbox.events = memfd_create("egret-events", MFD_CLOEXEC);
+	run->sandbox.events = run->reports ? memfd_create("egret-events", MFD_CLOEXEC) : -1;
 	if (run->sandbox.events >= 0)
 		fcntl(run->sandbox.events, F_SETFL, O_APPEND);
 	run->sandbox.log_format = format > 0 ? (enum egret_log_format)format : defaults->log_format;
@@ -115,9 +115,17 @@ int egret_run_sandbox(struct egret_run *run, const char *mode, char *layers, siz
 	return 0;
 }
 
-static int events_path(const struct egret_run *run, char path[PATH_MAX])
+static bool events_path(const struct egret_run *run, char path[PATH_MAX])
 {
 	return snprintf(path, PATH_MAX, "%s/events", run->dir) < PATH_MAX;
+}
+
+bool egret_run_events(const struct egret_run *run, char path[PATH_MAX])
+{
+	if (!run->sandboxed)
+		return events_path(run, path);
+	snprintf(path, PATH_MAX, "/proc/self/fd/%d", run->sandbox.events);
+	return run->sandbox.events >= 0;
 }
 
 int egret_run_open(struct egret_run *run)
@@ -168,6 +176,8 @@ size_t egret_run_denials(const struct egret_run *run)
 	size_t size = 0, count = 0;
 	FILE *events;
 
+	if (run->sandboxed)
+		return run->box.denied;
 	events = events_path(run, path) ? fopen(path, "re") : NULL;
 	if (!events)
 		return 1; /* the record is gone: whatever it told counts against the run */

@@ -19,6 +19,7 @@ struct egret_run {
 	char **argv;                 /* the command, NULL-terminated; borrowed */
 	char program[PATH_MAX];      /* the file that argv[0] means */
 	char dir[PATH_MAX];          /* the run's private directory (0700); "" before it is made */
+	bool reports;                /* the events are wanted at the end; set before egret_run_sandbox */
 	bool sandboxed;              /* a layer below catches what preload cannot cover */
 	struct egret_sandbox_options sandbox;
 	struct egret_sandbox box;    /* counts of what the supervisor saw */
@@ -40,7 +41,10 @@ int egret_run_open(struct egret_run *run);
 /* Starts the command and waits for it; signals sent to us reach it. The exit status to end with. */
 int egret_run_command(struct egret_run *run);
 
-/* Denials that the run's events tell of. */
+/* The file of the run's events: under a sandbox the supervisor's own, else what the library appended to. False: there is none. */
+bool egret_run_events(const struct egret_run *run, char path[PATH_MAX]);
+
+/* Denials of the run: the supervisor's count, or what the run's events tell of. */
 size_t egret_run_denials(const struct egret_run *run);
 
 /* Removes the run's directory and drops the policy. */

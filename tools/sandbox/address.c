@@ -12,15 +12,14 @@ static int internet_where(struct egret_call *call, struct egret_target *target, 
 {
 	sa_family_t family = raw->ss_family;
 
-	if (family == AF_UNSPEC && sending && target->domain == AF_INET)
+	if (family == AF_UNSPEC && sending && egret_target_domain(target) == AF_INET)
 		raw->ss_family = family = AF_INET;
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
-	if (family == AF_INET6 && target->domain == AF_INET)
-		return -EAFNOSUPPORT;
 	if (!egret_addr_from_sockaddr((struct sockaddr *)raw, len, &where->addr, &where->port))
 		return -EINVAL;
-	where->len = egret_addr_to_sockaddr(&where->addr, where->port, target->domain, &where->ss);
+	/* In the form in which it came: what does not fit the socket is the kernel's to refuse. */
+	where->len = egret_addr_to_sockaddr(&where->addr, where->port, family, &where->ss);
 	if (!where->len)
 		return -EAFNOSUPPORT;
 	if (where->port == 53 && egret_resolver_takes(call->sup, &where->addr)) {
@@ -51,8 +50,6 @@ int egret_where_read(struct egret_call *call, struct egret_target *target, uint6
 		return -EINVAL;
 	if (!egret_call_read(call, address, &raw, len))
 		return -EFAULT;
-	if (!egret_call_valid(call))
-		return -EINTR;
 	if (raw.ss_family == AF_UNSPEC && !sending) { /* dissolves an association: goes nowhere */
 		memcpy(&where->ss, &raw, len);
 		where->len = len;

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 /* The relay's address for the program's kind of socket; 0: none. */
-static socklen_t relay_address(const struct egret_call *call, const struct egret_target *target, struct sockaddr_storage *ss)
+static socklen_t relay_address(const struct egret_call *call, struct egret_target *target, struct sockaddr_storage *ss)
 {
 	struct egret_addr addr = { .family = EGRET_IPV4, .bytes = { 127, 0, 0, 1 } };
 	uint16_t port = call->sup->relay_port4;
@@ -17,7 +17,7 @@ static socklen_t relay_address(const struct egret_call *call, const struct egret
 		addr = (struct egret_addr){ .family = EGRET_IPV6, .bytes = { [15] = 1 } };
 		port = call->sup->relay_port6;
 	}
-	return port ? egret_addr_to_sockaddr(&addr, port, target->domain, ss) : 0;
+	return port ? egret_addr_to_sockaddr(&addr, port, egret_target_domain(target), ss) : 0;
 }
 
 static bool local_end(int fd, struct egret_endpoint *end)
@@ -75,7 +75,7 @@ static int connect_relay(struct egret_call *call, struct egret_target *target, s
 	} else if ((result == 0 || result == -EINPROGRESS) && local_end(target->fd, &errand->from)) {
 		remember_asked(target, where);
 		egret_errand_file(egret_errand_ref(errand));
-		if (result == 0 && !target->nonblock)
+		if (result == 0 && !egret_target_nonblock(target))
 			result = egret_wait_errand(call, target, errand);
 	}
 	egret_errand_unref(errand);
@@ -89,7 +89,7 @@ static int connect_resolver(struct egret_call *call, struct egret_target *target
 
 	if (egret_nest_enter(call, target, (int)call->args[0]))
 		return connect(target->fd, (struct sockaddr *)&where->ss, where->len) ? -errno : 0;
-	len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &ss);
+	len = egret_resolver_address(call->sup, egret_target_domain(target), egret_target_v6only(target), &ss);
 	if (!len)
 		return -egret_deny_errno(call);
 	remember_asked(target, where);
@@ -130,9 +130,8 @@ int64_t egret_call_getpeername(struct egret_call *call)
 		return result;
 	if (getpeername(target.fd, (struct sockaddr *)&ss, &len))
 		result = -errno;
-	else if ((target.domain == AF_INET || target.domain == AF_INET6) &&
-		 egret_redirect_find(egret_redirect_cookie(target.fd), &redirect))
-		len = egret_addr_to_sockaddr(&redirect.asked, redirect.port, target.domain, &ss);
+	else if (target.transport != EGRET_LOCAL && egret_redirect_find(egret_redirect_cookie(target.fd), &redirect))
+		len = egret_addr_to_sockaddr(&redirect.asked, redirect.port, egret_target_domain(&target), &ss);
 	egret_target_close(&target);
 	if (result < 0)
 		return result;

@@ -97,6 +97,6 @@ int egret_send_to_resolver(struct egret_call *call, struct egret_target *target,
 	/* In its new place the asked address is a real one: the resolver answers from there. */
 	if (egret_nest_enter(call, target, (int)call->args[0]))
 		return 0;
-	out->where.len = egret_resolver_address(call->sup, target->domain, egret_target_v6only(target), &out->where.ss);
+	out->where.len = egret_resolver_address(call->sup, egret_target_domain(target), egret_target_v6only(target), &out->where.ss);
 	return out->where.len ? 0 : -egret_deny_errno(call);
 }

@@ -236,7 +236,7 @@ static bool put_in_place(struct egret_call *call, struct egret_target *target, i
 		.newfd_flags = closes_on_exec(call, number) ? O_CLOEXEC : 0,
 	};
 
-	copy_state(target->fd, fd, target->domain);
+	copy_state(target->fd, fd, egret_target_domain(target));
 	if (ioctl(call->sup->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) {
 		close(fd);
 		return false;
@@ -293,13 +293,13 @@ bool egret_nest_enter(struct egret_call *call, struct egret_target *target, int 
 		return true;
 	if (is_watched(call, number))
 		return false;
-	fd = nest_socket(target->domain);
+	fd = nest_socket(egret_target_domain(target));
 	return fd >= 0 && put_in_place(call, target, number, fd);
 }
 
 bool egret_nest_leave(struct egret_call *call, struct egret_target *target, int number)
 {
-	int fd = socket(target->domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(egret_target_domain(target), SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	return fd >= 0 && put_in_place(call, target, number, fd);
 }

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 
+#define FINISH_STEP_MS 5
 #define ERRAND_MS 2000 /* the supervisor files it after its connect */
 
 struct served {
@@ -18,6 +19,14 @@ struct served {
 bool egret_relay_can(const struct egret_entry *entry)
 {
 	return entry->settings->starttls == EGRET_STARTTLS_NONE;
+}
+
+static _Atomic unsigned served_now;
+
+void egret_relay_finish(int most_ms)
+{
+	for (; served_now && most_ms > 0; most_ms -= FINISH_STEP_MS)
+		poll(NULL, 0, FINISH_STEP_MS);
 }
 
 /* False: the program is to see a reset. */
@@ -49,6 +58,7 @@ static void *serve_main(void *data)
 	close(served->client);
 	egret_errand_unref(errand);
 	free(served);
+	served_now--;
 	return NULL;
 }
 
@@ -61,9 +71,11 @@ static void accept_one(struct egret_supervisor *sup, int listener)
 
 	if (served && client >= 0) {
 		*served = (struct served){ .sup = sup, .client = client };
+		served_now++;
 		if (egret_addr_from_sockaddr((struct sockaddr *)&from, len, &served->from.addr, &served->from.port) &&
 		    egret_start_thread(serve_main, served))
 			return;
+		served_now--;
 	}
 	if (client >= 0)
 		close(client);

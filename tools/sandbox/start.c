@@ -110,7 +110,7 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 	if (!shared->apart)
 		give_up(sup, out, shared->listener < 0 ? -shared->listener : ECHILD, shared->step);
 	sup->listener = shared->listener;
-	keep_only((int[]){ sup->listener, go, out }, 3);
+	keep_only((int[]){ sup->listener, go, out, sup->events }, 4);
 	if (!egret_resolver_open(sup))
 		give_up(sup, out, errno, "the resolver");
 	egret_resolver_start(sup);

@@ -2,6 +2,7 @@
 #include "resolver.h"
 #include "relay.h"
 #include "supervisor.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 
 #define THREAD_STACK (256u << 10)
 #define IDLE_MAX 16u
+#define LAST_CONNECTIONS_MS 250 /* a child that outlives the command may keep one open */
 
 static void *worker_main(void *data);
 
@@ -127,6 +129,7 @@ static void *worker_main(void *data)
 	if (worker.cached_pidfd >= 0)
 		close(worker.cached_pidfd);
 	free(worker.buffer);
+	egret_wait_end();
 	return NULL;
 }
 
@@ -147,10 +150,12 @@ static void write_all(int fd, const void *data, size_t size)
 static void tell_result(int result, int status)
 {
 	uint64_t head[3] = { (uint64_t)(unsigned)status, 0, 0 };
+	struct egret_sandbox_count *rows;
 	size_t count = 0;
 	int null;
-	struct egret_sandbox_count *rows = egret_counts_take(&count, &head[1]);
 
+	egret_relay_finish(LAST_CONNECTIONS_MS);
+	rows = egret_counts_take(&count, &head[1]);
 	head[2] = rows ? count : 0;
 	write_all(result, head, sizeof(head));
 	write_all(result, rows, (size_t)head[2] * sizeof(*rows));

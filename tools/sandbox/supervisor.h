@@ -68,8 +68,8 @@ struct egret_call {
 /* The socket of a call: our duplicate and what it is. */
 struct egret_target {
 	int fd; /* duplicate; -1: none */
-	int domain, type, protocol;
-	bool nonblock;
+	int domain; /* 0: not asked yet, egret_target_domain */
+	int type, protocol;
 	enum egret_transport transport; /* 0: netlink or something that is refused */
 };
 
@@ -85,8 +85,10 @@ int egret_call_dup(const struct egret_call *call, int fd);
 /* Duplicates and looks at it. 0 or a negative errno (-ENOTSOCK, -EBADF). Close with egret_target_close. */
 int egret_target_open(const struct egret_call *call, int fd, struct egret_target *target);
 void egret_target_close(struct egret_target *target);
+int egret_target_domain(struct egret_target *target);
+bool egret_target_nonblock(const struct egret_target *target); /* O_NONBLOCK */
 /* Does it speak IPv6 only, so that 127.0.0.1 cannot be reached from it? */
-bool egret_target_v6only(const struct egret_target *target);
+bool egret_target_v6only(struct egret_target *target);
 /* Is a signal waiting that the caller would act on? Looked up in /proc: only for calls that already wait. */
 bool egret_call_interrupted(const struct egret_call *call);
 /* The errno of an interrupted call: it is run again by the kernel, unless the socket has a time-out (socket(7)). */

@@ -64,6 +64,11 @@ int egret_call_dup(const struct egret_call *call, int fd)
 			worker->cached_pid = call->pid;
 			if (worker->cached_pidfd < 0)
 				return worker->cached_pidfd;
+			if (!egret_call_valid(call)) { /* the number may be another's by now */
+				close(worker->cached_pidfd);
+				worker->cached_pidfd = -1;
+				return -EINTR;
+			}
 		}
 		got = (int)syscall(SYS_pidfd_getfd, worker->cached_pidfd, fd, 0);
 		if (got >= 0 || errno != ESRCH)
@@ -82,46 +87,62 @@ static int socket_option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-static enum egret_transport transport_of(const struct egret_target *target)
+/* One question for the usual ones, since it is on every connect's way: no other family that the filter lets a program open has these
+ * protocols. */
+static bool is_internet(struct egret_target *target)
 {
-	bool internet = target->domain == AF_INET || target->domain == AF_INET6;
+	switch (target->protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_MPTCP:
+		target->type = SOCK_STREAM;
+		target->transport = EGRET_STREAM;
+		return true;
+	case IPPROTO_UDP:
+		target->type = SOCK_DGRAM;
+		target->transport = EGRET_DATAGRAM;
+		return true;
+	}
+	return false;
+}
 
-	if (target->domain == AF_UNIX)
-		return EGRET_LOCAL;
-	if (internet && target->type == SOCK_STREAM && (target->protocol == IPPROTO_TCP || target->protocol == IPPROTO_MPTCP))
-		return EGRET_STREAM;
-	if (internet && target->type == SOCK_DGRAM && target->protocol == IPPROTO_UDP)
-		return EGRET_DATAGRAM;
-	return 0;
+int egret_target_domain(struct egret_target *target)
+{
+	if (!target->domain)
+		target->domain = socket_option(target->fd, SO_DOMAIN);
+	return target->domain;
+}
+
+bool egret_target_nonblock(const struct egret_target *target)
+{
+	int flags = fcntl(target->fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
 }
 
 int egret_target_open(const struct egret_call *call, int fd, struct egret_target *target)
 {
-	int flags;
-
 	memset(target, 0, sizeof(*target));
 	target->fd = egret_call_dup(call, fd);
 	if (target->fd < 0)
 		return target->fd == -EPERM ? -EACCES : target->fd;
-	target->domain = socket_option(target->fd, SO_DOMAIN);
-	if (target->domain < 0) {
+	target->protocol = socket_option(target->fd, SO_PROTOCOL);
+	if (is_internet(target))
+		return 0;
+	if (egret_target_domain(target) < 0) {
 		egret_target_close(target);
 		return -ENOTSOCK;
 	}
 	target->type = socket_option(target->fd, SO_TYPE);
-	target->protocol = socket_option(target->fd, SO_PROTOCOL);
-	flags = fcntl(target->fd, F_GETFL);
-	target->nonblock = flags >= 0 && (flags & O_NONBLOCK);
-	target->transport = transport_of(target);
+	target->transport = target->domain == AF_UNIX ? EGRET_LOCAL : 0;
 	return 0;
 }
 
-bool egret_target_v6only(const struct egret_target *target)
+bool egret_target_v6only(struct egret_target *target)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
 
-	return target->domain == AF_INET6 && getsockopt(target->fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &len) == 0 && value;
+	return egret_target_domain(target) == AF_INET6 && getsockopt(target->fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &len) == 0 && value;
 }
 
 void egret_target_close(struct egret_target *target)

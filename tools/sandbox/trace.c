@@ -5,12 +5,15 @@
 #include <stdatomic.h>
 
 #define COUNTS_MAX 4096u
+#define BUCKETS 8192u
 #define LINE_MAX_BYTES 16384u
 #define EVENTS_MAX_BYTES (64u << 20) /* past this a report knows the totals only */
 
 static struct {
 	pthread_mutex_t lock;
 	struct egret_sandbox_count *rows;
+	uint16_t buckets[BUCKETS]; /* first row of a hash, 0: none, else its index + 1 */
+	uint16_t next[COUNTS_MAX];
 	size_t count;
 	uint64_t denied;
 } counts = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -21,28 +24,51 @@ static bool same(const struct egret_sandbox_count *a, const struct egret_sandbox
 	       !strcmp(a->host, b->host) && !strcmp(a->address, b->address) && !strcmp(a->reason, b->reason);
 }
 
-/* A flood of destinations costs no memory without end: past the bound only the total is kept. Returns how often it came. */
+static uint32_t hash_of(const struct egret_sandbox_count *row)
+{
+	uint32_t hash = 2166136261u ^ row->port ^ (uint32_t)row->allowed << 16;
+
+	for (const char *at = row->host; *at; at++)
+		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	for (const char *at = row->address; *at; at++)
+		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	return (hash ^ hash >> 16) % BUCKETS;
+}
+
+/* Under the lock. NULL: no room. */
+static struct egret_sandbox_count *add_row(const struct egret_sandbox_count *row, uint16_t *bucket)
+{
+	size_t i = counts.count;
+	struct egret_sandbox_count *grown = i % 64 ? counts.rows : realloc(counts.rows, (i + 64) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	counts.rows = grown;
+	counts.count++;
+	counts.next[i] = *bucket;
+	*bucket = (uint16_t)(i + 1);
+	grown[i] = *row;
+	grown[i].count = 0;
+	return &grown[i];
+}
+
+/* A flood of destinations costs no memory without end: past the bound only the total is kept. */
 uint64_t egret_count(const struct egret_sandbox_count *row)
 {
-	struct egret_sandbox_count *grown;
+	uint16_t *bucket = &counts.buckets[hash_of(row)], at;
+	struct egret_sandbox_count *found = NULL;
 	uint64_t seen = 1;
-	size_t i;
 
 	pthread_mutex_lock(&counts.lock);
 	if (!row->allowed || row->audited)
 		counts.denied++;
-	for (i = 0; i < counts.count && !same(&counts.rows[i], row); i++)
-		;
-	if (i < counts.count) {
-		seen = ++counts.rows[i].count;
-	} else if (i < COUNTS_MAX) {
-		grown = i % 64 ? counts.rows : realloc(counts.rows, (i + 64) * sizeof(*grown));
-		if (grown) {
-			counts.rows = grown;
-			counts.rows[counts.count++] = *row;
-			counts.rows[i].count = 1;
-		}
-	}
+	for (at = *bucket; at && !found; at = counts.next[at - 1])
+		if (same(&counts.rows[at - 1], row))
+			found = &counts.rows[at - 1];
+	if (!found && counts.count < COUNTS_MAX)
+		found = add_row(row, bucket);
+	if (found)
+		seen = ++found->count;
 	pthread_mutex_unlock(&counts.lock);
 	return seen;
 }

@@ -11,8 +11,23 @@
 
 static __thread timer_t tick_timer;
 static __thread bool tick_ready;
+static __thread volatile sig_atomic_t ticking, connecting;
 
-static void on_tick(int number) { (void)number; }
+static void tick_every(long ms)
+{
+	struct itimerspec spec = { { 0, ms * 1000000L }, { 0, ms * 1000000L } };
+
+	timer_settime(tick_timer, 0, &spec, NULL);
+	ticking = ms != 0;
+}
+
+/* The timer goes on from one connect to the next, which saves two calls each, and stops itself when there is none. */
+static void on_tick(int number)
+{
+	(void)number;
+	if (!connecting)
+		tick_every(0);
+}
 
 static bool tick_open(void)
 {
@@ -31,11 +46,11 @@ static bool tick_open(void)
 	return tick_ready;
 }
 
-static void tick_every(long ms)
+void egret_wait_end(void)
 {
-	struct itimerspec spec = { { 0, ms * 1000000L }, { 0, ms * 1000000L } };
-
-	timer_settime(tick_timer, 0, &spec, NULL);
+	if (tick_ready)
+		timer_delete(tick_timer);
+	tick_ready = false;
 }
 
 int64_t egret_wait_now_ms(void)
@@ -55,38 +70,64 @@ static int64_t send_timeout_ms(const struct egret_target *target)
 	return (int64_t)timeout.tv_sec * 1000 + (timeout.tv_usec + 999) / 1000;
 }
 
+/* A tick interrupted the connect: does it go on? */
+static int go_on(struct egret_call *call, const struct egret_target *target, int64_t timeout, int64_t started)
+{
+	egret_pool_hand_over(call->worker);
+	if (timeout && egret_wait_now_ms() - started >= timeout)
+		return target->transport == EGRET_LOCAL ? -EAGAIN : -EINPROGRESS;
+	return egret_call_interrupted(call) ? -egret_call_interruption(target) : 0;
+}
+
 static int connect_ticking(struct egret_call *call, struct egret_target *target, const struct sockaddr_storage *ss, socklen_t len)
 {
-	int64_t timeout = send_timeout_ms(target), started = egret_wait_now_ms();
-	bool waited = false;
+	int64_t timeout = 0, started = 0;
+	int result;
 
-	for (;;) {
-		if (connect(target->fd, (const struct sockaddr *)ss, len) == 0)
-			return 0;
-		if (waited && errno == EISCONN)
+	while (connect(target->fd, (const struct sockaddr *)ss, len)) {
+		if (started && errno == EISCONN)
 			return 0;
 		if (errno != EINTR)
 			return -errno;
-		waited = true;
-		if (timeout && egret_wait_now_ms() - started >= timeout)
-			return target->transport == EGRET_LOCAL ? -EAGAIN : -EINPROGRESS;
-		if (egret_call_interrupted(call))
-			return -egret_call_interruption(target);
+		if (!started) {
+			timeout = send_timeout_ms(target);
+			started = egret_wait_now_ms();
+		}
+		result = go_on(call, target, timeout, started);
+		if (result)
+			return result;
 	}
+	return 0;
+}
+
+/* There a connection is made or refused at once, but for a full queue: the first tick then wakes another receiver. */
+static bool is_near(const struct sockaddr_storage *ss)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)ss;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)ss;
+
+	if (ss->ss_family == AF_INET)
+		return ntohl(four->sin_addr.s_addr) >> 24 == 127;
+	return ss->ss_family == AF_INET6 &&
+	       (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && six->sin6_addr.s6_addr[12] == 127));
 }
 
 int egret_wait_connect(struct egret_call *call, struct egret_target *target, const struct sockaddr_storage *ss, socklen_t len)
 {
+	bool near = is_near(ss);
 	int result;
 
-	if (target->nonblock || target->transport == EGRET_DATAGRAM || !target->transport)
+	if (target->transport == EGRET_DATAGRAM || !target->transport || (!near && egret_target_nonblock(target)))
 		return connect(target->fd, (const struct sockaddr *)ss, len) ? -errno : 0;
-	egret_pool_hand_over(call->worker);
+	if (!near)
+		egret_pool_hand_over(call->worker);
 	if (!tick_open())
 		return -ENOMEM;
-	tick_every(TICK_MS);
+	connecting = 1;
+	if (!ticking)
+		tick_every(TICK_MS);
 	result = connect_ticking(call, target, ss, len);
-	tick_every(0);
+	connecting = 0;
 	return result;
 }
 
@@ -112,7 +153,7 @@ int egret_wait_writable(struct egret_call *call, struct egret_target *target, in
 	int64_t timeout = send_timeout_ms(target);
 	int ready;
 
-	if (target->nonblock)
+	if (egret_target_nonblock(target))
 		return -EAGAIN;
 	egret_pool_hand_over(call->worker);
 	if (timeout && egret_wait_now_ms() - started_ms >= timeout)

@@ -12,5 +12,7 @@ int egret_wait_errand(struct egret_call *call, struct egret_target *target, stru
 /* Waits until the duplicate can be written. 0: try again, else the negative errno for the program. STARTED_MS: when the call began. */
 int egret_wait_writable(struct egret_call *call, struct egret_target *target, int64_t started_ms);
 int64_t egret_wait_now_ms(void);
+/* Frees what the calling thread waited with. */
+void egret_wait_end(void);
 
 #endif

@@ -1,0 +1,42 @@
+# What a sandboxed run reports: what the supervisor saw, and nothing that the tree could write.
+
+inside_report() {
+	start_tls right
+	originating api.example.com "$PORT" "http_allow = GET /books/**"
+	sed -i 's/protocol = tcp/protocol = http/' "$T/egret.ini"
+	GITHUB_STEP_SUMMARY=$T/summary status "$EGRET" run --sandbox=require --report=md --fail-on-deny -- bash -c '
+		curl -sS --max-time 10 http://api.example.com/books/1
+		curl -sS --max-time 2 http://203.0.113.9:81/ || true
+		for events in "${TMPDIR:-/tmp}"/egret-run.*/events; do
+			echo "{\"event\":\"connect\",\"verdict\":\"deny\",\"host\":\"invented.example\",\"port\":1}" >>"$events"
+		done
+		true'
+	expect_status 1
+	expect "$T/out" "hello over tls"
+	expect "$T/err" "/books/1"
+	expect "$T/err" "203.0.113.9"
+	expect "$T/summary" "/books/1"
+	expect "$T/summary" "203.0.113.9"
+	expect_not "$T/summary" invented
+}
+
+test_a_sandboxed_report_tells_what_the_supervisor_saw_and_reaches_the_job_summary() {
+	need curl
+	in_network_with_names "203.0.113.1 api.example.com" inside_report
+}
+
+inside_clean() {
+	start_relay_server echo
+	named good.example "$PORT"
+	status "$EGRET" run --sandbox=require --report=text --fail-on-deny -- python3 -c '
+import socket, sys
+s = socket.create_connection(("good.example", int(sys.argv[1])), 5)
+s.sendall(b"x")
+s.recv(1)' "$PORT"
+	expect_status 0
+	expect "$T/err" good.example
+}
+
+test_a_run_without_denials_passes_fail_on_deny_under_the_sandbox() { # quick
+	in_network_with_names "127.0.0.1 good.example" inside_clean
+}
