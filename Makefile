@@ -34,6 +34,9 @@ endif
 INI_LIB  := $(STATIC_DIR)/libinih.a
 HTTP_LIB := $(STATIC_DIR)/libhttp_parser.a
 
+# In a relay both shared objects leave the program's malloc alone (preload/memory.h).
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
 src = $(sort $(wildcard $(1)/*.c))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -64,13 +67,13 @@ $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 
 $(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) preload/libegret.map
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) -o $@ $(call obj,$(PRELOAD_SRC)) \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) $(WRAP) -o $@ $(call obj,$(PRELOAD_SRC)) \
 		$(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) -Wl,--exclude-libs,ALL -Wl,-z,defs $(LDFLAGS) -ldl
 
-$(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c) preload/engine/engine.map
+$(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) preload/engine/engine.map
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) -o $@ \
-		$(call obj,$(ENGINE_SRC) preload/buf.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(WRAP) -o $@ \
+		$(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
 	@mkdir -p $(@D)

@@ -2,12 +2,15 @@
 
 #include "connect.h"
 #include "policy/raw.h"
+#include "ready.h"
+#include "relay.h"
 #include "say.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define CHUNK 512
 #define CHUNKS 4096 /* 2 million descriptors: above fs.nr_open's default */
@@ -34,6 +37,7 @@ struct owner_page {
 	struct owner_page *next;
 	_Atomic long *words; /* MAP_SHARED: both sides of a fork see it */
 	uint64_t used[OWNERS / 64];
+	uint64_t pinned[OWNERS / 64]; /* in use when a process forked: the other may mean it still, it is never used for another conn */
 };
 static struct owner_page *owner_pages;
 
@@ -66,6 +70,15 @@ void egret_conn_set_cloexec(int fd, bool on)
 		atomic_fetch_and(&cloexec_bits[fd / 64], ~(UINT64_C(1) << (fd % 64)));
 }
 
+/* CONN, or NULL when another process has moved it to a relay and its descriptors are native now. */
+static struct egret_conn *followed(struct egret_conn *conn)
+{
+	if (atomic_load_explicit(conn->owner, memory_order_relaxed) != EGRET_OWNER_RELAY || !egret_relay_follow(conn))
+		return conn;
+	egret_conn_put(conn);
+	return NULL;
+}
+
 struct egret_conn *egret_conn_get(int fd)
 {
 	conn_slot *slot = slot_of(fd);
@@ -76,7 +89,7 @@ struct egret_conn *egret_conn_get(int fd)
 			;
 		struct egret_conn *again = atomic_load_explicit(slot, memory_order_acquire);
 		if (refs != 0 && again == conn)
-			return conn;
+			return followed(conn);
 		if (refs != 0)
 			egret_conn_put(conn);
 		conn = again;
@@ -110,7 +123,7 @@ static void owner_word_free(_Atomic long *word)
 	for (struct owner_page *page = owner_pages; page; page = page->next)
 		if (word >= page->words && word < page->words + OWNERS) {
 			size_t i = (size_t)(word - page->words);
-			page->used[i / 64] &= ~(UINT64_C(1) << (i % 64));
+			page->used[i / 64] &= ~(UINT64_C(1) << (i % 64)) | page->pinned[i / 64];
 		}
 }
 
@@ -156,6 +169,7 @@ struct egret_conn *egret_conn_new(void)
 static void conn_release(struct egret_conn *conn)
 {
 	egret_connect_release(conn);
+	egret_lines_close(&conn->lines);
 	pthread_mutex_destroy(&conn->http_lock);
 	pthread_mutex_destroy(&conn->step_lock);
 	pthread_mutex_lock(&registry_lock);
@@ -186,8 +200,37 @@ static conn_slot *slot_make(int fd)
 	return &chunk[fd % CHUNK];
 }
 
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+}
+
+void egret_conn_fresh(int fd)
+{
+	if (!egret_conn_has(fd) || !egret_conn_registry_is_ours())
+		return;
+	egret_ready_forget(fd);
+	egret_conn_put(egret_conn_take(fd));
+}
+
+bool egret_conn_is_stale(const struct egret_conn *conn, int fd)
+{
+	return inode_of(fd) != atomic_load(&conn->inode);
+}
+
+bool egret_conn_drop_stale(const struct egret_conn *conn, int fd)
+{
+	if (!egret_conn_is_stale(conn, fd) || !egret_conn_registry_is_ours())
+		return false;
+	egret_conn_fresh(fd);
+	return true;
+}
+
 int egret_conn_set(int fd, struct egret_conn *conn)
 {
+	if (atomic_load(&conn->fd_count) == 0)
+		atomic_store(&conn->inode, inode_of(fd));
 	pthread_mutex_lock(&registry_lock);
 	conn_slot *slot = slot_make(fd);
 	struct egret_conn *old = NULL;
@@ -274,20 +317,61 @@ bool egret_conn_own(struct egret_conn *conn)
 	return false;
 }
 
-void egret_conn_before_fork(void)
+void egret_conn_claim(struct egret_conn *conn)
 {
-	pthread_mutex_lock(&registry_lock);
-	for (struct pooled *item = pool_all; item; item = item->next_all)
-		if (atomic_load(&item->conn.refs) != 0) {
-			long self = egret_raw(SYS_getpid, 0, 0, 0, 0);
-			atomic_compare_exchange_strong(item->conn.owner, &self, 0);
+	static _Atomic long owner; /* this process's own: the shared word tells the others that a relay has it */
+	atomic_store(&owner, egret_raw(SYS_getpid, 0, 0, 0, 0));
+	conn->owner = &owner;
+}
+
+bool egret_conn_may_end(struct egret_conn *conn)
+{
+	long self = egret_raw(SYS_getpid, 0, 0, 0, 0), owner = atomic_load(conn->owner);
+	return owner == self || (owner == 0 && egret_lines_alone(&conn->lines));
+}
+
+/* A conn that some descriptor of this process means. */
+static bool is_held(const struct pooled *item)
+{
+	return atomic_load(&item->conn.refs) != 0 && atomic_load(&item->conn.fd_count) != 0;
+}
+
+/* Which words may serve new conns from now on: in the parent those that are free, in the child none of these. */
+static void divide_owner_words(bool child)
+{
+	for (struct owner_page *page = owner_pages; page; page = page->next)
+		for (size_t i = 0; i < OWNERS / 64; i++) {
+			page->pinned[i] |= page->used[i];
+			if (child)
+				page->used[i] = page->pinned[i] = ~UINT64_C(0);
 		}
 }
 
-void egret_conn_after_fork(void) { pthread_mutex_unlock(&registry_lock); }
-
-void egret_conn_after_fork_in_child(void)
+void egret_conn_before_fork(void)
 {
-	atomic_store(&registry_pid, egret_raw(SYS_getpid, 0, 0, 0, 0));
-	egret_conn_after_fork();
+	long self = egret_raw(SYS_getpid, 0, 0, 0, 0);
+	for (struct pooled *item = pool_all; item; item = item->next_all) {
+		long owner = self;
+		if (!is_held(item))
+			continue;
+		egret_lines_before_fork(&item->conn.lines);
+		atomic_compare_exchange_strong(item->conn.owner, &owner, 0);
+	}
+}
+
+void egret_conn_after_fork(bool child)
+{
+	divide_owner_words(child);
+	for (struct pooled *item = pool_all; item; item = item->next_all)
+		if (is_held(item))
+			egret_lines_after_fork(&item->conn.lines, child);
+}
+
+void egret_conn_lock(void) { pthread_mutex_lock(&registry_lock); }
+
+void egret_conn_unlock(bool child)
+{
+	if (child)
+		atomic_store(&registry_pid, egret_raw(SYS_getpid, 0, 0, 0, 0));
+	pthread_mutex_unlock(&registry_lock);
 }

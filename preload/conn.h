@@ -7,12 +7,14 @@
  * Registry: a sparse two-level array indexed by descriptor; slots are atomic pointers, read without a lock (signal handlers), written
  * under the registry's lock. A hook takes a reference (egret_conn_get) and drops it (egret_conn_put); the last one frees. Dup'ed
  * descriptors share one conn (fd_count). Lifetime: from connect until the last descriptor is closed and the last hook has left.
- * Fork: the shared word `owner` decides which process may use the TLS state after a fork: the first that uses it.
+ * Fork: the shared word `owner` decides which process may use the TLS state after a fork: the first that uses it. `lines` (lines.h)
+ * tell whether others hold the connection still, and where it went when one of them moved it to a relay.
  * Locks: wire.h's, and `http_lock` for the observer (taken before the wire's).
  */
 #ifndef EGRET_CONN_H
 #define EGRET_CONN_H
 
+#include "lines.h"
 #include "policy/policy.h"
 #include "wire.h"
 
@@ -32,6 +34,7 @@ struct egret_http;     /* http.h */
 struct egret_conn {
 	_Atomic unsigned refs;
 	_Atomic unsigned fd_count;    /* descriptors of this process that mean it */
+	_Atomic uint64_t inode;       /* of the socket: tells a number that was closed and used again behind the hooks' back */
 	_Atomic int state;            /* enum egret_conn_state */
 	struct egret_policy *policy;  /* referenced: entry lives in it */
 	const struct egret_entry *entry;
@@ -58,10 +61,12 @@ struct egret_conn {
 	_Atomic bool reported;        /* a second connect() has told the program the outcome */
 	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
+	struct egret_lines lines;
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
 	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
 };
 
+#define EGRET_OWNER_RELAY (-2L) /* a relay has the TLS state (relay.h) */
 #define EGRET_OWNER_KERNEL (-1L) /* of a passthrough connection that some process has judged: nobody's bytes are looked at any more */
 
 /* Must what the program writes go through the hooks? Else the descriptor is as good as plain. */
@@ -78,6 +83,12 @@ struct egret_conn *egret_conn_get(int fd);
 void egret_conn_put(struct egret_conn *conn);
 /* Is the slot of FD taken? One or two loads. */
 bool egret_conn_has(int fd);
+
+/* FD is new to the program (socket, accept, dup, ...): whatever its slot held was closed behind the hooks' back. One load. */
+void egret_conn_fresh(int fd);
+/* Is FD no longer the socket of CONN: the number was closed, and perhaps used again, behind the hooks' back? Drop: empties its slot then. */
+bool egret_conn_is_stale(const struct egret_conn *conn, int fd);
+bool egret_conn_drop_stale(const struct egret_conn *conn, int fd);
 
 /* What the program asked of FD's close-on-exec, a property of each descriptor; the kernel's flag is always set on a wrapped one. */
 bool egret_conn_cloexec(int fd);
@@ -96,6 +107,12 @@ void egret_conn_forget(const struct egret_conn *conn, int fd);
 /* May this process use the TLS state (claims it after a fork)? false: another process does; one log line was written. */
 bool egret_conn_own(struct egret_conn *conn);
 
+/* This process, a relay, takes what it was started for. */
+void egret_conn_claim(struct egret_conn *conn);
+
+/* Is it for this process to end the connection (close_notify)? The owner does; unclaimed after a fork, the last that holds it. */
+bool egret_conn_may_end(struct egret_conn *conn);
+
 /* Another descriptor of this process that means CONN, -1 when there is none. */
 int egret_conn_other_fd(const struct egret_conn *conn);
 /* The lowest descriptor of at least FROM with a conn, -1 when there is none. */
@@ -103,9 +120,11 @@ int egret_conn_next_fd(int from);
 /* Does this process own the registry? false in a vfork child, which must not change its parent's tables. */
 bool egret_conn_registry_is_ours(void);
 
-/* Around fork: both sides find the registry consistent, and every TLS state unclaimed. */
+/* Around fork, under the registry's lock: every TLS state is unclaimed after it. */
 void egret_conn_before_fork(void);
-void egret_conn_after_fork(void);
-void egret_conn_after_fork_in_child(void);
+void egret_conn_after_fork(bool child);
+/* The registry's lock, for a copy of this process. CHILD: this is the copy. */
+void egret_conn_lock(void);
+void egret_conn_unlock(bool child);
 
 #endif

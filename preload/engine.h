@@ -4,17 +4,18 @@
  * The small library opens it at the first origination (engine_load.h). Nothing of OpenSSL appears in this header.
  *
  * Threads: a context may be used by any number of threads; one connection by one thread at a time (the caller's lock). Memory
- * comes from the engine's own allocator, never from the program's malloc. quiesce/resume let a fork copy a consistent engine.
+ * comes from the program's malloc until use_memory says otherwise. quiesce/resume let a fork copy a consistent engine.
  */
 #ifndef EGRET_ENGINE_H
 #define EGRET_ENGINE_H
 
 #include "buf.h"
+#include "memory.h"
 #include "policy/policy.h"
 
 #include <sys/uio.h>
 
-#define EGRET_ENGINE_ABI 1
+#define EGRET_ENGINE_ABI 2
 #define EGRET_ENGINE_SYMBOL "egret_engine"
 #define EGRET_RECORD_PLAIN 16384                    /* bytes of plaintext in one record at most, RFC 8446 5.1 */
 #define EGRET_RECORD_WIRE_MAX (5 + 16384 + 2048)    /* bytes of one record on the wire at most, RFC 5246 6.2.3 */
@@ -90,6 +91,8 @@ struct egret_engine {
 	/* Waits until no thread is inside the engine and keeps others out until resume (fork, relay). */
 	void (*quiesce)(void);
 	void (*resume)(void);
+	/* In a relay, after resume: memory comes from here from now on (memory.h). */
+	void (*use_memory)(const struct egret_memory *memory);
 };
 
 /* The errno of design section 5 for a failure; 0 for EGRET_TLS_OK. */

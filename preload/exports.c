@@ -114,6 +114,55 @@ long syscall(long number, ...)
 	return egret_on_syscall(number, args);
 }
 
+void _exit(int status)
+{
+	if (ready())
+		egret_fd_farewell();
+	for (;;)
+		RAW(SYS_exit_group, status, 0, 0, 0);
+}
+
+void _Exit(int status)
+{
+	_exit(status);
+}
+
+#define CLONE_EXTRA(last)                                                                                                              \
+	void *extra[3];                                                                                                                \
+	va_list list;                                                                                                                  \
+	va_start(list, last);                                                                                                          \
+	for (int i = 0; i < 3; i++)                                                                                                    \
+		extra[i] = va_arg(list, void *); /* whatever the registers hold: read only as FLAGS says */                              \
+	va_end(list)
+
+int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
+{
+	CLONE_EXTRA(arg);
+	return ready() ? egret_on_clone(run, stack, flags, arg, extra) : (int)FAIL(-1);
+}
+
+int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
+{
+	CLONE_EXTRA(arg);
+	return ready() ? egret_on_clone(run, stack, flags, arg, extra) : (int)FAIL(-1);
+}
+
+/* A function that returns twice cannot be called from one that returns: vfork asks which function is to go on, and jumps there. */
+__attribute__((used)) static void *vfork_target(void)
+{
+	return ready() ? egret_on_vfork() : (void *)_Fork;
+}
+
+#if defined(__x86_64__)
+__asm__(".text\n.globl vfork\n.globl __vfork\n.type vfork,@function\n.type __vfork,@function\n"
+	"vfork:\n__vfork:\n\tendbr64\n\tsubq $8, %rsp\n\tcall vfork_target\n\taddq $8, %rsp\n\tjmp *%rax\n"
+	".size vfork, .-vfork\n.size __vfork, .-__vfork\n");
+#elif defined(__aarch64__)
+__asm__(".text\n.globl vfork\n.globl __vfork\n.type vfork,%function\n.type __vfork,%function\n"
+	"vfork:\n__vfork:\n\tstp x29, x30, [sp, #-16]!\n\tbl vfork_target\n\tmov x16, x0\n\tldp x29, x30, [sp], #16\n\tbr x16\n"
+	".size vfork, .-vfork\n.size __vfork, .-__vfork\n");
+#endif
+
 /* The third argument of fcntl and ioctl, an int or a pointer: as wide as the register that carries it. */
 #define ONE_ARGUMENT(last)                                                                                                             \
 	va_list list;                                                                                                                  \

@@ -16,6 +16,11 @@
 
 int egret_on_fcntl(int fd, int command, void *arg);
 int egret_on_ioctl(int fd, unsigned long request, void *arg);
+int egret_on_clone(int (*run)(void *), void *stack, int flags, void *arg, void *const extra[3]);
+/* What vfork goes on with, a function that takes nothing and returns like it. */
+void *egret_on_vfork(void);
+/* The process ends: connections that are this process's to end are ended as by close (start.c, _exit). */
+void egret_fd_farewell(void);
 long egret_on_syscall(long number, const long args[6]);
 
 #endif

@@ -6,6 +6,7 @@
 #include "real.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/time.h>
 
 #define IOV_STACK 16 /* iovecs handled in one round */
@@ -51,6 +52,14 @@ int egret_io_await_open(struct egret_conn *conn, int fd, int flags)
 	return -result;
 }
 
+int egret_io_finish(struct egret_conn *conn)
+{
+	egret_guard_enter();
+	int result = egret_wire_close_notify(&conn->wire);
+	egret_guard_leave();
+	return result;
+}
+
 static ssize_t fail(int error)
 {
 	errno = error;
@@ -64,6 +73,14 @@ static int taken_errno(struct egret_conn *conn)
 }
 
 #define BROKEN (-1) /* the connection failed: see taken_errno */
+
+/* Did another thread move the connection to a relay meanwhile? Then FD is native, once its slot is empty. */
+static bool moved_away(const struct egret_conn *conn, int fd, ssize_t result)
+{
+	while (result == -ESTALE && egret_conn_other_fd(conn) >= 0 && egret_conn_has(fd))
+		sched_yield();
+	return result == -ESTALE || (result == -ENOTSOCK && egret_conn_drop_stale(conn, fd));
+}
 
 /* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN. */
 static int begin(struct egret_conn *conn, int fd, int flags)
@@ -136,6 +153,8 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 		bool more = (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && n > 0 && done < total;
 		if (n >= 0 && !more)
 			break;
+		if (n < 0 && moved_away(conn, fd, n))
+			return real.readv(fd, iov, count);
 		if (n < 0 && n != -EAGAIN)
 			return done ? (ssize_t)done : fail((int)-n);
 		if (n < 0 && egret_io_is_nonblocking(fd, flags))
@@ -198,6 +217,8 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		ssize_t n = wire_write(conn, direct ? iov : rest, n_rest);
 		if (n > 0)
 			done += (size_t)n;
+		else if (n < 0 && moved_away(conn, fd, n))
+			return real.writev(fd, iov, count);
 		else if (n != -EAGAIN)
 			return done ? (ssize_t)done : broken_pipe((int)-n, flags);
 		if (done == total || (nonblocking && n > 0))

@@ -13,6 +13,9 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 /* sendmsg(2) on a descriptor that has a conn: encrypted, held until judged, or the kernel's. */
 ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags);
 
+/* close_notify behind what is on its way, without waiting. 0, -EAGAIN: again later, -errno. */
+int egret_io_finish(struct egret_conn *conn);
+
 /* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet). */
 int egret_io_await_open(struct egret_conn *conn, int fd, int flags);
 /* Does a call with FLAGS on FD return instead of waiting? */

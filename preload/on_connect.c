@@ -4,6 +4,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "judge.h"
+#include "moved.h"
 #include "passthrough.h"
 #include "ready.h"
 #include "real.h"
@@ -304,7 +305,8 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int code;
 	struct egret_conn *conn = egret_conn_get(fd);
-	bool answered = conn && connect_known(conn, fd, addr, len, &code);
+	bool stale = conn && egret_conn_drop_stale(conn, fd);
+	bool answered = conn && !stale && connect_known(conn, fd, addr, len, &code);
 	egret_conn_put(conn);
 	if (answered)
 		return finish(code);
@@ -325,10 +327,32 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	return finish(code);
 }
 
+/* ADDR of a moved connection: the kernel would tell of a socket pair. */
+static int tell_tcp(int fd, bool peer, struct sockaddr *addr, socklen_t *len, socklen_t room)
+{
+	struct sockaddr_storage ss;
+	socklen_t full;
+	if (room >= sizeof(sa_family_t) && addr->sa_family == AF_UNIX && egret_moved_address(fd, peer, &ss, &full)) {
+		memcpy(addr, &ss, full < room ? full : room);
+		*len = full;
+	}
+	return 0;
+}
+
+int egret_on_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	socklen_t room = addr && len ? *len : 0;
+	int result = real.getsockname(fd, addr, len);
+	return result == 0 ? tell_tcp(fd, false, addr, len, room) : result;
+}
+
 int egret_on_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
+	socklen_t room = addr && len ? *len : 0;
 	int result = real.getpeername(fd, addr, len);
+	if (!conn && result == 0)
+		return tell_tcp(fd, true, addr, len, room);
 	if (conn && result == 0 && addr && len) {
 		struct sockaddr_storage ss;
 		socklen_t full = egret_addr_to_sockaddr(&conn->asked, conn->asked_port, conn->domain, &ss);

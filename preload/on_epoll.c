@@ -27,6 +27,7 @@ struct watched {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct watched *) chunks[CHUNKS]; /* by descriptor; what they point to is under lock */
+static bool inherited; /* the registrations were made before a fork: the parent's as well, and not ours to change */
 static struct egret_conn *pending;     /* handshakes under way, each with a reference, under lock */
 
 static struct watched *watched_of(int fd, bool make)
@@ -44,7 +45,11 @@ static struct watched *watched_of(int fd, bool make)
 bool egret_ready_knows(int fd) { return watched_of(fd, false) != NULL; }
 
 void egret_ready_before_fork(void) { pthread_mutex_lock(&lock); }
-void egret_ready_after_fork(void) { pthread_mutex_unlock(&lock); }
+void egret_ready_after_fork(bool child)
+{
+	inherited = inherited || child;
+	pthread_mutex_unlock(&lock);
+}
 
 static struct registration *registration_of(int fd, int epfd)
 {
@@ -76,6 +81,24 @@ void egret_ready_forget(int fd)
 	if (watched)
 		memset(watched, 0, sizeof *watched);
 	pthread_mutex_unlock(&lock);
+}
+
+int egret_ready_replace(int fd, int with, int flags)
+{
+	pthread_mutex_lock(&lock);
+	struct watched *watched = inherited ? NULL : watched_of(fd, false);
+	/* While the old socket lives elsewhere, its registrations would stay and report it. */
+	for (int i = 0; watched && i < SETS; i++)
+		if (watched->sets[i].epfd)
+			real.epoll_ctl(watched->sets[i].epfd, EPOLL_CTL_DEL, fd, NULL);
+	int result = real.dup3(with, fd, flags);
+	for (int i = 0; watched && i < SETS; i++) {
+		struct epoll_event event = { .events = watched->sets[i].events, .data.u64 = watched->sets[i].data };
+		if (watched->sets[i].epfd)
+			real.epoll_ctl(watched->sets[i].epfd, EPOLL_CTL_ADD, fd, &event);
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 /* Under lock. EVENTS 0: the program's own. */

@@ -4,31 +4,22 @@
 #include "hooks.h"
 #include "io.h"
 #include "passthrough.h"
-#include "policy/raw.h"
 #include "ready.h"
 #include "real.h"
+#include "relay.h"
 #include "say.h"
+#include "streams.h"
 
 #include <limits.h>
+#include <string.h>
 
-#define CLOSE_WAIT_MS 1000 /* how long a close waits for the send buffer to take what is stuck */
-
-/* After a fork both sides close; only the side that used the connection may say close_notify. */
-static bool may_speak(const struct egret_conn *conn)
-{
-	return atomic_load(conn->owner) == egret_raw(SYS_getpid, 0, 0, 0, 0);
-}
-
-static void say_goodbye(struct egret_conn *conn, int fd)
+/* A close does not wait, as TCP's does not: what the send buffer has no room for is sent by a relay. Tickets that nobody read are taken
+ * out, so that the kernel sends a FIN and no reset, which would eat what the server has not read yet. */
+static void say_goodbye(struct egret_conn *conn)
 {
 	egret_guard_enter();
-	int result = egret_wire_close_notify(&conn->wire);
-	if (result == -EAGAIN && !egret_io_is_nonblocking(fd, 0)) {
-		struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-		if (real.poll(&pfd, 1, CLOSE_WAIT_MS) > 0)
-			egret_wire_flush(&conn->wire);
-	}
-	egret_wire_drain(&conn->wire);
+	if (egret_io_finish(conn) != -EAGAIN || egret_relay_finish(conn) != 0)
+		egret_wire_drain(&conn->wire);
 	egret_guard_leave();
 }
 
@@ -39,17 +30,62 @@ static void let_go(int fd)
 	struct egret_conn *conn = egret_conn_take(fd);
 	if (!conn)
 		return;
+	bool stale = egret_conn_is_stale(conn, fd);
 	if (atomic_load(&conn->fd_count) > 0) {
 		if (conn->wire.fd == fd)
 			conn->wire.fd = egret_conn_other_fd(conn);
 	} else if (conn->wrapped) {
-		if (atomic_load(&conn->state) == EGRET_CONN_OPEN && may_speak(conn))
-			say_goodbye(conn, fd);
+		if (!stale && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_may_end(conn))
+			say_goodbye(conn);
 		egret_ready_connect_ended(conn);
 	} else {
 		egret_passthrough_end(conn, fd);
 	}
 	egret_conn_put(conn);
+}
+
+void egret_fd_farewell(void)
+{
+	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
+		return;
+	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
+		struct egret_conn *conn = egret_io_wrapped(fd);
+		if (conn && atomic_load(&conn->state) == EGRET_CONN_OPEN && !egret_conn_is_stale(conn, fd) && egret_conn_may_end(conn))
+			say_goodbye(conn);
+		egret_conn_put(conn);
+	}
+}
+
+static int fresh(int fd)
+{
+	if (fd >= 0)
+		egret_conn_fresh(fd);
+	return fd;
+}
+
+int egret_on_socket(int domain, int type, int protocol)
+{
+	return fresh(real.socket(domain, type, protocol));
+}
+
+int egret_on_socketpair(int domain, int type, int protocol, int pair[2])
+{
+	int result = real.socketpair(domain, type, protocol, pair);
+	if (result == 0) {
+		fresh(pair[0]);
+		fresh(pair[1]);
+	}
+	return result;
+}
+
+int egret_on_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return fresh(real.accept(fd, addr, len));
+}
+
+int egret_on_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return fresh(real.accept4(fd, addr, len, flags));
 }
 
 static bool concerns_us(int fd)
@@ -68,9 +104,13 @@ int egret_on_close(int fd)
 
 int egret_on_close_range(unsigned first, unsigned last, int flags)
 {
-	if (!(flags & CLOSE_RANGE_CLOEXEC) && first <= INT_MAX && egret_conn_registry_is_ours())
-		for (int fd = egret_conn_next_fd((int)first); fd >= 0 && (unsigned)fd <= last; fd = egret_conn_next_fd(fd + 1))
+	bool ours = first <= last && first <= INT_MAX && egret_conn_registry_is_ours();
+	for (int fd = ours ? egret_conn_next_fd((int)first) : -1; fd >= 0 && (unsigned)fd <= last; fd = egret_conn_next_fd(fd + 1)) {
+		if (flags & CLOSE_RANGE_CLOEXEC)
+			egret_conn_set_cloexec(fd, true);
+		else
 			let_go(fd);
+	}
 	return real.close_range(first, last, flags);
 }
 
@@ -79,31 +119,36 @@ void egret_on_closefrom(int first)
 	egret_on_close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0);
 }
 
-/* stdio writes to 0, 1 and 2 without asking anybody: what it writes there would leave as plaintext. */
-static bool would_leak(int fd, int to)
+/* stdio writes to the numbers of its streams without asking anybody: a connection that lands on one is moved to a relay first. One whose
+ * ClientHello is still to be judged cannot be. False: it must not land there; errno is set. */
+static bool may_land(int fd, int to)
 {
-	struct egret_conn *conn = to >= 0 && to <= 2 ? egret_conn_get(fd) : NULL;
-	bool leaks = conn && (conn->wrapped || (atomic_load(&conn->passthrough) && conn->entry->protocol == EGRET_TLS));
-	if (!leaks) {
-		egret_conn_put(conn);
-		return false;
-	}
-	egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write to it past egret; the program was refused (EPERM)",
-		  conn->entry->name, conn->host, to);
+	struct egret_conn *conn = egret_stdio_has(to) ? egret_conn_get(fd) : NULL;
+	bool unjudged = conn && !conn->wrapped && atomic_load(&conn->passthrough) && conn->entry->protocol == EGRET_TLS;
+	int error = unjudged ? EPERM : conn && conn->wrapped ? egret_relay_move(conn) : 0;
+	if (error)
+		egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write to it past egret, and no relay could "
+			  "take it (%s); the program was refused (EPERM)", conn->entry->name, conn->host, to, strerror(error));
 	egret_conn_put(conn);
-	errno = EPERM;
+	errno = error ? EPERM : errno;
+	return error == 0;
+}
+
+/* dup and F_DUPFD choose the number themselves: the lowest free one. */
+static bool may_land_at_or_above(int fd, int from)
+{
+	for (int to = from; to <= 2 && egret_conn_has(fd); to++)
+		if (real.fcntl(to, F_GETFD) < 0 && !may_land(fd, to))
+			return false;
 	return true;
 }
 
 /* TO is a copy of FD now. CLOEXEC: as the program asked for it. */
 static int share(int fd, int to, bool cloexec)
 {
-	if (would_leak(fd, to)) {
-		real.close(to);
-		errno = EPERM;
-		return -1;
-	}
 	struct egret_conn *conn = to >= 0 && egret_conn_registry_is_ours() ? egret_conn_get(fd) : NULL;
+	if (!conn && to >= 0)
+		egret_conn_fresh(to);
 	if (conn && egret_conn_set(to, conn) < 0) {
 		real.close(to); /* a copy that egret does not know would carry plaintext */
 		errno = ENOMEM;
@@ -119,12 +164,12 @@ static int share(int fd, int to, bool cloexec)
 
 int egret_on_dup(int fd)
 {
-	return share(fd, real.dup(fd), false);
+	return may_land_at_or_above(fd, 0) ? share(fd, real.dup(fd), false) : -1;
 }
 
 int egret_on_dup3(int fd, int to, int flags)
 {
-	if (fd != to && would_leak(fd, to))
+	if (fd != to && !may_land(fd, to))
 		return -1;
 	bool valid = fd != to && (flags & ~O_CLOEXEC) == 0 && real.fcntl(fd, F_GETFD) >= 0; /* a call that fails leaves TO as it was */
 	if (valid && concerns_us(to))
@@ -154,6 +199,9 @@ int egret_on_fcntl(int fd, int command, void *arg)
 		egret_conn_put(conn);
 		return result;
 	}
+	bool copies = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+	if (copies && !may_land_at_or_above(fd, (int)(long)arg))
+		return -1;
 	int result = real.fcntl(fd, command, arg);
-	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? share(fd, result, command == F_DUPFD_CLOEXEC) : result;
+	return copies ? share(fd, result, command == F_DUPFD_CLOEXEC) : result;
 }

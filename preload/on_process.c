@@ -3,8 +3,10 @@
 #include "guard.h"
 #include "hooks.h"
 #include "real.h"
+#include "relay.h"
 #include "runtime.h"
 #include "say.h"
+#include "spawn_actions.h"
 
 #include <alloca.h>
 #include <stdlib.h>
@@ -177,6 +179,7 @@ int egret_on_execve(const char *path, char *const argv[], char *const envp[])
 {
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
+	egret_relay_hand_over();
 	return real.execve(path, argv, fixed);
 }
 
@@ -190,6 +193,7 @@ int egret_on_execvpe(const char *file, char *const argv[], char *const envp[])
 	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
+	egret_relay_hand_over();
 	return real.execvpe(file, argv, fixed);
 }
 
@@ -204,6 +208,7 @@ int egret_on_fexecve(int fd, char *const argv[], char *const envp[])
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
+	egret_relay_hand_over();
 	return real.fexecve(fd, argv, fixed);
 }
 
@@ -212,6 +217,7 @@ int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_ac
 {
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
+	egret_spawn_hand_over(actions);
 	return real.posix_spawn(pid, path, actions, attr, argv, fixed);
 }
 
@@ -221,6 +227,7 @@ int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_a
 	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
+	egret_spawn_hand_over(actions);
 	return real.posix_spawnp(pid, file, actions, attr, argv, fixed);
 }
 

@@ -4,6 +4,7 @@
 #include "real.h"
 
 #include <limits.h>
+#include <string.h>
 
 extern void __chk_fail(void) __attribute__((noreturn)); /* glibc's answer to a buffer smaller than promised */
 
@@ -68,11 +69,29 @@ ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
 	return n;
 }
 
+/* Descriptors that came by SCM_RIGHTS are new, whatever their numbers meant before. */
+static void meet_descriptors(struct msghdr *message)
+{
+	for (struct cmsghdr *it = CMSG_FIRSTHDR(message); it; it = CMSG_NXTHDR(message, it)) {
+		if (it->cmsg_level != SOL_SOCKET || it->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= it->cmsg_len; at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (char *)it + at, sizeof fd);
+			egret_conn_fresh(fd);
+		}
+	}
+}
+
 ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 {
 	struct egret_conn *conn = egret_io_wrapped(fd);
-	if (!conn)
-		return real.recvmsg(fd, message, flags);
+	if (!conn) {
+		ssize_t received = real.recvmsg(fd, message, flags);
+		if (received >= 0 && message->msg_controllen)
+			meet_descriptors(message);
+		return received;
+	}
 	ssize_t n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
 	if (n >= 0) {
 		message->msg_namelen = 0;

@@ -3,9 +3,11 @@
 #include "hooks.h"
 #include "io.h"
 #include "real.h"
+#include "relay.h"
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A send that would open a connection by itself carries data before a verdict on TLS: the program is told to use connect. */
 static int judge(int fd, const void *to, socklen_t len, int flags)
@@ -64,6 +66,25 @@ ssize_t egret_on_sendto(int fd, const void *buf, size_t size, int flags, const s
 	return error ? refuse(error) : real.sendto(fd, buf, size, flags, to, len);
 }
 
+/* A connection that is sent to another process (SCM_RIGHTS) moves to a relay first: the other knows nothing of its TLS. */
+static int hand_over(const struct msghdr *message)
+{
+	int error = 0;
+	struct msghdr *list = (struct msghdr *)(uintptr_t)message;
+	for (struct cmsghdr *it = CMSG_FIRSTHDR(list); it && !error; it = CMSG_NXTHDR(list, it)) {
+		if (it->cmsg_level != SOL_SOCKET || it->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= it->cmsg_len && !error; at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (char *)it + at, sizeof fd);
+			struct egret_conn *conn = egret_io_wrapped(fd);
+			error = conn && egret_relay_move(conn) ? EPERM : 0;
+			egret_conn_put(conn);
+		}
+	}
+	return error;
+}
+
 ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
@@ -72,7 +93,9 @@ ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
 		egret_conn_put(conn);
 		return n;
 	}
-	int error = judge(fd, message->msg_name, message->msg_namelen, flags);
+	int error = message->msg_controllen ? hand_over(message) : 0;
+	if (!error)
+		error = judge(fd, message->msg_name, message->msg_namelen, flags);
 	return error ? refuse(error) : real.sendmsg(fd, message, flags);
 }
 

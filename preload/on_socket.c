@@ -3,6 +3,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "moved.h"
 #include "passthrough.h"
 #include "real.h"
 
@@ -51,9 +52,12 @@ static int give_int(int number, void *value, socklen_t *len)
 int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
 	struct egret_conn *conn = level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT) ? egret_io_wrapped(fd) : NULL;
-	if (!conn)
-		return real.getsockopt(fd, level, option, value, len);
 	int number;
+	if (!conn) {
+		int result = real.getsockopt(fd, level, option, value, len);
+		egret_moved_getsockopt(fd, level, option, value, len, &result);
+		return result;
+	}
 	if (option == SO_RCVLOWAT) {
 		number = atomic_load(&conn->lowat);
 	} else {
@@ -86,11 +90,16 @@ int egret_on_setsockopt(int fd, int level, int option, const void *value, sockle
 		conn->nodelay = number != 0;
 	}
 	egret_conn_put(conn);
-	return real.setsockopt(fd, level, option, value, len);
+	int result = conn || !egret_moved_keeps(fd, level, option) ? real.setsockopt(fd, level, option, value, len) : 0;
+	if (!conn)
+		egret_moved_setsockopt(fd, level, option, &result);
+	return result;
 }
 
 int egret_on_ioctl(int fd, unsigned long request, void *arg)
 {
+	if (request == FIOCLEX || request == FIONCLEX) /* as a flag of fcntl, whose hook keeps it */
+		return egret_on_fcntl(fd, F_SETFD, (void *)(intptr_t)(request == FIOCLEX ? FD_CLOEXEC : 0));
 	struct egret_conn *conn = request == FIONREAD ? egret_io_wrapped(fd) : NULL;
 	if (!conn)
 		return real.ioctl(fd, request, arg);

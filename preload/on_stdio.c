@@ -29,13 +29,35 @@ static int cookie_close(void *cookie)
 	return egret_on_close((int)(intptr_t)cookie);
 }
 
+/* A TCP socket that may still be connected: the stream is made first, the connection later. */
+static bool is_unconnected(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t size = sizeof domain;
+	struct sockaddr_storage ss;
+	if (real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || (domain != AF_INET && domain != AF_INET6))
+		return false;
+	size = sizeof type;
+	if (real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM)
+		return false;
+	size = sizeof ss;
+	return real.getpeername(fd, (struct sockaddr *)&ss, &size) != 0 && errno == ENOTCONN;
+}
+
+static bool needs_cookie(int fd)
+{
+	int saved = errno;
+	struct egret_conn *conn = egret_conn_get(fd);
+	bool needed = conn ? egret_conn_takes_writes(conn) : is_unconnected(fd);
+	egret_conn_put(conn);
+	errno = saved;
+	return needed;
+}
+
 FILE *egret_on_fdopen(int fd, const char *mode)
 {
 	static const cookie_io_functions_t functions = { cookie_read, cookie_write, NULL, cookie_close };
-	struct egret_conn *conn = egret_conn_get(fd);
-	bool governed = conn && egret_conn_takes_writes(conn);
-	egret_conn_put(conn);
-	if (!governed)
+	if (!needs_cookie(fd))
 		return real.fdopen(fd, mode);
 	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
 	if (stream)
@@ -43,22 +65,16 @@ FILE *egret_on_fdopen(int fd, const char *mode)
 	return stream;
 }
 
-/* A cookie stream closes through cookie_close; a plain one is closed by the libc itself, behind the hooks' back: its connection ends here. */
+/* A cookie stream closes through cookie_close. Any other is closed by the libc itself: its number means nothing any more. */
 int egret_on_fclose(FILE *stream)
 {
-	int fd = stream ? fileno(stream) : -1;
-	bool governed = fd >= 0 && egret_conn_has(fd);
-	int copy = governed ? real.fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
-	int result = real.fclose(stream);
-	int error = errno;
-	if (governed && egret_conn_has(fd)) {
-		if (copy >= 0)
-			real.dup3(copy, fd, O_CLOEXEC); /* the number again, for as long as the goodbye takes */
-		egret_on_close(fd);
-	}
-	if (copy >= 0)
-		real.close(copy);
-	errno = error;
+	int fd = stream ? stream->_fileno : -1; /* fileno(3) would set errno at a stream in memory */
+	int result = real.fclose(stream), saved = errno;
+	struct egret_conn *conn = fd >= 0 ? egret_conn_get(fd) : NULL;
+	if (conn)
+		egret_conn_drop_stale(conn, fd);
+	egret_conn_put(conn);
+	errno = saved;
 	return result;
 }
 

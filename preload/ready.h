@@ -13,11 +13,13 @@ void egret_ready_connect_started(int fd, struct egret_conn *conn);
 void egret_ready_connect_ended(struct egret_conn *conn);
 /* FD was closed: the kernel has dropped its registrations. */
 void egret_ready_forget(int fd);
+/* dup3(WITH, FD, FLAGS), and FD's registrations are those of the new one. */
+int egret_ready_replace(int fd, int with, int flags);
 /* Might FD have registrations? One load; true for its neighbours too. */
 bool egret_ready_knows(int fd);
 
 /* Around fork: the child finds the registrations unlocked. */
 void egret_ready_before_fork(void);
-void egret_ready_after_fork(void);
+void egret_ready_after_fork(bool child);
 
 #endif

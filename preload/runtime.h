@@ -39,6 +39,15 @@ int64_t egret_now_us(void);
 /* Writes EVENT to the policy's log (or EGRET_LOG) and to the run's event file. */
 void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event);
 
+/* Every lock of the library and the engine, so that a copy of this process finds them consistent. CHILD: this is the copy. */
+void egret_locks_take(void);
+void egret_locks_release(bool child);
+
+/* Around whatever copies the process and lets the copy run the program's code: the locks, and who owns which TLS state. Registered with
+ * pthread_atfork; called by the hooks of what passes that by. */
+void egret_before_fork(void);
+void egret_after_fork(bool child);
+
 /* Locks of this file around fork. */
 void egret_runtime_before_fork(void);
 void egret_runtime_after_fork(void);

@@ -2,6 +2,7 @@
 #include "conn.h"
 #include "engine_load.h"
 #include "guard.h"
+#include "hooks.h"
 #include "names.h"
 #include "ready.h"
 #include "real.h"
@@ -77,37 +78,46 @@ static enum egret_mode mode_of(const char *text)
 	return strcmp(text, "enforce") == 0 ? EGRET_ENFORCE : 0;
 }
 
-static void before_fork(void)
+void egret_locks_take(void)
 {
 	egret_guard_enter();
 	egret_runtime_before_fork();
 	egret_names_before_fork();
 	egret_tls_contexts_before_fork();
 	egret_ready_before_fork();
-	egret_conn_before_fork();
+	egret_conn_lock();
 	const struct egret_engine *engine = egret_engine_loaded();
 	if (engine)
 		engine->quiesce();
 }
 
-static void after_fork(bool child)
+void egret_locks_release(bool child)
 {
 	const struct egret_engine *engine = egret_engine_loaded();
 	if (engine)
 		engine->resume();
-	if (child)
-		egret_conn_after_fork_in_child();
-	else
-		egret_conn_after_fork();
-	egret_ready_after_fork();
+	egret_conn_unlock(child);
+	egret_ready_after_fork(child);
 	egret_tls_contexts_after_fork();
 	egret_names_after_fork();
 	egret_runtime_after_fork();
 	egret_guard_leave();
 }
 
-static void after_fork_in_parent(void) { after_fork(false); }
-static void after_fork_in_child(void) { after_fork(true); }
+void egret_before_fork(void)
+{
+	egret_locks_take();
+	egret_conn_before_fork();
+}
+
+void egret_after_fork(bool child)
+{
+	egret_conn_after_fork(child);
+	egret_locks_release(child);
+}
+
+static void after_fork_in_parent(void) { egret_after_fork(false); }
+static void after_fork_in_child(void) { egret_after_fork(true); }
 
 static void read_environment(void)
 {
@@ -132,12 +142,21 @@ bool egret_start(void)
 	if (!atomic_load_explicit(&egret_started, memory_order_acquire)) {
 		egret_say_start();
 		read_environment();
-		pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+		pthread_atfork(egret_before_fork, after_fork_in_parent, after_fork_in_child);
 		atomic_store_explicit(&egret_started, true, memory_order_release);
 	}
 	pthread_mutex_unlock(&once);
 	egret_guard_leave();
 	return true;
+}
+
+/* At exit. Streams are flushed first: the libc would do it later, into connections that have ended. */
+static __attribute__((destructor)) void destructor(void)
+{
+	if (atomic_load(&egret_conn_live) == 0)
+		return;
+	fflush(NULL);
+	egret_fd_farewell();
 }
 
 static __attribute__((constructor)) void constructor(void)

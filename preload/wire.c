@@ -37,6 +37,20 @@ void egret_wire_free(struct egret_wire *wire)
 	pthread_mutex_destroy(&wire->tls_lock);
 }
 
+void egret_wire_give_up(struct egret_wire *wire)
+{
+	wire->engine->free(wire->tls);
+	wire->tls = NULL;
+	egret_buf_free(&wire->in);
+	egret_buf_free(&wire->out);
+	egret_buf_free(&wire->peeked);
+	egret_buf_free(&wire->answers);
+	wire->stale = wire->pending = 0;
+	wire->error = ESTALE;
+	wire->read_closed = false;
+	wire->write_closed = true;
+}
+
 ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags)
 {
 	long result;

@@ -69,6 +69,9 @@ ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int i
 /* Tries to send what is stuck. 0: nothing is left, -EAGAIN, -errno. */
 int egret_wire_flush(struct egret_wire *wire);
 
+/* Under all three locks. The TLS state lives in another process from now on: it is dropped here, every later call gives -ESTALE. */
+void egret_wire_give_up(struct egret_wire *wire);
+
 /* close_notify, once, after what is stuck: 0, -EAGAIN (call again), -errno. The caller then does the FIN. */
 int egret_wire_close_notify(struct egret_wire *wire);
 /* Before close: consumes what the kernel's queue holds (tickets), so that close sends FIN and not RST. Bounded. */

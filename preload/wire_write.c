@@ -136,7 +136,7 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 {
 	size_t total = source->left;
 	if (wire->error || wire->write_closed)
-		return -EPIPE;
+		return wire->error == ESTALE ? -ESTALE : -EPIPE;
 	int result = egret_wire_take_answers(wire) ? egret_wire_send_out(wire) : -ENOMEM;
 	while (result == 0 && source->left > 0) {
 		size_t count = allowance(wire, source->left < GATHER_MOST ? source->left : GATHER_MOST);

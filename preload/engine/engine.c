@@ -335,4 +335,5 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.info = fill_info,
 	.quiesce = quiesce,
 	.resume = resume,
+	.use_memory = egret_memory_use,
 };

@@ -85,16 +85,6 @@ test_an_event_loop_reaches_its_host_through_a_handshake_that_does_not_block() {
 	wire_is_tls
 }
 
-test_a_connection_does_not_become_the_stdout_of_a_program() {
-	start_recording_tls right --http
-	originating "www.googleapis.com" "$PORT"
-	status covered bash -c "exec 3<>/dev/tcp/www.googleapis.com/80 && printf 'GET /secret HTTP/1.0\r\n\r\n' >&3"
-	[ "$STATUS" != 0 ] || fail "bash succeeded"
-	expect "$T/err" "cannot become descriptor 1"
-	[ ! -s "$T/plain" ] || fail "the server received: $(cat "$T/plain")"
-	expect_not "$T/wire" "GET /"
-}
-
 # errno_of NAME: what connect gives a blocking program.
 errno_of() {
 	covered python3 - "$1" 2>>"$T/err" <<-'PY'
@@ -151,23 +141,4 @@ test_an_entry_whose_http_rules_are_not_enforced_passes_nothing() {
 	status covered curl -sS --max-time 10 "http://www.googleapis.com/secret"
 	[ "$STATUS" != 0 ] || fail "curl succeeded"
 	[ ! -s "$T/plain" ] || fail "the server received: $(cat "$T/plain")"
-}
-
-test_no_call_of_the_dup_family_puts_a_connection_on_a_standard_stream() {
-	start_recording_tls right --http
-	originating www.googleapis.com "$PORT"
-	covered python3 - >"$T/out" 2>"$T/err" <<-'PY'
-		import fcntl, os, socket
-		s = socket.create_connection(("www.googleapis.com", 80), 10)
-		os.close(0)
-		for name, call in (("dup", lambda: os.dup(s.fileno())), ("F_DUPFD", lambda: fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 0)),
-		                   ("dup2", lambda: os.dup2(s.fileno(), 0)), ("plain", lambda: fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 3) > 2)):
-		    try:
-		        print(name, call())
-		    except OSError as e:
-		        print(name, e.errno)
-	PY
-	expect "$T/out" "F_DUPFD 1"
-	expect "$T/out" "dup2 1"
-	expect "$T/out" "plain True"
 }

@@ -1,0 +1,243 @@
+/* The program's side of a move: the pair, the start of the relay, every descriptor replaced.
+ *
+ * The relay must begin with the TLS state of this moment, so it is a copy of this process, made while no other thread is inside the
+ * library or the engine. It must not be a child: a program that waits for its children, or counts SIGCHLD, would meet it. So a helper
+ * that shares our memory (CLONE_VM | CLONE_VFORK, no exit signal) makes the copy and ends at once. No handler of pthread_atfork runs, no
+ * signal handler either; the copy leaves the program's malloc alone (memory.h).
+ */
+#include "relay.h"
+
+#include "connect.h"
+#include "engine_load.h"
+#include "guard.h"
+#include "io.h"
+#include "memory.h"
+#include "moved.h"
+#include "policy/raw.h"
+#include "ready.h"
+#include "real.h"
+#include "runtime.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define STACK (512 * 1024) /* bytes; the relay's for its life */
+#define BUFFER (208 * 1024) /* bytes; what SO_SNDBUF doubles. See leave_a_byte */
+
+struct start {
+	struct egret_conn *conn;
+	int end;  /* the relay's end of the pair */
+	long pid; /* of the relay, or a negative errno */
+};
+
+/* Conn locks come before the library's (step_lock is held while a step logs), in the order of conn.h and wire.h. */
+static void hold_conn(struct egret_conn *conn)
+{
+	pthread_mutex_lock(&conn->http_lock);
+	pthread_mutex_lock(&conn->step_lock);
+	pthread_mutex_lock(&conn->wire.in_lock);
+	pthread_mutex_lock(&conn->wire.out_lock);
+	pthread_mutex_lock(&conn->wire.tls_lock);
+}
+
+static void release_conn(struct egret_conn *conn)
+{
+	pthread_mutex_unlock(&conn->wire.tls_lock);
+	pthread_mutex_unlock(&conn->wire.out_lock);
+	pthread_mutex_unlock(&conn->wire.in_lock);
+	pthread_mutex_unlock(&conn->step_lock);
+	pthread_mutex_unlock(&conn->http_lock);
+}
+
+static _Noreturn void begin_relay(struct start *start)
+{
+	egret_locks_release(true);
+	release_conn(start->conn);
+	egret_memory_use(&egret_relay_memory);
+	start->conn->wire.engine->use_memory(&egret_relay_memory);
+	egret_conn_claim(start->conn);
+	egret_relay_run(start->conn, start->end);
+}
+
+static int helper(void *arg)
+{
+	struct start *start = arg;
+	start->pid = egret_raw6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+	if (start->pid == 0)
+		begin_relay(start);
+	egret_raw(SYS_exit, 0, 0, 0, 0);
+	return 0;
+}
+
+/* With all signals blocked: a handler of the program must not run in the copy. */
+static void start_helper(struct start *start, char *stack)
+{
+	uint64_t all = ~UINT64_C(0), before;
+	int status;
+	start->pid = -EAGAIN;
+	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
+	hold_conn(start->conn);
+	egret_locks_take();
+	int pid = real.clone(helper, stack + STACK, CLONE_VM | CLONE_VFORK, start);
+	if (pid < 0)
+		start->pid = -errno;
+	else
+		while (egret_raw(SYS_wait4, pid, &status, __WALL, 0) == -EINTR)
+			;
+	egret_locks_release(false);
+	if (start->pid > 0)
+		egret_wire_give_up(&start->conn->wire);
+	release_conn(start->conn);
+	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
+}
+
+/* 0: the relay runs. Else a positive errno. */
+static int start_relay(struct egret_conn *conn, int end)
+{
+	struct start start = { .conn = conn, .end = end };
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	if (stack == MAP_FAILED)
+		return ENOMEM;
+	start_helper(&start, stack);
+	munmap(stack, STACK);
+	return start.pid > 0 ? 0 : (int)-start.pid;
+}
+
+/* The program's end behaves like the socket it stands for. */
+static void take_after(int end, const struct egret_conn *conn)
+{
+	static const int options[] = { SO_RCVTIMEO, SO_SNDTIMEO };
+	int size = BUFFER, lowat = atomic_load(&conn->lowat), flags = real.fcntl(conn->wire.fd, F_GETFL);
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+		struct timeval time;
+		socklen_t length = sizeof time;
+		if (real.getsockopt(conn->wire.fd, SOL_SOCKET, options[i], &time, &length) == 0)
+			real.setsockopt(end, SOL_SOCKET, options[i], &time, length);
+	}
+	real.setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	real.setsockopt(end, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof lowat);
+	real.fcntl(end, F_SETFL, O_RDWR | (flags & O_NONBLOCK));
+}
+
+static void name_ends(const int pair[2], const struct egret_conn *conn)
+{
+	struct sockaddr_storage ss;
+	socklen_t length = sizeof ss;
+	struct egret_addr own;
+	uint16_t port;
+	egret_moved_name(pair[1], &conn->asked, conn->asked_port, conn->domain);
+	if (real.getsockname(conn->wire.fd, (struct sockaddr *)&ss, &length) == 0 &&
+	    egret_addr_from_sockaddr((struct sockaddr *)&ss, length, &own, &port))
+		egret_moved_name(pair[0], &own, port, conn->domain);
+}
+
+/* A UNIX socket reads ECONNRESET, and not a clean end, when its peer closed with something unread. TCP's reset and a truncated stream must
+ * read like that, so the relay's queue always keeps one byte that it is done with: this one first, then the newest that it passed on.
+ * Such a byte may keep the memory of a whole write charged to the program's end, hence the large SO_SNDBUF: poll says writable while
+ * less than a quarter is in use. */
+static bool leave_a_byte(int end)
+{
+	return real.send(end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+static bool make_pair(const struct egret_conn *conn, int pair[2])
+{
+	if (real.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return false;
+	for (int i = 0; i < 2; i++)
+		pair[i] = egret_fd_aside(pair[i]);
+	if (pair[0] < 0 || pair[1] < 0 || !leave_a_byte(pair[0])) {
+		real.close(pair[0]);
+		real.close(pair[1]);
+		errno = EMFILE;
+		return false;
+	}
+	take_after(pair[0], conn);
+	name_ends(pair, conn);
+	return true;
+}
+
+static void replace_all(struct egret_conn *conn, int end)
+{
+	for (int fd = egret_conn_other_fd(conn); fd >= 0; fd = egret_conn_other_fd(conn)) {
+		/* First the descriptor, then the slot: between them a hook still meets the conn, which gives nothing to the wire any more. */
+		if (!egret_conn_is_stale(conn, fd))
+			egret_ready_replace(fd, end, egret_conn_cloexec(fd) ? O_CLOEXEC : 0);
+		egret_conn_put(egret_conn_take(fd));
+	}
+}
+
+/* Waits for the end of a handshake, also where the program would not: what is moved must be what was verified. 0, or a positive errno. */
+static int await(struct egret_conn *conn)
+{
+	int result;
+	while ((result = egret_connect_step(conn)) == -EAGAIN) {
+		struct pollfd pfd = { .fd = conn->wire.fd, .events = conn->wire.wants };
+		real.poll(&pfd, 1, egret_connect_time_left(conn));
+	}
+	return -result;
+}
+
+int egret_relay_move(struct egret_conn *conn)
+{
+	int pair[2];
+	if (!egret_conn_own(conn))
+		return EIO;
+	egret_guard_enter();
+	int error = await(conn);
+	if (atomic_load(&conn->state) == EGRET_CONN_FAILED) {
+		egret_guard_leave();
+		return 0;
+	}
+	if (!error && !make_pair(conn, pair)) {
+		error = errno;
+	} else if (!error) {
+		error = start_relay(conn, pair[1]);
+		real.close(pair[1]);
+		if (!error) {
+			egret_lines_leave(&conn->lines, pair[0]);
+			replace_all(conn, pair[0]);
+			atomic_store(conn->owner, EGRET_OWNER_RELAY);
+		}
+		real.close(pair[0]);
+	}
+	egret_guard_leave();
+	return error;
+}
+
+int egret_relay_finish(struct egret_conn *conn)
+{
+	int error = start_relay(conn, -1);
+	if (!error)
+		atomic_store(conn->owner, EGRET_OWNER_RELAY);
+	return error;
+}
+
+bool egret_relay_follow(struct egret_conn *conn)
+{
+	egret_guard_enter();
+	int saved = errno, end = egret_conn_registry_is_ours() ? egret_lines_find(&conn->lines) : -1;
+	if (end >= 0) {
+		egret_lines_leave(&conn->lines, end); /* for those that this process forked itself */
+		replace_all(conn, end);
+		real.close(end);
+	}
+	errno = saved;
+	egret_guard_leave();
+	return end >= 0;
+}
+
+void egret_relay_hand_over(void)
+{
+	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
+		return;
+	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
+		struct egret_conn *conn = egret_conn_cloexec(fd) ? NULL : egret_io_wrapped(fd);
+		if (conn && !egret_conn_drop_stale(conn, fd))
+			egret_relay_move(conn);
+		egret_conn_put(conn);
+	}
+}

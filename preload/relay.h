@@ -1,0 +1,33 @@
+/* Moving a connection to a relay, so that its descriptors become native: glibc's stdio, an exec'ed program or another process can then
+ * use them without the hooks, and no plaintext reaches the wire.
+ *
+ * A relay is a process of its own that takes the TLS state over: a copy of the one that moves the connection (relay.c says how it is
+ * started), which keeps the TCP socket and one end of a UNIX socket pair, and passes bytes on both ways, half-closes included (relay_run.c).
+ * Every descriptor of the connection becomes the other end. The relay is nobody's child but init's (or a subreaper's), raises no SIGCHLD,
+ * leaves no zombie, has left the session, and ends when both sides have.
+ *
+ * What a moved connection cannot do: libegret(8).
+ */
+#ifndef EGRET_RELAY_H
+#define EGRET_RELAY_H
+
+#include "conn.h"
+
+/* Moves the connection of the caller's CONN (a reference), waiting for a handshake under way. 0: its descriptors are native from now on
+ * (those of one that failed stay as they are: they carry nothing). Else a positive errno: nothing was changed. */
+int egret_relay_move(struct egret_conn *conn);
+
+/* Leaves what CONN still has to send to a relay that has no other task; CONN's descriptors may then be closed. 0, or a positive errno. */
+int egret_relay_finish(struct egret_conn *conn);
+
+/* Another process moved CONN (its owner is EGRET_OWNER_RELAY): takes what it left, so that this one's descriptors are native too. False:
+ * nothing was left for this process. */
+bool egret_relay_follow(struct egret_conn *conn);
+
+/* Before exec: moves every connection that the program left without FD_CLOEXEC, as far as that can be done. */
+void egret_relay_hand_over(void);
+
+/* The relay itself: END is its end of the pair, the first byte in END's queue is not data; -1: only to finish. Never returns. */
+_Noreturn void egret_relay_run(struct egret_conn *conn, int end);
+
+#endif

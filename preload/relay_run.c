@@ -1,0 +1,204 @@
+/* The relay's life: bytes both ways, each end of a direction passed on as what it was, until both have ended. */
+#include "io.h"
+#include "policy/raw.h"
+#include "real.h"
+#include "relay.h"
+#include "runtime.h"
+
+#include <linux/close_range.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#define CHUNK (64 * 1024)      /* bytes passed on at a time, each way */
+#define LINGER_US 60000000     /* how long the server may take to end its side after the program is gone, as in tcp(7), tcp_fin_timeout */
+
+struct relay {
+	struct egret_conn *conn;
+	int tcp, end, epoll;
+	bool up_ended;     /* the program's bytes: all passed on, the server told */
+	bool up_closing;   /* close_notify is on its way */
+	bool down_ended;   /* the server's bytes: all passed on, the program told */
+	bool program_gone; /* every descriptor of the other end is closed */
+	int64_t linger_us; /* when waiting for the server ends; 0: no limit */
+	size_t down_at, down_len;
+	char up[CHUNK], down[CHUNK];
+};
+
+/* The program's handlers and its terminal are none of the relay's business. */
+static void leave_the_program(void)
+{
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} action = { .handler = SIG_DFL };
+	uint64_t none = 0;
+	for (int number = 1; number < NSIG; number++) {
+		action.handler = number == SIGPIPE ? SIG_IGN : SIG_DFL;
+		egret_raw(SYS_rt_sigaction, number, &action, NULL, 8);
+	}
+	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
+	egret_raw(SYS_setsid, 0, 0, 0, 0);
+	egret_raw(SYS_chdir, "/", 0, 0, 0);
+	egret_raw(SYS_prctl, PR_SET_NAME, "egret-relay", 0, 0);
+}
+
+/* Files, pipes and terminals that the program closes must not stay open here. */
+static void close_all_but(int a, int b)
+{
+	int low = a < b ? a : b, high = a < b ? b : a;
+	unsigned ranges[][2] = { { 0, (unsigned)low }, { (unsigned)low + 1, (unsigned)high }, { (unsigned)high + 1, ~0u } };
+	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+		if (ranges[i][0] >= ranges[i][1] || egret_raw(SYS_close_range, ranges[i][0], ranges[i][1] - (i < 2), 0, 0) != -ENOSYS)
+			continue;
+		for (long fd = ranges[i][0]; fd < ranges[i][1] && fd < sysconf(_SC_OPEN_MAX); fd++)
+			egret_raw_close((int)fd);
+	}
+}
+
+static ssize_t look(struct relay *relay)
+{
+	return real.recv(relay->end, relay->up, CHUNK, MSG_PEEK | MSG_DONTWAIT);
+}
+
+/* The server is told that the program has ended its side. */
+static bool end_up(struct relay *relay)
+{
+	relay->up_closing = true;
+	if (egret_io_finish(relay->conn) == -EAGAIN)
+		return false;
+	real.shutdown(relay->tcp, SHUT_WR);
+	relay->up_ended = true;
+	return true;
+}
+
+/* Has the program ended its side? */
+static bool program_ended(struct relay *relay)
+{
+	struct pollfd pfd = { .fd = relay->end, .events = POLLRDHUP };
+	bool ended = real.poll(&pfd, 1, 0) > 0;
+	relay->program_gone = relay->program_gone || (ended && (pfd.revents & POLLHUP));
+	return ended;
+}
+
+/* From the program to the server. True: something moved on. The first byte that is seen is always an old one. */
+static bool pump_up(struct relay *relay)
+{
+	if (relay->up_closing)
+		return !relay->up_ended && end_up(relay);
+	bool ended = program_ended(relay); /* before the look: what was written before the end is seen after it */
+	ssize_t seen = look(relay);
+	if (seen <= 1)
+		return ended && end_up(relay);
+	struct iovec iov = { relay->up + 1, (size_t)seen - 1 };
+	ssize_t sent = egret_send_plain(relay->conn, relay->tcp, &iov, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent > 0) {
+		real.recv(relay->end, relay->up, (size_t)sent, MSG_DONTWAIT);
+		return true;
+	}
+	if (errno == EAGAIN)
+		return false;
+	real.shutdown(relay->end, SHUT_RD); /* the program's next write is EPIPE */
+	relay->up_closing = relay->up_ended = true;
+	return true;
+}
+
+/* Nothing is left to pass on. TCP is shut down first: another process may have a descriptor of it still. */
+static _Noreturn void finish(struct relay *relay)
+{
+	real.shutdown(relay->tcp, SHUT_RDWR);
+	for (;;)
+		egret_raw(SYS_exit_group, 0, 0, 0, 0);
+}
+
+static bool end_down(struct relay *relay)
+{
+	real.shutdown(relay->end, SHUT_WR);
+	return relay->down_ended = true;
+}
+
+/* Bytes for a program that has closed its end, or shut its reading down, go nowhere; the server's end is still waited for. */
+static bool deliver(struct relay *relay)
+{
+	if (relay->end < 0)
+		relay->down_len = 0;
+	ssize_t sent = real.send(relay->end, relay->down + relay->down_at, relay->down_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno == EAGAIN)
+		return false;
+	size_t done = sent < 0 ? relay->down_len : (size_t)sent;
+	relay->down_at += done;
+	relay->down_len -= done;
+	return true;
+}
+
+/* From the server to the program. True: something moved on. */
+static bool pump_down(struct relay *relay)
+{
+	if (relay->down_ended)
+		return false;
+	if (relay->down_len)
+		return deliver(relay);
+	struct iovec iov = { relay->down, CHUNK };
+	ssize_t got = egret_receive_plain(relay->conn, relay->tcp, &iov, 1, MSG_DONTWAIT);
+	if (got == 0)
+		return end_down(relay);
+	if (got < 0 && errno != EAGAIN)
+		finish(relay); /* the server broke off: the byte that is unread makes it a reset, so that nobody takes it for an end */
+	relay->down_at = 0;
+	relay->down_len = got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
+static void watch(struct relay *relay, int fd)
+{
+	/* Edge-triggered: the byte that is left in the queue would make the end readable all the time. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd };
+	real.epoll_ctl(relay->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* Milliseconds until the next look is due at the latest, -1: only when something comes. */
+static int time_left(struct relay *relay)
+{
+	if (!relay->up_ended || (!relay->program_gone && !(program_ended(relay) && relay->program_gone)))
+		return -1;
+	if (!relay->linger_us)
+		relay->linger_us = egret_now_us() + LINGER_US;
+	int64_t left = relay->linger_us - egret_now_us();
+	return left <= 0 ? 0 : (int)(left / 1000) + 1;
+}
+
+static void run(struct relay *relay)
+{
+	for (;;) {
+		struct epoll_event events[2];
+		bool moved = pump_up(relay);
+		moved = pump_down(relay) || moved;
+		if (relay->up_ended && relay->down_ended)
+			return;
+		int left = moved ? 0 : time_left(relay);
+		if (!moved && left == 0)
+			return;
+		if (!moved)
+			real.epoll_wait(relay->epoll, events, 2, left);
+	}
+}
+
+_Noreturn void egret_relay_run(struct egret_conn *conn, int end)
+{
+	static struct relay relay; /* of this process alone: its pages are fresh */
+	relay.conn = conn;
+	relay.tcp = conn->wire.fd;
+	relay.end = end;
+	leave_the_program();
+	relay.up_closing = relay.program_gone = end < 0;
+	close_all_but(relay.tcp, end < 0 ? relay.tcp : end);
+	relay.epoll = epoll_create1(EPOLL_CLOEXEC);
+	watch(&relay, relay.tcp);
+	watch(&relay, relay.end); /* none, when there is only something to finish */
+	run(&relay);
+	while (real.recv(relay.end, relay.up, CHUNK, MSG_DONTWAIT) > 0)
+		; /* nothing unread: a clean end */
+	finish(&relay);
+}

@@ -1,0 +1,10 @@
+/* posix_spawn's file actions run inside the libc, past the hooks: what they would hand over is moved to a relay before. */
+#ifndef EGRET_SPAWN_ACTIONS_H
+#define EGRET_SPAWN_ACTIONS_H
+
+#include <spawn.h>
+
+/* Moves every connection that a child with ACTIONS (may be NULL) would hold after its exec. */
+void egret_spawn_hand_over(const posix_spawn_file_actions_t *actions);
+
+#endif

@@ -1,0 +1,249 @@
+# A connection and more than one process: fork in every way, exec, children of every kind, descriptors that travel.
+
+HOST=www.googleapis.com
+
+# serving [ARGS of tls_server.py]: a recorded TLS server behind $HOST:80.
+serving() {
+	start_recording_tls right "${@:---echo}"
+	originating $HOST "$PORT"
+}
+
+# program NAME: standard input is a covered python program; s is its connection to the server, its output $T/out.
+program() {
+	{
+		printf 'import ctypes, os, socket, sys, subprocess, array, time\nlibc = ctypes.CDLL(None, use_errno=True)\n'
+		printf 's = socket.create_connection(("%s", 80), 10)\ns.settimeout(None)\n' $HOST
+		cat
+	} >"$T/program.py"
+	status covered python3 "$T/program.py"
+	[ "$STATUS" = 0 ] || expect_status 0
+}
+
+# ended_well: the server saw the end of every connection as TLS ends it.
+ended_well() {
+	[ ! -s "$T/tls.err" ] || fail "the server says: $(cat "$T/tls.err")"
+}
+
+test_the_parent_goes_on_after_a_fork_and_its_close_is_a_tls_end() {
+	serving
+	program <<-'PY'
+		pid = os.fork()
+		if pid == 0:
+		    s.close()
+		    os._exit(0)
+		os.waitpid(pid, 0)
+		s.sendall(b"secret"); print(s.recv(100))
+		if os.fork() == 0:
+		    os._exit(0) # with its copy open
+		os.wait()
+		s.close()
+	PY
+	expect "$T/out" "b'secret'"
+	expect_not "$T/err" "shared"
+	wire_is_tls
+	ended_well
+}
+
+test_the_child_goes_on_after_a_fork_and_its_close_is_a_tls_end() {
+	serving
+	program <<-'PY'
+		pid = os.fork()
+		if pid == 0:
+		    s.sendall(b"secret"); print(s.recv(100), flush=True)
+		    s.close()
+		    os._exit(0)
+		s.close()
+		os.waitpid(pid, 0)
+	PY
+	expect "$T/out" "b'secret'"
+	expect "$T/plain" "secret"
+	ended_well
+}
+
+test_both_sides_of_a_fork_never_share_a_nonce() {
+	serving
+	program <<-'PY'
+		s.sendall(b"secret before ")
+		pid = os.fork()
+		if pid == 0:
+		    s.sendall(b"secret child ")
+		    os._exit(0)
+		os.waitpid(pid, 0)
+		try:
+		    s.sendall(b"secret parent ")
+		    print("sent")
+		except OSError as e:
+		    print("refused", e.errno)
+	PY
+	expect "$T/out" "refused 5"
+	expect "$T/err" "TLS cannot be shared by two processes"
+	equal "$(cat "$T/plain")" "secret before secret child "
+	wire_is_tls
+}
+
+test_connections_made_after_a_fork_do_not_disturb_the_other_side() {
+	serving
+	program <<-'PY'
+		def use(t, word):
+		    t.sendall(word); return t.recv(100) == word
+		pid = os.fork()
+		mine = [socket.create_connection(("www.googleapis.com", 80), 10) for _ in range(5)]
+		good = all(use(t, b"secret") for t in mine)
+		if pid == 0:
+		    os._exit(0 if good else 1)
+		print("parent", good, "child", os.waitpid(pid, 0)[1], "old", use(s, b"secret"))
+	PY
+	expect "$T/out" "parent True child 0 old True"
+}
+
+test_every_way_to_fork_leaves_one_owner() {
+	serving
+	program <<-'PY'
+		import platform
+		ways = {"_Fork": libc._Fork, "syscall": lambda: libc.syscall(56 if platform.machine() == "x86_64" else 220, 17, 0, 0, 0, 0), "vfork": None}
+		for name, way in ways.items():
+		    if not way:
+		        continue
+		    pid = way()
+		    if pid == 0:
+		        os._exit(0)
+		    os.waitpid(pid, 0)
+		    s.sendall(name.encode())
+		    print(name, s.recv(100) == name.encode())
+		s.close()
+	PY
+	expect "$T/out" "_Fork True"
+	expect "$T/out" "syscall True"
+	ended_well
+}
+
+test_a_subprocess_reads_and_writes_a_connection_as_its_stdin_and_stdout() {
+	serving --http
+	program <<-'PY'
+		subprocess.run(["sh", "-c", r"printf 'GET /secret HTTP/1.0\r\n\r\n'; cat >&2"], stdin=s, stdout=s, check=True)
+	PY
+	expect "$T/err" "hello over tls"
+	wire_is_tls
+}
+
+test_parent_and_children_take_turns_on_one_connection() {
+	serving
+	program <<-'PY'
+		s.sendall(b"one "); print(s.recv(100))
+		subprocess.run(["sh", "-c", "printf 'two ' >&0"], stdin=s, check=True)
+		print(s.recv(100))
+		s.sendall(b"three "); print(s.recv(100))
+		subprocess.run(["sh", "-c", "printf 'four '"], stdout=s, check=True)
+		print(s.recv(100))
+		s.shutdown(socket.SHUT_WR); print("end", s.recv(100))
+	PY
+	for word in "b'one '" "b'two '" "b'three '" "b'four '" "end b''"; do expect "$T/out" "$word"; done
+	equal "$(cat "$T/plain")" "one two three four "
+	ended_well
+}
+
+test_a_child_that_execs_with_an_inherited_connection_uses_it_and_so_does_its_parent() {
+	serving
+	program <<-'PY'
+		os.set_inheritable(s.fileno(), True)
+		subprocess.run(["sh", "-c", f"printf 'secret child' >&{s.fileno()}"], close_fds=False, check=True)
+		print(s.recv(100))
+		s.sendall(b"secret parent"); print(s.recv(100))
+		print(s.getpeername()[1])
+	PY
+	expect "$T/out" "b'secret child'"
+	expect "$T/out" "b'secret parent'"
+	expect "$T/out" "80"
+	wire_is_tls
+}
+
+test_an_exec_with_a_connection_at_any_number_hands_it_over() {
+	serving --http
+	program <<-'PY'
+		os.dup2(s.fileno(), 6, True)
+		os.execvp("sh", ["sh", "-c", r"printf 'GET /secret HTTP/1.0\r\n\r\n' >&6; cat <&6"])
+	PY
+	expect "$T/out" "hello over tls"
+	wire_is_tls
+}
+
+test_a_connection_that_is_close_on_exec_is_not_handed_over() {
+	serving
+	program <<-'PY'
+		os.execvp("sh", ["sh", "-c", f"[ ! -e /proc/self/fd/{s.fileno()} ] && echo closed"])
+	PY
+	expect "$T/out" "closed"
+}
+
+test_posix_spawn_puts_a_connection_on_standard_streams() {
+	serving --http
+	program <<-'PY'
+		pid = os.posix_spawn("/bin/sh", ["sh", "-c", r"printf 'GET /secret HTTP/1.0\r\n\r\n'; cat >&2"], os.environ,
+		                     file_actions=[(os.POSIX_SPAWN_DUP2, s.fileno(), 0), (os.POSIX_SPAWN_DUP2, s.fileno(), 1)])
+		os.waitpid(pid, 0)
+		print("parent", s.getpeername()[1])
+	PY
+	expect "$T/err" "hello over tls"
+	expect "$T/out" "parent 80"
+	wire_is_tls
+}
+
+test_children_of_system_and_popen_leave_a_connection_alone() {
+	serving
+	program <<-'PY'
+		os.set_inheritable(s.fileno(), True)
+		libc.system(b"true"); os.popen("true").read()
+		s.sendall(b"secret"); print(s.recv(100))
+		s.close()
+	PY
+	expect "$T/out" "b'secret'"
+	ended_well
+}
+
+test_a_descriptor_sent_to_another_process_carries_tls_there() {
+	serving
+	program <<-'PY'
+		a, b = socket.socketpair()
+		pid = os.fork()
+		if pid == 0:
+		    s.close()
+		    _, control, _, _ = b.recvmsg(1, socket.CMSG_SPACE(4))
+		    t = socket.socket(fileno=array.array("i", control[0][2])[0])
+		    t.sendall(b"secret"); print(t.recv(100), t.getpeername()[1], flush=True)
+		    os._exit(0)
+		a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+		s.close()
+		os.waitpid(pid, 0)
+	PY
+	expect "$T/out" "b'secret' 80"
+	wire_is_tls
+	ended_well
+}
+
+test_a_daemon_keeps_the_connection_of_its_parent() {
+	serving
+	program <<-'PY'
+		libc.daemon(1, 1)
+		s.sendall(b"secret")
+		open("answer.new", "wb").write(s.recv(100)); os.rename("answer.new", "answer")
+		s.close()
+	PY
+	wait_for 20 test -s "$T/answer"
+	equal "$(cat "$T/answer")" secret
+	ended_well
+}
+
+test_a_child_under_a_new_terminal_leaves_the_connection_alone() {
+	serving
+	program <<-'PY'
+		import pty
+		pid, fd = pty.fork()
+		if pid == 0:
+		    os.execvp("true", ["true"])
+		os.waitpid(pid, 0)
+		s.sendall(b"secret"); print(s.recv(100))
+		s.close()
+	PY
+	expect "$T/out" "b'secret'"
+	ended_well
+}
