@@ -1,14 +1,16 @@
 /* glibc's stdio calls the kernel by itself: a stream over a governed connection is a cookie stream that calls the hooks, fopencookie(3). */
 #include "hooks.h"
 #include "io.h"
+#include "policy/raw.h"
 #include "real.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 static ssize_t cookie_read(void *cookie, char *buf, size_t size)
 {
-	return egret_on_recv((int)(intptr_t)cookie, buf, size, 0);
+	return egret_on_read((int)(intptr_t)cookie, buf, size);
 }
 
 /* fopencookie(3): 0 for an error, never -1. */
@@ -16,7 +18,7 @@ static ssize_t cookie_write(void *cookie, const char *buf, size_t size)
 {
 	size_t done = 0;
 	while (done < size) {
-		ssize_t n = egret_on_send((int)(intptr_t)cookie, buf + done, size - done, 0);
+		ssize_t n = egret_on_write((int)(intptr_t)cookie, buf + done, size - done);
 		if (n <= 0)
 			break;
 		done += (size_t)n;
@@ -44,6 +46,13 @@ static bool is_unconnected(int fd)
 	return real.getpeername(fd, (struct sockaddr *)&ss, &size) != 0 && errno == ENOTCONN;
 }
 
+/* glibc keeps a stream's functions behind it (its struct _IO_FILE_plus), and in its flags what it may not do. */
+static const void *functions_of(const FILE *stream) { return *(void *const *)(stream + 1); }
+#define NO_READS 4
+#define NO_WRITES 8
+
+static _Atomic(const void *) cookie_functions; /* those of our streams; NULL: there was none yet */
+
 static bool needs_cookie(int fd)
 {
 	int saved = errno;
@@ -60,8 +69,44 @@ FILE *egret_on_fdopen(int fd, const char *mode)
 	if (!needs_cookie(fd))
 		return real.fdopen(fd, mode);
 	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
-	if (stream)
+	if (stream) {
 		stream->_fileno = fd; /* so that fileno(3) answers; the cookie's functions stay in charge */
+		atomic_store(&cookie_functions, functions_of(stream));
+	}
+	return stream;
+}
+
+/* open(2)'s flags for a mode of fopen(3), -1: none. */
+static int flags_of(const char *mode)
+{
+	int flags = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
+	if (mode[0] != 'r' && mode[0] != 'w' && mode[0] != 'a')
+		return -1;
+	flags |= mode[0] == 'w' ? O_CREAT | O_TRUNC : mode[0] == 'a' ? O_CREAT | O_APPEND : 0;
+	return flags | (strchr(mode, 'x') ? O_EXCL : 0) | (strchr(mode, 'e') ? O_CLOEXEC : 0);
+}
+
+/* The libc's freopen takes a cookie stream for a file of its own and crashes. The stream keeps its cookie, which reads and writes
+ * whatever its number means; a failure closes it, as freopen(3) does. */
+FILE *egret_on_freopen(const char *path, const char *mode, FILE *stream)
+{
+	if (functions_of(stream) != atomic_load(&cookie_functions) || stream->_fileno < 0)
+		return real.freopen(path, mode, stream);
+	int fd = stream->_fileno, flags = flags_of(mode);
+	fflush(stream);
+	long file = !path ? -ENXIO : flags < 0 ? -EINVAL : egret_raw_open(path, flags, 0666);
+	if (file < 0 || egret_on_dup3((int)file, fd, flags & O_CLOEXEC) != fd) {
+		int error = file < 0 ? (int)-file : errno;
+		if (file >= 0)
+			real.close((int)file);
+		real.fclose(stream);
+		errno = error;
+		return NULL;
+	}
+	real.close((int)file);
+	clearerr(stream);
+	stream->_flags &= ~(NO_READS | NO_WRITES);
+	stream->_flags |= (flags & O_ACCMODE) == O_RDONLY ? NO_WRITES : (flags & O_ACCMODE) == O_WRONLY ? NO_READS : 0;
 	return stream;
 }
 

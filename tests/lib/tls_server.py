@@ -1,13 +1,14 @@
 """A TLS server for tests. What clients said is appended to --record as plaintext.
 
 --http (the default) answers each request with "hello over tls" and closes; --echo sends back what came. --truncate ends the
-connection without close_notify. Each handshake is one line in RECORD.handshakes: the version, then the server name asked for.
+connection without close_notify; --tickets N sends so many; --slow reads only after a second. Each handshake is one line in RECORD.handshakes: the version, then the server name asked for.
 """
 import argparse
 import os
 import socket
 import ssl
 import threading
+import time
 
 BODY = b"hello over tls\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(BODY)
@@ -20,6 +21,8 @@ def options():
     parser.add_argument("--http", action="store_true")
     parser.add_argument("--echo", action="store_true")
     parser.add_argument("--truncate", action="store_true")
+    parser.add_argument("--tickets", type=int, default=2)
+    parser.add_argument("--slow", action="store_true")
     parser.add_argument("--client-ca")
     parser.add_argument("--alpn")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT")
@@ -33,6 +36,7 @@ def context_of(args, names):
     if args.client_ca:
         context.load_verify_locations(args.client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
+    context.num_tickets = args.tickets
     if args.max_version == "1.2":
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     if args.alpn:
@@ -48,6 +52,8 @@ def append(path, data):
 
 def talk(tls, args):
     said = b""
+    if args.slow:
+        time.sleep(1)
     while data := tls.recv(65536):
         append(args.record, data)
         if args.echo:

@@ -1,0 +1,109 @@
+# How programs end, and what the server has received then.
+
+HOST=www.googleapis.com
+
+serving() {
+	start_recording_tls right --http "$@"
+	originating $HOST "$PORT"
+}
+
+# ends HOW [ARGS of tls_server.py]: a program that writes 2 MB with unread tickets and ends: the server receives every byte.
+ends() {
+	local how=$1
+	shift
+	serving --tickets 8 "$@"
+	cat >"$T/program.py" <<-PY
+		import ctypes, os, socket
+		libc = ctypes.CDLL(None)
+		s = socket.create_connection(("$HOST", 80), 10)
+		s.settimeout(None)
+		s.sendall(b"secret " * 300000)
+		$how
+	PY
+	status covered python3 "$T/program.py"
+	wait_for 20 holds 2100000
+	wire_is_tls
+}
+
+holds() {
+	[ "$(stat -c %s "$T/plain")" = "$1" ]
+}
+
+ended_well() {
+	sleep 0.3
+	[ ! -s "$T/tls.err" ] || fail "the server says: $(cat "$T/tls.err")"
+}
+
+test_the_server_receives_everything_when_a_program_closes_at_once() {
+	ends 's.close(); os._exit(0)'
+	ended_well
+}
+
+test_the_server_receives_everything_when_a_tls_1_2_program_closes_at_once() {
+	ends 's.close(); os._exit(0)' --max-version 1.2
+	ended_well
+}
+
+test_the_server_receives_everything_and_the_end_of_tls_when_a_program_exits() {
+	ends 'libc.exit(0)'
+	ended_well
+}
+
+test_the_server_receives_everything_and_the_end_of_tls_after_underscore_exit() {
+	ends 'libc._exit(0)'
+	ended_well
+}
+
+test_the_server_receives_what_was_sent_before_an_abort() {
+	ends 's.setblocking(False); import select; select.select([s], [], [], 0.3); os.abort()'
+}
+
+test_the_server_receives_what_was_sent_before_a_sigkill() {
+	ends 's.setblocking(False); import select; select.select([s], [], [], 0.3); os.kill(os.getpid(), 9)'
+}
+
+test_a_close_with_a_full_send_buffer_does_not_wait_and_loses_nothing() {
+	serving --slow
+	cat >"$T/program.py" <<-PY
+		import os, socket
+		s = socket.create_connection(("$HOST", 80), 10)
+		s.setblocking(False)
+		count = 0
+		try:
+		    while True:
+		        count += s.send(b"s" * 50000)
+		except BlockingIOError:
+		    pass
+		s.close()
+		print(count, flush=True)
+		os._exit(0)
+	PY
+	covered python3 "$T/program.py" >"$T/out"
+	wait_for 40 holds "$(cat "$T/out")"
+	wire_is_tls
+	ended_well
+}
+
+test_thousands_of_connections_leave_no_descriptor_and_no_byte_behind() { # limit=300
+	serving
+	cat >"$T/program.py" <<-PY
+		import os, resource, socket, sys
+		def rounds(n):
+		    for i in range(n):
+		        s = socket.create_connection(("$HOST", 80), 20)
+		        if i % 2:
+		            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+		            while s.recv(4096): pass
+		        s.close()
+		    rss = int(open("/proc/self/statm").read().split()[1]) * 4
+		    return len(os.listdir("/proc/self/fd")), rss
+		rounds(300)
+		before = rounds(100)
+		after = rounds(int(sys.argv[1]))
+		print("descriptors", after[0] - before[0], "grown by", after[1] - before[1], "KiB")
+		sys.exit(after[0] != before[0] or after[1] - before[1] > 600)
+	PY
+	status covered python3 "$T/program.py" "${CONNECTIONS:-600}"
+	cat "$T/out"
+	expect_status 0
+}
