@@ -165,8 +165,31 @@ FUZZ_SECONDS ?= 60
 fuzz: ## run each fuzzer for FUZZ_SECONDS
 	tests/fuzz/run $(FUZZ_SECONDS)
 
-bench: all ## measure, side by side with native OpenSSL and proxies
-	tests/bench/run
+# The bench's programs: the same client twice, over plain calls and over an OpenSSL of its own.
+BENCH_DIR     := $(BUILD)/bench
+BENCH_JOBS    := $(addprefix tests/bench/load/,client.c bulk.c small.c link.c common.c)
+BENCH_BIN     := $(addprefix $(BENCH_DIR)/,client client-native server spawn calls policy_cost trivial.so)
+BENCH_COMPILE  = @mkdir -p $(@D); $(CC) $(BASE) -O2 -g
+
+$(BENCH_BIN): $(wildcard tests/bench/load/*.[ch]) tests/bench/bench_policy.c Makefile
+$(BENCH_DIR)/client:
+	$(BENCH_COMPILE) -o $@ $(BENCH_JOBS) tests/bench/load/link_plain.c
+$(BENCH_DIR)/client-native:
+	$(BENCH_COMPILE) -o $@ $(BENCH_JOBS) tests/bench/load/link_native.c -lssl -lcrypto
+$(BENCH_DIR)/server:
+	$(BENCH_COMPILE) -o $@ tests/bench/load/server.c tests/bench/load/common.c -lssl -lcrypto
+$(BENCH_DIR)/spawn:
+	$(BENCH_COMPILE) -o $@ tests/bench/load/spawn.c tests/bench/load/common.c
+$(BENCH_DIR)/calls:
+	$(BENCH_COMPILE) -o $@ tests/bench/load/calls.c $(addprefix tests/bench/load/,link.c link_plain.c common.c)
+$(BENCH_DIR)/trivial.so:
+	$(BENCH_COMPILE) -shared -o $@ tests/bench/load/trivial.c
+$(BENCH_DIR)/policy_cost: $(POLICY_LIB)
+	$(BENCH_COMPILE) -o $@ tests/bench/bench_policy.c $(POLICY_LIB) $(INI_LIB)
+
+bench: all $(BENCH_BIN) ## measure, side by side with native OpenSSL and proxies; QUICK=1 in two minutes
+	tests/deps.sh bench
+	python3 tests/bench/run $(if $(QUICK),--quick) --build $(BUILD)
 
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need (Debian 12). Quick when all is there. One line per purpose.
+# `deps.sh bench` adds the peers that `make bench` measures against.
 set -euo pipefail
 
 packages="
@@ -10,6 +11,7 @@ packages="
 	python3 perl php-cli ruby nodejs git
 	iproute2 strace procps util-linux man-db zsh bash-completion jq xxd file dpkg-dev fakeroot
 "
+[ "${1:-}" != bench ] || packages="$packages libnginx-mod-stream proxychains4 torsocks gnuplot-nox"
 missing=
 for package in $packages; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
