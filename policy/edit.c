@@ -227,6 +227,34 @@ static size_t line_end(const char *text, size_t len, const char *p)
 	return newline ? (size_t)(newline + 1 - text) : len;
 }
 
+/* The entry whose name is most like NAME, within half of it; NULL. */
+static const struct egret_section *nearest_section(const struct egret_draft *draft, const char *name)
+{
+	const struct egret_section *best = NULL;
+	size_t best_distance = strlen(name) / 2 + 1;
+
+	for (size_t i = 0; i < draft->section_count; i++) {
+		const struct egret_section *section = &draft->sections[i];
+		size_t d = egret_key_distance(section->title, section->title_len, name, strlen(name));
+
+		if (d < best_distance) {
+			best = section;
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+static void say_no_entry(const struct egret_draft *draft, const char *file, const char *name, struct egret_err *err)
+{
+	const struct egret_section *near = nearest_section(draft, name);
+
+	if (near)
+		egret_err_add(err, file, 0, "has no entry [%s]; did you mean [%.*s]?", name, (int)near->title_len, near->title);
+	else
+		egret_err_add(err, file, 0, "has no entry [%s]; `egret list` shows those there are", name);
+}
+
 char *egret_edit_delete(const char *file, const char *text, size_t len, const char *name, struct egret_err *err)
 {
 	struct egret_draft draft = {0};
@@ -244,7 +272,7 @@ char *egret_edit_delete(const char *file, const char *text, size_t len, const ch
 			end++;
 		result = splice(text, len, start, end - start, "");
 	} else if (text) {
-		egret_err_add(err, file, 0, "has no entry [%s]", name);
+		say_no_entry(&draft, file, name, err);
 	}
 	egret_draft_free(&draft);
 	return result;

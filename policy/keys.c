@@ -12,7 +12,7 @@ const struct egret_key egret_keys[] = {
 };
 const size_t egret_key_count = sizeof(egret_keys) / sizeof(egret_keys[0]);
 
-#define LONGEST_KEY 32
+#define LONGEST_WORD 64 /* bytes: keys, and sections' titles */
 
 const struct egret_key *egret_key_find(const char *name, size_t len, enum egret_key_where where)
 {
@@ -25,11 +25,12 @@ const struct egret_key *egret_key_find(const char *name, size_t len, enum egret_
 	return NULL;
 }
 
-/* Levenshtein's distance, case ignored, between A (LEN bytes) and B; both at most LONGEST_KEY. */
-static size_t distance(const char *a, size_t len, const char *b)
+size_t egret_key_distance(const char *a, size_t len, const char *b, size_t other)
 {
-	size_t row[LONGEST_KEY + 1], other = strlen(b);
+	size_t row[LONGEST_WORD + 1];
 
+	if (len > LONGEST_WORD || other > LONGEST_WORD)
+		return LONGEST_WORD;
 	for (size_t j = 0; j <= other; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= len; i++) {
@@ -56,10 +57,8 @@ const struct egret_key *egret_key_nearest(const char *name, size_t len, enum egr
 	const struct egret_key *best = NULL;
 	size_t best_distance = len < 5 ? 2 : 4;
 
-	if (len > LONGEST_KEY)
-		return NULL;
 	for (size_t i = 0; i < egret_key_count; i++) {
-		size_t d = egret_keys[i].where & where ? distance(name, len, egret_keys[i].name) : best_distance;
+		size_t d = egret_keys[i].where & where ? egret_key_distance(name, len, egret_keys[i].name, strlen(egret_keys[i].name)) : best_distance;
 
 		if (d < best_distance) {
 			best = &egret_keys[i];

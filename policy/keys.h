@@ -31,4 +31,8 @@ const struct egret_key *egret_key_find(const char *name, size_t len, enum egret_
 /* The key of the same kind of section that NAME most looks like; NULL when none is near. */
 const struct egret_key *egret_key_nearest(const char *name, size_t len, enum egret_key_where where);
 
+/* Levenshtein's distance between A (LEN bytes) and B (OTHER bytes): how many letters to change, A's case and dashes aside. Words of over 64
+ * bytes are far from everything. */
+size_t egret_key_distance(const char *a, size_t len, const char *b, size_t other);
+
 #endif

@@ -24,6 +24,8 @@ int egret_connect_judge_send(int fd, const struct sockaddr *to, socklen_t len)
 	/* An address in a send on a stream socket is a fast open: it would carry plaintext before any handshake. */
 	if (!judged.denied && judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE)
 		judged.denied = EOPNOTSUPP;
+	if (judged.verdict.audited)
+		egret_judged_log(&judged, NULL);
 	egret_judged_end(&judged);
 	return judged.denied;
 }

@@ -134,12 +134,20 @@ static void rewrite_fill(const struct rewrite *to, char *const envp[])
 		fixed = rewrite.envp;                                                                                                  \
 	}
 
+/* Under `egret run` with a sandbox the supervisor holds what the library cannot follow into. */
+static bool is_supervised(void)
+{
+	char path[EGRET_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s/supervised", egret_runtime.run_dir);
+	return egret_runtime.run_dir[0] && access(path, F_OK) == 0;
+}
+
 /* A program that the library cannot follow into runs without names, TLS and refusals: say so, once a program, and log it. */
 static void report_uncovered(const char *path)
 {
 	char why[256] = "";
 	int saved = errno;
-	if (!path || egret_elf_cover(path, why, sizeof why) != EGRET_UNCOVERED) {
+	if (!path || egret_elf_cover(path, why, sizeof why) != EGRET_UNCOVERED || is_supervised()) {
 		errno = saved;
 		return;
 	}

@@ -142,11 +142,16 @@ bool egret_replace(const char *path, bool create, egret_replace_edit *edit, void
 	struct stat st;
 	int fd;
 
-	if (!realpath(path, real_path))
-		snprintf(real_path, sizeof(real_path), "%s", path);
+	if (!realpath(path, real_path) && !egret_config_absolute(path, real_path))
+		return false;
 	fd = open_locked(real_path, create, &st);
-	if (fd < 0)
-		return complain(path);
+	/* A link whose target was only made now is to stay a link. */
+	if (fd < 0 || !realpath(path, real_path)) {
+		complain(path);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
 	text = read_all(fd, (size_t)st.st_size);
 	if (!text)
 		complain(path);

@@ -41,10 +41,13 @@ int egret_run_open(struct egret_run *run);
 /* Starts the command and waits for it; signals sent to us reach it. The exit status to end with. */
 int egret_run_command(struct egret_run *run);
 
-/* The file of the run's events: under a sandbox the supervisor's own, else what the library appended to. False: there is none. */
+/* ---- run_events.c ---- */
+
+/* A file of JSON lines to read while this process lives: what the layers recorded, each thing once. Under `require` only what the supervisor
+ * saw itself. False after printing. */
 bool egret_run_events(const struct egret_run *run, char path[PATH_MAX]);
 
-/* Denials of the run: the supervisor's count, or what the run's events tell of. */
+/* How much was denied; programs that ran uncovered count. Not zero where the record is gone. */
 size_t egret_run_denials(const struct egret_run *run);
 
 /* Removes the run's directory and drops the policy. */

@@ -67,6 +67,40 @@ test_an_edit_keeps_mode_owner_and_link() { # quick
 	expect real/p.ini b.example
 }
 
+test_allow_makes_the_target_of_a_dangling_link_and_takes_a_relative_path() { # quick
+	mkdir real
+	ln -s real/p.ini link.ini
+	"$EGRET" allow -c link.ini b.example:443
+	[ -L link.ini ]
+	expect real/p.ini b.example
+	"$EGRET" allow -c new.ini b.example:443
+	expect new.ini b.example
+}
+
+test_delete_of_a_name_that_does_not_exist_names_the_nearest() { # quick
+	commented_policy
+	"$EGRET" allow --name=billing b.example:443
+	status "$EGRET" delete biling
+	expect_status 1
+	expect err 'has no entry [biling]; did you mean [billing]?'
+	status "$EGRET" delete zzz
+	expect err 'has no entry [zzz]; `egret list` shows those there are'
+}
+
+test_delete_takes_one_entry_of_several_hosts_as_a_whole_and_allow_refuses_what_would_open_more() { # quick
+	policy < <(printf '[two]
+hosts = a.example, b.example
+ports = 80
+')
+	status "$EGRET" allow --name=two a.example:443
+	expect_status 1
+	expect err "choose another name with --name"
+	"$EGRET" allow --name=two c.example:80
+	equal "$("$EGRET" list -o json | jq -c '.[0].hosts')" '["a.example","b.example","c.example"]'
+	"$EGRET" delete two
+	equal "$("$EGRET" list -o json | jq length)" 0
+}
+
 test_edits_at_once_all_arrive() { # quick
 	commented_policy
 	local i

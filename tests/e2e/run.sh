@@ -116,3 +116,69 @@ test_a_command_under_run_reads_its_own_standard_input() { # quick
 	plain_policy
 	equal "$(echo words | "$EGRET" run -- cat 2>/dev/null)" words
 }
+
+denying_policy() {
+	policy <<-INI
+		[egret]
+		internal = none
+		[api]
+		hosts = api.example.com
+		ports = 443
+	INI
+}
+
+test_fail_on_deny_makes_a_denial_the_exit_status_of_a_command_that_succeeded() { # quick
+	need_library
+	denying_policy
+	local sandbox
+	for sandbox in off auto; do
+		status "$EGRET" run --sandbox=$sandbox --fail-on-deny -- bash -c '(: <>/dev/tcp/203.0.113.9/80) || true'
+		expect_status 1
+		expect err "1 denied (--fail-on-deny)"
+		status "$EGRET" run --sandbox=$sandbox --fail-on-deny -- bash -c '(: <>/dev/tcp/203.0.113.9/80) || exit 9'
+		expect_status 9
+		status "$EGRET" run --sandbox=$sandbox --fail-on-deny -- true
+		expect_status 0
+		status "$EGRET" run --sandbox=$sandbox -- bash -c '(: <>/dev/tcp/203.0.113.9/80) || true'
+		expect_status 0
+	done
+}
+
+test_the_report_tells_each_denial_once_in_every_layer_and_leaves_stdout_alone() { # quick
+	need_library
+	denying_policy
+	local sandbox
+	for sandbox in off auto; do
+		status "$EGRET" run --sandbox=$sandbox --report=json -- bash -c 'echo mine; (: <>/dev/tcp/203.0.113.9/80) || true'
+		expect_status 0
+		equal "$(cat out)" mine
+		equal "$(grep -v '^egret: \|^bash: ' err | jq '[.destinations[] | select(.verdict == "deny")] | length' 2>/dev/null)" 1
+	done
+}
+
+test_a_markdown_report_goes_to_the_jobs_summary_too() { # quick
+	need_library
+	denying_policy
+	echo "before" >summary
+	GITHUB_STEP_SUMMARY=$T/summary status "$EGRET" run --sandbox=off --report=md -- bash -c '(: <>/dev/tcp/203.0.113.9/80) || true'
+	expect err "| deny"
+	expect summary "| deny"
+	equal "$(head -n 1 summary)" before
+	GITHUB_STEP_SUMMARY=$T/other status "$EGRET" run --sandbox=off --report=text -- true
+	[ ! -e other ]
+}
+
+test_a_descendant_that_runs_uncovered_counts_as_a_denial_unless_a_sandbox_holds_it() { # quick
+	need_library
+	denying_policy
+	echo 'int main(void) { return 0; }' >p.c
+	gcc -static -o static p.c
+	status "$EGRET" run --sandbox=off --fail-on-deny --report=text -- sh -c ./static
+	expect_status 1
+	expect err "is statically linked: it runs uncovered"
+	expect err "1 denied"
+	status "$EGRET" run --sandbox=auto --fail-on-deny -- sh -c ./static
+	grep -q "supervisor" err || skip "no sandbox here"
+	expect_status 0
+	expect_not err "runs uncovered"
+}
