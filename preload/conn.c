@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include "connect.h"
+#include "guard.h"
 #include "policy/raw.h"
 #include "ready.h"
 #include "relay.h"
@@ -26,6 +27,19 @@ static _Atomic long registry_pid; /* 0: nothing was registered yet */
 
 /* Guards slot writes, the pool and the owner pages. Conns never go back to malloc: a reader that lost a race still reads a conn. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* With the guard: a signal handler that meets this thread here goes to the kernel instead of waiting for itself. */
+static void hold_registry(void)
+{
+	egret_guard_enter();
+	pthread_mutex_lock(&registry_lock);
+}
+
+static void leave_registry(void)
+{
+	pthread_mutex_unlock(&registry_lock);
+	egret_guard_leave();
+}
 
 struct pooled {
 	struct egret_conn conn; /* first: a pooled is its conn */
@@ -144,14 +158,14 @@ static struct pooled *pool_take(void)
 
 struct egret_conn *egret_conn_new(void)
 {
-	pthread_mutex_lock(&registry_lock);
+	hold_registry();
 	struct pooled *item = pool_take();
 	_Atomic long *owner = item ? owner_word() : NULL;
 	if (item && !owner) {
 		item->next_free = pool_free;
 		pool_free = item;
 	}
-	pthread_mutex_unlock(&registry_lock);
+	leave_registry();
 	if (!item || !owner)
 		return NULL;
 	struct egret_conn *conn = &item->conn;
@@ -172,12 +186,12 @@ static void conn_release(struct egret_conn *conn)
 	egret_lines_close(&conn->lines);
 	pthread_mutex_destroy(&conn->http_lock);
 	pthread_mutex_destroy(&conn->step_lock);
-	pthread_mutex_lock(&registry_lock);
+	hold_registry();
 	owner_word_free(conn->owner);
 	struct pooled *item = (struct pooled *)conn;
 	item->next_free = pool_free;
 	pool_free = item;
-	pthread_mutex_unlock(&registry_lock);
+	leave_registry();
 }
 
 void egret_conn_put(struct egret_conn *conn)
@@ -231,7 +245,7 @@ int egret_conn_set(int fd, struct egret_conn *conn)
 {
 	if (atomic_load(&conn->fd_count) == 0)
 		atomic_store(&conn->inode, inode_of(fd));
-	pthread_mutex_lock(&registry_lock);
+	hold_registry();
 	conn_slot *slot = slot_make(fd);
 	struct egret_conn *old = NULL;
 	if (slot) {
@@ -241,7 +255,7 @@ int egret_conn_set(int fd, struct egret_conn *conn)
 		if (!old)
 			atomic_fetch_add(&egret_conn_live, 1);
 	}
-	pthread_mutex_unlock(&registry_lock);
+	leave_registry();
 	if (old) {
 		atomic_fetch_sub(&old->fd_count, 1);
 		egret_conn_put(old);
@@ -254,13 +268,13 @@ struct egret_conn *egret_conn_take(int fd)
 	conn_slot *slot = slot_of(fd);
 	if (!slot || !atomic_load(slot))
 		return NULL;
-	pthread_mutex_lock(&registry_lock);
+	hold_registry();
 	struct egret_conn *conn = atomic_exchange(slot, NULL);
 	if (conn) {
 		atomic_fetch_sub(&egret_conn_live, 1);
 		atomic_fetch_sub(&conn->fd_count, 1);
 	}
-	pthread_mutex_unlock(&registry_lock);
+	leave_registry();
 	return conn;
 }
 

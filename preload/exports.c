@@ -3,6 +3,7 @@
  * Compiled with -U_FORTIFY_SOURCE (a fortified build would rename or drop exports). Each export starts the library if it must,
  * takes the kernel's path while the library is inside itself, and otherwise calls its handler.
  */
+#include "conn.h"
 #include "guard.h"
 #include "hooks.h"
 #include "real.h"
@@ -30,8 +31,46 @@ static inline bool ready(void)
 	return !egret_guard_inside();
 }
 
-#define RAW(nr, a, b, c, d) raw_result(egret_raw(nr, a, b, c, d))
-#define RAW6(nr, a, b, c, d, e, f) raw_result(egret_raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
+/* Does the kernel's own call NR carry bytes of FD, or make a copy of it? */
+static inline bool moves_bytes(long nr, long b)
+{
+	switch (nr) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_write:
+	case SYS_writev:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_sendfile:
+	case SYS_splice:
+	case SYS_shutdown:
+	case SYS_dup:
+	case SYS_dup3:
+		return true;
+	case SYS_fcntl:
+		return b == F_DUPFD || b == F_DUPFD_CLOEXEC || b == F_SETFD;
+	}
+	return false;
+}
+
+/* A signal handler that interrupted the library meets the kernel's path, which would carry plaintext: not now, it is told. */
+static inline bool refused_inside(long nr, long a, long b, long c)
+{
+	if (!moves_bytes(nr, b) || !(egret_conn_has((int)a) || (nr == SYS_splice && egret_conn_has((int)c))))
+		return false;
+	errno = EAGAIN;
+	return true;
+}
+
+#define RAW6(nr, a, b, c, d, e, f)                                                                                                     \
+	(refused_inside(nr, (long)(a), (long)(b), (long)(c)) ?                                                                         \
+		 -1 :                                                                                                                  \
+		 raw_result(egret_raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))))
+#define RAW(nr, a, b, c, d) RAW6(nr, a, b, c, d, 0, 0)
 #define FAIL(value) (errno = ENOSYS, value)
 
 /* A void function returns the void expression that stands in its `early` column. */

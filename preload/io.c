@@ -192,9 +192,13 @@ static int wait_writable(int fd)
 /* A blocking write ends with its last byte in the kernel. */
 static void flush_stuck(struct egret_conn *conn, int fd)
 {
-	while (egret_wire_flush(&conn->wire) == -EAGAIN)
-		if (wait_writable(fd) != 0 && errno != EINTR)
+	for (;;) {
+		egret_guard_enter();
+		int result = egret_wire_flush(&conn->wire);
+		egret_guard_leave();
+		if (result != -EAGAIN || (wait_writable(fd) != 0 && errno != EINTR))
 			return;
+	}
 }
 
 ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)

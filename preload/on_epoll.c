@@ -76,11 +76,13 @@ static void note(int fd, int epfd, int operation, const struct epoll_event *even
 
 void egret_ready_forget(int fd)
 {
+	egret_guard_enter(); /* a signal handler that closes something must not wait for this thread */
 	pthread_mutex_lock(&lock);
 	struct watched *watched = watched_of(fd, false);
 	if (watched)
 		memset(watched, 0, sizeof *watched);
 	pthread_mutex_unlock(&lock);
+	egret_guard_leave();
 }
 
 int egret_ready_replace(int fd, int with, int flags)

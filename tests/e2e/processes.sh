@@ -19,6 +19,11 @@ program() {
 	[ "$STATUS" = 0 ] || expect_status 0
 }
 
+# holds SIZE: so many bytes have arrived.
+holds() {
+	[ "$(stat -c %s "$T/plain")" = "$1" ]
+}
+
 # ended_well: the server saw the end of every connection as TLS ends it.
 ended_well() {
 	[ ! -s "$T/tls.err" ] || fail "the server says: $(cat "$T/tls.err")"
@@ -245,5 +250,15 @@ test_a_child_under_a_new_terminal_leaves_the_connection_alone() {
 		s.close()
 	PY
 	expect "$T/out" "b'secret'"
+	ended_well
+}
+
+test_a_signal_handler_that_interrupts_the_library_sends_no_plaintext_and_does_not_hang() {
+	serving --http
+	status covered "$PROGRAMS/interrupted" $HOST
+	expect_status 0
+	wait_for 20 holds "$(cat "$T/out")"
+	wire_is_tls
+	expect "$T/plain" "secret handler"
 	ended_well
 }

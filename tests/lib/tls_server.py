@@ -59,7 +59,7 @@ def talk(tls, args):
         if args.echo:
             tls.sendall(data)
             continue
-        said += data
+        said = said[-3:] + data
         if b"\r\n\r\n" in said:
             tls.sendall(HEAD + BODY)
             return
