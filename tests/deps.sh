@@ -9,6 +9,8 @@ packages="
 	libssl-dev libinih-dev libhttp-parser-dev uthash-dev libyaml-dev libseccomp-dev libidn2-dev libcmocka-dev liburing-dev
 	openssl nginx-light redis-server redis-tools curl wget socat netcat-openbsd telnet stunnel4 haproxy
 	python3 perl php-cli ruby nodejs git
+	python3-aiohttp python3-requests default-jdk-headless erlang-inets rustc
+	aria2 lftp netcat-traditional apache2-utils wrk mosquitto mosquitto-clients ldap-utils slapd fcgiwrap dnsmasq-base libc-ares-dev
 	iproute2 strace procps util-linux man-db zsh bash-completion jq xxd file dpkg-dev fakeroot
 "
 [ "${1:-}" != bench ] || packages="$packages libnginx-mod-stream proxychains4 torsocks gnuplot-nox"

@@ -8,7 +8,8 @@ policy() {
 	export EGRET_CONFIG=$T/egret.ini
 }
 
-# originating NAME PORT [KEYS]: the usual policy: plain HTTP of the program to NAME:80 becomes TLS to 127.0.0.1:PORT, nothing else passes.
+# originating NAME PORT [KEYS]: the usual policy: what the program says in the clear to NAME:80 (or $ASKED) becomes TLS to 127.0.0.1:PORT,
+# nothing else passes. $PROTOCOL: tcp where it is not set.
 originating() {
 	certificates
 	policy <<-INI
@@ -17,8 +18,8 @@ originating() {
 		log = $T/log
 		[server]
 		hosts = $1
-		ports = 80
-		protocol = tcp
+		ports = ${ASKED:-80}
+		protocol = ${PROTOCOL:-tcp}
 		tls = originate
 		addresses = 127.0.0.1:$2
 		tls_ca_file = $CERTS/ca.pem

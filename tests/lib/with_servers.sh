@@ -67,13 +67,17 @@ start_recorder() {
 # start_recording_tls CERT [ARGS of tls_server.py]: TLS behind a recorder: the program's bytes as the wire carried them in $T/wire, what
 # they meant in $T/plain.
 start_recording_tls() {
-	local cert=$1 behind
+	local cert=$1
 	shift
 	start_tls "$cert" "$@"
-	behind=$PORT
+	record_wire_before "$PORT"
+}
+
+# record_wire_before PORT: a recorder that hands on to PORT; it is $PORT then.
+record_wire_before() {
 	rm -f "$T/recorder.port"
 	: >"$T/wire"
-	python3 "$ROOT/tests/lib/recorder.py" "$T/recorder.port" "$T/wire" --forward "$behind" &
+	python3 "$ROOT/tests/lib/recorder.py" "$T/recorder.port" "$T/wire" --forward "$1" &
 	announced "$T/recorder.port"
 }
 
@@ -94,12 +98,12 @@ start_plain_http() {
 	start_recorder $'HTTP/1.0 200 OK\r\nContent-Length: 19\r\n\r\nhello in the clear\n'
 }
 
-# wire_is_tls: the wire saw a TLS handshake first, and nothing that the program said.
+# wire_is_tls [WORD...]: the wire saw a TLS handshake first, and nothing that the program said.
 wire_is_tls() {
 	[ -s "$T/wire" ] || fail "the wire received nothing"
 	equal "$(head -c 2 "$T/wire" | xxd -p)" 1603
 	local word
-	for word in "GET /" "HTTP/1" "User-Agent" "secret"; do expect_not "$T/wire" "$word"; done
+	for word in "GET /" "HTTP/1" "User-Agent" "secret" "$@"; do expect_not "$T/wire" "$word"; done
 }
 
 # wire_is_silent: not one byte arrived.

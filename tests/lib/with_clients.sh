@@ -1,0 +1,67 @@
+# What every client of the matrix goes through. Sourced by harness.sh; docs/clients.md is written from the names of these tests.
+#
+# A client is a function of the test's file that runs its program behind "${UNDER[@]}" and ends as the program does. Its last argument is a
+# URL, or what its protocol has instead. $EGRET_CLIENTS_SANDBOX: off (where it is not set), auto, require.
+UNDER=()
+
+# covered_client FUNCTION [ARGS]: as a user would start its program.
+covered_client() {
+	UNDER=("$EGRET" run --sandbox="${EGRET_CLIENTS_SANDBOX:-off}" --)
+	status "$@"
+	UNDER=()
+}
+
+# originated_web [EXTRA lines for nginx' server block]: nginx with TLS as www.googleapis.com, recorded: what the wire carried is in $T/wire.
+originated_web() {
+	start_nginx_tls right "${1:-}"
+	record_wire_before "$PORT"
+	PROTOCOL=http originating www.googleapis.com "$PORT"
+}
+
+# http_over_tls CLIENT...: its plain request is answered by a server that speaks TLS only, and the wire saw nothing else.
+http_over_tls() {
+	originated_web
+	covered_client "$@" http://www.googleapis.com/secret
+	expect_status 0
+	expect "$T/out" "hello over tls"
+	wait_for 10 grep -q "GET /secret" "$T/nginx.access"
+	wire_is_tls
+}
+
+# refused_in_its_own_words STATUS ADDRESS-TEXT NAME-TEXT CLIENT...: what it gets in plaintext without egret, it does not get under egret where
+# no entry covers the host: neither by address nor by name. It ends with STATUS (! for any but 0) and its own texts say why.
+refused_in_its_own_words() {
+	with_names "127.0.0.1 unnamed.example" in_file "$(basename "${BASH_SOURCE[1]}")" try_refusals "$@"
+}
+
+# in_file NAME COMMAND...: with the functions of that file of tests/e2e, which a new shell lacks.
+in_file() {
+	. "$ROOT/tests/e2e/$1"
+	shift
+	"$@"
+}
+
+try_refusals() {
+	local expected=$1 address_text=$2 name_text=$3
+	shift 3
+	start_plain_http
+	originating www.googleapis.com "$PORT"
+	status "$@" "http://unnamed.example:$PORT/secret"
+	expect_status 0
+	expect "$T/out" "hello in the clear"
+	: >"$T/wire"
+	refused_once "$expected" "$address_text" "egret: denied tcp 127.0.0.1:$PORT" "$@" "http://127.0.0.1:$PORT/secret"
+	refused_once "$expected" "$name_text" "egret: denied" "$@" "http://unnamed.example:$PORT/secret"
+}
+
+# refused_once STATUS TEXT LINE CLIENT...: LINE is egret's on stderr.
+refused_once() {
+	local expected=$1 text=$2 line=$3
+	shift 3
+	covered_client "$@"
+	if [ "$expected" = ! ]; then [ "$STATUS" != 0 ] || fail "it succeeded"; else expect_status "$expected"; fi
+	expect "$T/err" "$line"
+	cat "$T/err" >>"$T/out"
+	expect "$T/out" "$text"
+	wire_is_silent
+}
