@@ -38,16 +38,12 @@ test_aria2c_is_told_of_a_refusal() {
 	refused_in_its_own_words ! "Permission denied" "Name or service not known" by_aria2c
 }
 
-# python_having MODULE: the first Python that has it, in $PYTHON.
-python_having() {
-	for PYTHON in python3 /usr/bin/python3; do
-		export PYTHON
-		"$PYTHON" -c "import $1" 2>/dev/null && return
-	done
-	skip "python3-$1 is not installed"
+# need_python MODULE
+need_python() {
+	python3 -c "import $1" 2>/dev/null || skip "python3-$1 is not installed"
 }
 
-python_urllib() { "${UNDER[@]}" "${PYTHON:-python3}" "$FETCH/fetch.py" urllib "$@"; }
+python_urllib() { "${UNDER[@]}" python3 "$FETCH/fetch.py" urllib "$@"; }
 
 test_plaintext_of_python_urllib_is_tls_on_the_wire() {
 	http_over_tls python_urllib
@@ -57,7 +53,7 @@ test_python_urllib_is_told_of_a_refusal() {
 	refused_in_its_own_words 3 "refused: PermissionError" "refused: gaierror: Name or service not known" python_urllib
 }
 
-python_asyncio() { "${UNDER[@]}" "${PYTHON:-python3}" "$FETCH/fetch.py" asyncio "$@"; }
+python_asyncio() { "${UNDER[@]}" python3 "$FETCH/fetch.py" asyncio "$@"; }
 
 test_plaintext_of_python_asyncio_is_tls_on_the_wire() {
 	http_over_tls python_asyncio
@@ -67,27 +63,27 @@ test_python_asyncio_is_told_of_a_refusal() {
 	refused_in_its_own_words 3 "refused: PermissionError" "refused: gaierror: Name or service not known" python_asyncio
 }
 
-python_requests() { "${UNDER[@]}" "${PYTHON:-python3}" "$FETCH/fetch.py" requests "$@"; }
+python_requests() { "${UNDER[@]}" python3 "$FETCH/fetch.py" requests "$@"; }
 
 test_plaintext_of_python_requests_is_tls_on_the_wire() {
-	python_having requests
+	need_python requests
 	http_over_tls python_requests
 }
 
 test_python_requests_is_told_of_a_refusal() {
-	python_having requests
+	need_python requests
 	refused_in_its_own_words 3 "Permission denied" "Name or service not known" python_requests
 }
 
-python_aiohttp() { "${UNDER[@]}" "${PYTHON:-python3}" "$FETCH/fetch.py" aiohttp "$@"; }
+python_aiohttp() { "${UNDER[@]}" python3 "$FETCH/fetch.py" aiohttp "$@"; }
 
 test_plaintext_of_python_aiohttp_is_tls_on_the_wire() {
-	python_having aiohttp
+	need_python aiohttp
 	http_over_tls python_aiohttp
 }
 
 test_python_aiohttp_is_told_of_a_refusal() {
-	python_having aiohttp
+	need_python aiohttp
 	refused_in_its_own_words 3 "Permission denied" "Name or service not known" python_aiohttp
 }
 

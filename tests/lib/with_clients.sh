@@ -18,6 +18,18 @@ originated_web() {
 	PROTOCOL=http originating www.googleapis.com "$PORT"
 }
 
+# served_web [EXTRA]: the same, not recorded, for loads: nginx itself takes nothing but TLS on that port.
+served_web() {
+	start_nginx_tls right "${1:-}"
+	PROTOCOL=http originating www.googleapis.com "$PORT"
+}
+
+# originated ASKED: the server on $PORT becomes good.example:ASKED and is recorded.
+originated() {
+	record_wire_before "$PORT"
+	ASKED=$1 originating good.example "$PORT"
+}
+
 # http_over_tls CLIENT...: its plain request is answered by a server that speaks TLS only, and the wire saw nothing else.
 http_over_tls() {
 	originated_web
@@ -30,7 +42,9 @@ http_over_tls() {
 
 # refused_in_its_own_words STATUS ADDRESS-TEXT NAME-TEXT CLIENT...: what it gets in plaintext without egret, it does not get under egret where
 # no entry covers the host: neither by address nor by name. It ends with STATUS (! for any but 0) and its own texts say why.
+# $PLAIN: the function that starts the recorded server in plaintext; $TARGET: how host and port become the client's arguments (printf).
 refused_in_its_own_words() {
+	export PLAIN TARGET
 	with_names "127.0.0.1 unnamed.example" in_file "$(basename "${BASH_SOURCE[1]}")" try_refusals "$@"
 }
 
@@ -43,15 +57,19 @@ in_file() {
 
 try_refusals() {
 	local expected=$1 address_text=$2 name_text=$3
+	local target=${TARGET:-http://%s:%s/secret}
 	shift 3
-	start_plain_http
+	"${PLAIN:-start_plain_http}"
 	originating www.googleapis.com "$PORT"
-	status "$@" "http://unnamed.example:$PORT/secret"
+	# shellcheck disable=SC2059,SC2046
+	status "$@" $(printf "$target" unnamed.example "$PORT")
 	expect_status 0
-	expect "$T/out" "hello in the clear"
+	[ -s "$T/wire" ] || fail "without egret it sends nothing"
 	: >"$T/wire"
-	refused_once "$expected" "$address_text" "egret: denied tcp 127.0.0.1:$PORT" "$@" "http://127.0.0.1:$PORT/secret"
-	refused_once "$expected" "$name_text" "egret: denied" "$@" "http://unnamed.example:$PORT/secret"
+	# shellcheck disable=SC2059,SC2046
+	refused_once "$expected" "$address_text" "egret: denied tcp 127.0.0.1:$PORT" "$@" $(printf "$target" 127.0.0.1 "$PORT")
+	# shellcheck disable=SC2059,SC2046
+	refused_once "$expected" "$name_text" "egret: denied" "$@" $(printf "$target" unnamed.example "$PORT")
 }
 
 # refused_once STATUS TEXT LINE CLIENT...: LINE is egret's on stderr.

@@ -24,18 +24,22 @@ announced() {
 	PORT=$(cat "$1")
 }
 
-# start_nginx_tls CERT [EXTRA lines for the server block]: HTTPS that answers "hello over tls"; $T/nginx.access.
+# start_nginx_tls CERT [EXTRA lines for the server block]: HTTPS that answers "hello over tls"; $T/nginx.access. NGINX_TLS=plain: HTTP.
 start_nginx_tls() {
 	need nginx
+	local tls=ssl user=
+	[ "${NGINX_TLS:-tls}" = tls ] || tls=
+	[ "$(id -u)" != 0 ] || user="user root;"
 	certificates
 	free_port
 	mkdir -p "$T/nginx"
 	cat >"$T/nginx/conf" <<-CONF
 		daemon off;
+		$user
 		worker_processes 1;
 		pid $T/nginx/pid;
 		error_log $T/nginx/error info;
-		events { worker_connections 128; }
+		events { worker_connections 2048; }
 		http {
 			access_log $T/nginx.access;
 			client_body_temp_path $T/nginx/body;
@@ -44,7 +48,7 @@ start_nginx_tls() {
 			uwsgi_temp_path $T/nginx/uwsgi;
 			scgi_temp_path $T/nginx/scgi;
 			server {
-				listen 127.0.0.1:$PORT ssl;
+				listen 127.0.0.1:$PORT $tls backlog=1024;
 				ssl_certificate $CERTS/$1.pem;
 				ssl_certificate_key $CERTS/$1.key;
 				${2:-}

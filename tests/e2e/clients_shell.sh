@@ -1,0 +1,124 @@
+# What people pipe and script with: netcats, socat, telnet, a shell's own sockets; and programs that ask for names their own way.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
+
+request() { printf 'GET /secret HTTP/1.0\r\nHost: %s\r\n\r\n' "$1"; }
+
+# typed_over_tls CLIENT: as http_over_tls, of a client that takes host and port.
+typed_over_tls() {
+	originated_web
+	covered_client "$1" www.googleapis.com 80
+	expect_status 0
+	expect "$T/out" "hello over tls"
+	wire_is_tls
+}
+
+by_nc_openbsd() { request "$1" | "${UNDER[@]}" nc.openbsd -N -w 20 "$1" "$2"; }
+
+test_plaintext_of_netcat_openbsd_is_tls_on_the_wire() {
+	need nc.openbsd
+	typed_over_tls by_nc_openbsd
+}
+
+test_netcat_openbsd_is_told_of_a_refusal() {
+	need nc.openbsd
+	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_nc_openbsd
+}
+
+by_nc_traditional() { request "$1" | "${UNDER[@]}" nc.traditional -q 10 -w 20 "$1" "$2"; }
+
+test_plaintext_of_netcat_traditional_is_tls_on_the_wire() {
+	need nc.traditional
+	typed_over_tls by_nc_traditional
+}
+
+test_netcat_traditional_is_told_of_a_refusal() {
+	need nc.traditional
+	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "forward host lookup failed" by_nc_traditional
+}
+
+by_socat() { request "$1" | "${UNDER[@]}" socat -t 20 - "TCP:$1:$2"; }
+
+test_plaintext_of_socat_is_tls_on_the_wire() {
+	need socat
+	typed_over_tls by_socat
+}
+
+test_socat_is_told_of_a_refusal() {
+	need socat
+	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_socat
+}
+
+# telnet ends with its input, so the input waits for the answer.
+by_telnet() {
+	{
+		request "$1"
+		for _ in $(seq 1 200); do
+			grep -q "hello" "$T/out" && break
+			sleep 0.05
+		done
+	} | "${UNDER[@]}" telnet "$1" "$2" || grep -q "Connection closed by foreign host" "$T/err"
+}
+
+test_plaintext_of_telnet_is_tls_on_the_wire() {
+	need telnet
+	typed_over_tls by_telnet
+}
+
+test_telnet_is_told_of_a_refusal() {
+	need telnet
+	TARGET='%s %s' refused_in_its_own_words ! "Permission denied" "Name or service not known" by_telnet
+}
+
+by_bash() {
+	"${UNDER[@]}" bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET /secret HTTP/1.0\r\nHost: $0\r\n\r\n" >&3 && cat <&3' "$1" "$2"
+}
+
+test_plaintext_of_bash_is_tls_on_the_wire() {
+	typed_over_tls by_bash
+}
+
+test_bash_is_told_of_a_refusal() {
+	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_bash
+}
+
+by_rust() {
+	[ -x "$T/fetch" ] || rustc -O -o "$T/fetch" "$ROOT/tests/e2e/programs/fetch.rs"
+	"${UNDER[@]}" "$T/fetch" "$1" "$2" "${3:-1}"
+}
+
+test_plaintext_of_rust_is_tls_on_the_wire() {
+	need rustc
+	typed_over_tls by_rust
+}
+
+test_rust_is_told_of_a_refusal() {
+	need rustc
+	TARGET='%s %s' refused_in_its_own_words 3 "refused: PermissionDenied" "failed to lookup address information" by_rust
+}
+
+test_rust_holds_under_load() {
+	need rustc
+	PROTOCOL=http served_web
+	covered_client by_rust www.googleapis.com 80 60
+	expect_status 0
+	equal "$(grep -c "hello over tls" "$T/out")" 60
+}
+
+by_epoll() { "${UNDER[@]}" "$PROGRAMS/client_epoll" "$1" "$2" 1 1; }
+
+test_plaintext_of_an_epoll_program_is_tls_on_the_wire() {
+	typed_over_tls by_epoll
+}
+
+test_an_epoll_program_is_told_of_a_refusal() {
+	TARGET='%s %s' refused_in_its_own_words 3 "refused: Permission denied" "Name or service not known" by_epoll
+}
+
+test_an_epoll_program_holds_under_load() {
+	PROTOCOL=http served_web
+	covered_client epoll_hundred
+	expect_status 0
+	equal "$(grep -c "hello over tls" "$T/out")" 5000
+}
+
+epoll_hundred() { "${UNDER[@]}" "$PROGRAMS/client_epoll" www.googleapis.com 80 100 50; }
