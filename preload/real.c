@@ -1,5 +1,6 @@
 #include "real.h"
 
+#include "defined.h"
 #include "guard.h"
 
 #include <dlfcn.h>
@@ -30,8 +31,10 @@ bool egret_real_fill(void)
 	if (egret_guard_inside())
 		return false;
 	egret_guard_enter();
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		*rows[i].slot = dlsym(RTLD_NEXT, rows[i].name);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (egret_defined_elsewhere(rows[i].name))
+			*rows[i].slot = dlsym(RTLD_NEXT, rows[i].name);
+	}
 	egret_guard_leave();
 	atomic_store_explicit(&filled, true, memory_order_release);
 	return true;

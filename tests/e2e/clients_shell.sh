@@ -12,7 +12,7 @@ typed_over_tls() {
 	wire_is_tls
 }
 
-by_nc_openbsd() { request "$1" | "${UNDER[@]}" nc.openbsd -N -w 20 "$1" "$2"; }
+by_nc_openbsd() { request "$1" | "${UNDER[@]}" nc.openbsd -v -N -w 20 "$1" "$2"; }
 
 test_plaintext_of_netcat_openbsd_is_tls_on_the_wire() {
 	need nc.openbsd
@@ -21,10 +21,10 @@ test_plaintext_of_netcat_openbsd_is_tls_on_the_wire() {
 
 test_netcat_openbsd_is_told_of_a_refusal() {
 	need nc.openbsd
-	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_nc_openbsd
+	TARGET='%s %s' refused_in_its_own_words 1 "failed: Permission denied" "Name or service not known" by_nc_openbsd
 }
 
-by_nc_traditional() { request "$1" | "${UNDER[@]}" nc.traditional -q 10 -w 20 "$1" "$2"; }
+by_nc_traditional() { request "$1" | "${UNDER[@]}" nc.traditional -q 30 -w 30 "$1" "$2"; }
 
 test_plaintext_of_netcat_traditional_is_tls_on_the_wire() {
 	need nc.traditional
