@@ -48,13 +48,13 @@ test_socat_is_told_of_a_refusal() {
 	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_socat
 }
 
-# telnet ends with its input, so the input waits for the answer.
+# telnet ends with its input, so the input waits for the answer or the refusal.
 by_telnet() {
 	{
 		request "$1"
-		for _ in $(seq 1 200); do
-			grep -q "hello" "$T/out" && break
-			sleep 0.05
+		for _ in $(seq 1 100); do
+			grep -qE "hello|denied" "$T/out" "$T/err" && break
+			sleep 0.2
 		done
 	} | "${UNDER[@]}" telnet "$1" "$2" || grep -q "Connection closed by foreign host" "$T/err"
 }
