@@ -84,7 +84,7 @@ start_mosquitto() {
 	{
 		echo "user $(id -un)"
 		echo "listener $PORT 127.0.0.1"
-		echo "allow_anonymous true"
+		printf '%s\n' "allow_anonymous true" "max_queued_messages 0"
 		printf 'log_type %s\n' error subscribe
 		[ "$1" = plain ] || printf 'certfile %s\nkeyfile %s\n' "$CERTS/right.pem" "$CERTS/right.key"
 	} >"$T/mosquitto.conf"

@@ -48,10 +48,10 @@ test_socat_is_told_of_a_refusal() {
 	TARGET='%s %s' refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_socat
 }
 
-# telnet ends with its input, so the input waits for the answer or the refusal.
+# telnet ends with its input, so the input waits for the answer or the refusal. It ends lines its own way.
 by_telnet() {
 	{
-		request "$1"
+		request "$1" | tr -d '\r'
 		for _ in $(seq 1 100); do
 			grep -qE "hello|denied" "$T/out" "$T/err" && break
 			sleep 0.2
