@@ -66,12 +66,16 @@ static void consider(void *ctx, uint32_t ref, enum egret_match match)
 		j->deny = entry;
 }
 
+enum egret_mode egret_effective_mode(const struct egret_policy *policy, const struct egret_entry *entry, enum egret_mode mode)
+{
+	return mode ? mode : entry && entry->mode ? entry->mode : policy->defaults.mode;
+}
+
 struct egret_verdict egret_relax(const struct egret_policy *policy, struct egret_verdict verdict, enum egret_mode mode)
 {
 	if (verdict.allow || policy->missing)
 		return verdict;
-	if (!mode)
-		mode = verdict.entry && verdict.entry->mode ? verdict.entry->mode : policy->defaults.mode;
+	mode = egret_effective_mode(policy, verdict.entry, mode);
 	verdict.allow = verdict.audited = mode == EGRET_AUDIT || mode == EGRET_OFF;
 	if (mode == EGRET_OFF)
 		verdict.reason = EGRET_REASON_OFF;

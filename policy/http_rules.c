@@ -130,7 +130,7 @@ static bool host_fits(const struct egret_entry *entry, const struct egret_http_r
 	if (request->dialled || name_len >= sizeof(text))
 		return false;
 	snprintf(text, sizeof(text), "%.*s", (int)name_len, host);
-	return egret_addr_parse(text, &addr);
+	return request->asked && egret_addr_parse(text, &addr) && egret_addr_equal(&addr, request->asked);
 }
 
 /* Takes "http://authority" off an absolute-form target (RFC 9112 3.2.2). False: its authority does not fit. */
@@ -171,19 +171,41 @@ static enum egret_http_reason check_request(const struct egret_entry *entry, con
 		return EGRET_HTTP_H2C;
 	if (request->host_count > 1 || (request->host && !host_fits(entry, request, request->host, request->host_len)))
 		return EGRET_HTTP_WRONG_HOST;
-	if (!strcmp(request->method, "CONNECT"))
-		return EGRET_HTTP_CONNECT;
 	return EGRET_HTTP_ALLOWED;
+}
+
+/* A tunnel (RFC 9110 9.3.6): its target and Host name the far end, not a host of the entry. Only a rule that says CONNECT allows it. */
+static struct egret_http_verdict decide_tunnel(const struct egret_entry *entry, const struct egret_http_request *request)
+{
+	struct egret_http_verdict verdict = { .allow = false, .reason = EGRET_HTTP_CONNECT };
+	size_t len = request->target_len;
+
+	if (!request->target || !len || request->upgrade_h2c)
+		return refuse(request->upgrade_h2c ? EGRET_HTTP_H2C : EGRET_HTTP_MALFORMED);
+	if (request->host_count > 1 || (request->host && (request->host_len != len || strncasecmp(request->host, request->target, len))))
+		return refuse(EGRET_HTTP_WRONG_HOST);
+	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, request->target, len, len);
+	if (verdict.rule) {
+		verdict.reason = EGRET_HTTP_DENY_RULE;
+		return verdict;
+	}
+	for (size_t i = 0; i < entry->http_allow_count && !verdict.allow; i++)
+		if (!strcmp(entry->http_allow[i].method, "CONNECT") && path_matches(entry->http_allow[i].path, request->target, len, len))
+			verdict = (struct egret_http_verdict){ true, EGRET_HTTP_ALLOWED, &entry->http_allow[i] };
+	return verdict;
 }
 
 struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, const struct egret_http_request *request)
 {
 	struct egret_http_verdict verdict = { .allow = false, .reason = EGRET_HTTP_NOT_DECIDED };
 	const char *target = request->target, *query;
-	enum egret_http_reason checked = check_request(entry, request);
+	enum egret_http_reason checked;
 	size_t len = request->target_len, path_len;
 	bool rules = entry->http_allow_count || entry->http_deny_count;
 
+	if (request->method && !strcmp(request->method, "CONNECT"))
+		return decide_tunnel(entry, request);
+	checked = check_request(entry, request);
 	if (checked != EGRET_HTTP_ALLOWED)
 		return refuse(checked);
 	if (!strip_authority(entry, request, &target, &len))
@@ -219,6 +241,7 @@ const char *egret_http_reason_text(enum egret_http_reason reason)
 	case EGRET_HTTP_CONNECT: return "CONNECT and Upgrade need a rule that allows them";
 	case EGRET_HTTP_H2C: return "an upgrade to h2c would leave the rules behind";
 	case EGRET_HTTP_MALFORMED: return "it is not an HTTP request";
+	case EGRET_HTTP_INCOMPLETE: return "it ended before its head was complete";
 	}
 	return "it was not decided";
 }
@@ -235,6 +258,7 @@ const char *egret_http_reason_name(enum egret_http_reason reason)
 	case EGRET_HTTP_CONNECT: return "http_connect";
 	case EGRET_HTTP_H2C: return "http_h2c";
 	case EGRET_HTTP_MALFORMED: return "http_malformed";
+	case EGRET_HTTP_INCOMPLETE: return "http_incomplete";
 	}
 	return "http_not_decided";
 }

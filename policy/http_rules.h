@@ -13,7 +13,8 @@ enum egret_http_reason {
 	EGRET_HTTP_WRONG_HOST,      /* Host header, or the authority of an absolute-form target, is no host of the entry */
 	EGRET_HTTP_CONNECT,         /* CONNECT or Upgrade without a rule that allows it */
 	EGRET_HTTP_H2C,             /* Upgrade: h2c, never allowed */
-	EGRET_HTTP_MALFORMED        /* the parser rejected it */
+	EGRET_HTTP_MALFORMED,       /* the parser rejected it */
+	EGRET_HTTP_INCOMPLETE       /* the program ended before its head did */
 };
 
 struct egret_http_request {
@@ -27,6 +28,7 @@ struct egret_http_request {
 	bool upgrade;        /* an Upgrade header is present */
 	bool upgrade_h2c;    /* ... and names h2c */
 	const char *dialled; /* the name the connection was judged by; NULL: an address */
+	const struct egret_addr *asked; /* ... this one, which a Host header may then name; NULL: not known */
 };
 
 struct egret_http_verdict {

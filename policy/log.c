@@ -37,8 +37,8 @@ const char *egret_event_name(enum egret_event_kind kind)
 
 const char *egret_event_reason(const struct egret_event *event)
 {
-	if (event->reason)
-		return event->reason;
+	if (event->reason_text || event->reason)
+		return event->reason_text ? event->reason_text : event->reason;
 	return event->verdict ? egret_reason_text(event->verdict->reason) : NULL;
 }
 

@@ -20,7 +20,8 @@ struct egret_event {
 	const char *layer; /* "preload", "sandbox", "relay"; NULL: preload */
 	const struct egret_verdict *verdict; /* NULL: no verdict in this event */
 	const char *entry;  /* used when verdict is NULL */
-	const char *reason; /* text; overrides the verdict's */
+	const char *reason; /* the machine's word for it; overrides the verdict's */
+	const char *reason_text; /* the rest of a sentence; NULL: as reason */
 	const char *protocol; /* of the entry, or tcp/udp/unix */
 	const char *host;
 	int port;             /* 0: none */

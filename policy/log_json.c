@@ -74,7 +74,7 @@ static void verdict_members(struct egret_line *line, const struct egret_event *e
 		member(line, "file", entry->file);
 		number(line, "line", entry->line, entry->line != 0);
 	}
-	member(line, "reason", egret_event_reason(event));
+	member(line, "reason", event->reason || !verdict ? event->reason : egret_reason_name(verdict->reason));
 	member(line, "rule", event->rule);
 }
 

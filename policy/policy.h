@@ -156,6 +156,9 @@ struct egret_verdict {
 /* The one decision function that every caller uses. MODE overrides the policy's mode when not 0 (EGRET_MODE, --mode). */
 struct egret_verdict egret_decide(const struct egret_policy *policy, const struct egret_request *request, enum egret_mode mode);
 
+/* The mode that holds for ENTRY (may be NULL): MODE when not 0, else the entry's own, else the policy's. */
+enum egret_mode egret_effective_mode(const struct egret_policy *policy, const struct egret_entry *entry, enum egret_mode mode);
+
 /* May NAME be asked of a resolver under `dns = filter`? (Any entry covers it on any port and transport, it is internal, it is
  * localhost or an address literal, or the policy says open.) A deny entry that covers it on all ports refuses it. */
 struct egret_verdict egret_decide_name(const struct egret_policy *policy, const char *name, size_t len, enum egret_mode mode);

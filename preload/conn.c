@@ -170,11 +170,11 @@ struct egret_conn *egret_conn_new(void)
 		return NULL;
 	struct egret_conn *conn = &item->conn;
 	memset((char *)conn + sizeof conn->refs, 0, sizeof *conn - sizeof conn->refs);
-	pthread_mutex_init(&conn->http_lock, NULL);
 	pthread_mutex_init(&conn->step_lock, NULL);
 	conn->owner = owner;
 	atomic_store(&registry_pid, egret_raw(SYS_getpid, 0, 0, 0, 0));
-	atomic_store(owner, egret_raw(SYS_getpid, 0, 0, 0, 0));
+	conn->pid = egret_raw(SYS_getpid, 0, 0, 0, 0);
+	atomic_store(owner, conn->pid);
 	atomic_store(&conn->lowat, 1);
 	atomic_store(&conn->refs, 1);
 	return conn;
@@ -184,7 +184,6 @@ static void conn_release(struct egret_conn *conn)
 {
 	egret_connect_release(conn);
 	egret_lines_close(&conn->lines);
-	pthread_mutex_destroy(&conn->http_lock);
 	pthread_mutex_destroy(&conn->step_lock);
 	hold_registry();
 	owner_word_free(conn->owner);
@@ -322,8 +321,10 @@ bool egret_conn_own(struct egret_conn *conn)
 	long owner = atomic_load(conn->owner);
 	if (owner == self)
 		return true;
-	if (owner == 0 && atomic_compare_exchange_strong(conn->owner, &owner, self))
+	if (owner == 0 && atomic_compare_exchange_strong(conn->owner, &owner, self)) {
+		conn->pid = self;
 		return true;
+	}
 	if (owner == self)
 		return true;
 	egret_say_once(2, "egret: a connection to %s is used by process %ld as well as this one: TLS cannot be shared by two processes; "

@@ -9,7 +9,7 @@
  * descriptors share one conn (fd_count). Lifetime: from connect until the last descriptor is closed and the last hook has left.
  * Fork: the shared word `owner` decides which process may use the TLS state after a fork: the first that uses it. `lines` (lines.h)
  * tell whether others hold the connection still, and where it went when one of them moved it to a relay.
- * Locks: wire.h's, and `http_lock` for the observer (taken before the wire's).
+ * Locks: observed.h's (taken before the wire's), wire.h's.
  */
 #ifndef EGRET_CONN_H
 #define EGRET_CONN_H
@@ -29,7 +29,7 @@ enum egret_conn_state {
 
 struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
-struct egret_http;     /* http.h */
+struct egret_observed; /* observed.h */
 
 struct egret_conn {
 	_Atomic unsigned refs;
@@ -50,9 +50,9 @@ struct egret_conn {
 	struct egret_wire wire;
 	struct egret_tls_ctx *ctx;    /* referenced */
 	struct egret_passthrough *hello; /* owned, under step_lock; NULL when judged */
-	struct egret_http *http;      /* owned; NULL unless protocol = http */
+	struct egret_observed *observed; /* owned; NULL unless protocol = http: its bytes go through the observer, wrapped or not */
+	long pid;                     /* of the program that uses it, for the log */
 	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none */
-	pthread_mutex_t http_lock;
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
 	bool nodelay;                 /* what the program had set of TCP_NODELAY before the handshake */
 	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */
@@ -72,7 +72,7 @@ struct egret_conn {
 /* Must what the program writes go through the hooks? Else the descriptor is as good as plain. */
 static inline bool egret_conn_takes_writes(const struct egret_conn *conn)
 {
-	return conn->wrapped || atomic_load(&conn->passthrough);
+	return conn->wrapped || conn->observed || atomic_load(&conn->passthrough);
 }
 
 /* How many slots are taken: the fast path of the poll family. */

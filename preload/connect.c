@@ -1,6 +1,7 @@
 /* A connection under way: TCP, then TLS, step by step, for programs that wait in connect and for those that do not. */
 #include "connect.h"
 
+#include "conn_log.h"
 #include "engine_load.h"
 #include "guard.h"
 #include "passthrough.h"
@@ -17,6 +18,7 @@
 void egret_connect_release(struct egret_conn *conn)
 {
 	egret_guard_enter();
+	egret_conn_log_closed(conn);
 	if (conn->wrapped)
 		egret_wire_free(&conn->wire);
 	egret_passthrough_free(conn->hello);

@@ -39,12 +39,18 @@ struct egret_http *egret_http_new(const struct egret_http_setup *setup)
 	return http;
 }
 
+void egret_http_abandon(struct egret_http *http)
+{
+	egret_http_finish_requests(http);
+	while (http->first)
+		egret_http_finish(http, http->first->local || http->opaque ? NULL : "DC");
+}
+
 void egret_http_free(struct egret_http *http)
 {
 	if (!http)
 		return;
-	while (http->first)
-		egret_http_finish(http, http->first->local || http->opaque ? NULL : "DC");
+	egret_http_abandon(http);
 	egret_buf_free(&http->held);
 	free((char *)http->setup.host);
 	free((char *)http->setup.upstream);
@@ -70,17 +76,12 @@ static size_t kept(struct egret_http_text text)
 	return (text.len < LOGGED_MAX ? text.len : LOGGED_MAX) + 1;
 }
 
-struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head)
+static struct egret_http_exchange *exchange_for(const struct egret_http *http, const struct egret_http_head *head)
 {
-	static const struct egret_http_head none;
 	struct egret_http_exchange *exchange;
 	struct egret_event *event;
 	char *at;
 
-	if (!head)
-		head = &none;
-	if (http->depth >= EGRET_HTTP_DEPTH)
-		return NULL;
 	exchange = calloc(1, sizeof(*exchange) + kept(head->method) + kept(head->target) + kept(head->host) + kept(head->user_agent) +
 				     kept(head->request_id) + kept(head->forwarded_for));
 	if (!exchange)
@@ -107,13 +108,28 @@ struct egret_http_exchange *egret_http_begin(struct egret_http *http, const stru
 						    .entry = http->setup.entry };
 	exchange->head_only = event->method && !strcmp(event->method, "HEAD");
 	exchange->connect = event->method && !strcmp(event->method, "CONNECT");
+	return exchange;
+}
+
+struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head)
+{
+	struct egret_http_exchange *exchange = http->depth < EGRET_HTTP_DEPTH ? exchange_for(http, head) : NULL;
+
+	if (!exchange)
+		return NULL;
 	*http->last = exchange;
 	http->last = &exchange->next;
 	http->depth++;
 	return exchange;
 }
 
-bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict, bool closes)
+void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http_reason reason)
+{
+	exchange->event.reason = egret_http_reason_name(reason);
+	exchange->event.reason_text = egret_http_reason_text(reason);
+}
+
+bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict)
 {
 	const struct egret_entry *entry = http->setup.entry;
 	bool malformed = verdict->reason == EGRET_HTTP_MALFORMED;
@@ -123,19 +139,42 @@ bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exch
 			   verdict->rule ? verdict->rule->text : "");
 
 	exchange->verdict.allow = false;
-	exchange->event.reason = egret_http_reason_name(verdict->reason);
+	egret_http_set_reason(exchange, verdict->reason);
 	exchange->event.rule = verdict->rule ? verdict->rule->text : NULL;
 	exchange->event.status = malformed ? 400 : 403;
-	exchange->closes = closes;
 	exchange->event.bytes_sent = exchange->head_only ? 0 : len;
 	exchange->local = malloc((size_t)len + 256);
 	if (!exchange->local)
 		return false;
 	exchange->local_len = (size_t)snprintf(exchange->local, (size_t)len + 256,
-		"HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%s",
-		malformed ? "400 Bad Request" : "403 Forbidden", len, closes ? "close" : "keep-alive", exchange->head_only ? "" : body);
-	http->denied++;
+		"HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		malformed ? "400 Bad Request" : "403 Forbidden", len, exchange->head_only ? "" : body);
+	http->swallow = true;
+	egret_buf_free(&http->held);
+	http->told = 0;
 	return true;
+}
+
+static void emit(const struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
+{
+	if (flags)
+		exchange->event.flags = flags;
+	exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
+	if (http->setup.emit)
+		http->setup.emit(http->setup.data, &exchange->event);
+	free(exchange->local);
+	free(exchange);
+}
+
+void egret_http_log_incomplete(struct egret_http *http, const struct egret_http_head *head)
+{
+	struct egret_http_exchange *exchange = exchange_for(http, head);
+
+	if (!exchange)
+		return;
+	exchange->verdict.allow = false;
+	egret_http_set_reason(exchange, EGRET_HTTP_INCOMPLETE);
+	emit(http, exchange, "DC");
 }
 
 void egret_http_finish(struct egret_http *http, const char *flags)
@@ -148,44 +187,27 @@ void egret_http_finish(struct egret_http *http, const char *flags)
 	if (http->current == exchange)
 		http->current = NULL;
 	http->depth--;
-	http->denied -= exchange->local != NULL;
-	if (flags)
-		exchange->event.flags = flags;
-	exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
-	if (http->setup.emit)
-		http->setup.emit(http->setup.data, &exchange->event);
-	free(exchange->local);
-	free(exchange);
+	emit(http, exchange, flags);
+}
+
+bool egret_http_due(const struct egret_http *http)
+{
+	return http->ended || (http->first && http->first->local);
 }
 
 const void *egret_http_local(const struct egret_http *http, size_t *len)
 {
 	const struct egret_http_exchange *first = http->first;
 
-	*len = 0;
-	if (!first || !first->local || first->local_at == first->local_len)
-		return NULL;
-	*len = first->local_len - first->local_at;
-	return first->local + first->local_at;
+	*len = first && first->local ? first->local_len - first->local_at : 0;
+	return *len ? first->local + first->local_at : NULL;
 }
 
 void egret_http_local_taken(struct egret_http *http, size_t count)
 {
-	struct egret_http_exchange *first = http->first;
-
-	first->local_at += count;
-	if (first->local_at < first->local_len)
+	http->first->local_at += count;
+	if (http->first->local_at < http->first->local_len)
 		return;
-	http->ended |= first->closes;
+	http->ended = true;
 	egret_http_finish(http, NULL);
-}
-
-bool egret_http_ended(const struct egret_http *http)
-{
-	return http->ended;
-}
-
-bool egret_http_must_peek(const struct egret_http *http)
-{
-	return http->denied != 0;
 }

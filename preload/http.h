@@ -4,14 +4,13 @@
  * flight. Bodies are neither copied nor walked. Owner: the connection. Lock: none inside; the caller holds one lock per connection
  * around every call, for both directions.
  *
- * Write path, for the bytes that the program writes:
- *   first send egret_http_pending and tell with egret_http_flushed; while any is left, a write is EAGAIN. Then, until all is used:
- *   egret_http_request says what becomes of the next bytes. PASS: send so many of them, tell with egret_http_sent what was taken.
- *   HELD: they count as written (held until judged, or dropped with a denied request); then look at egret_http_pending again.
- *   BREAK: the rest counts as failed with EPIPE.
- * Read path: what egret_http_local gives comes first, and makes the socket readable; then egret_http_ended: the end. Else read from
- *   the server (with MSG_PEEK first when egret_http_must_peek), tell egret_http_response, deliver as many as it returns. At the
- *   server's end: egret_http_eof.
+ * Write path, for the bytes that the program writes, until all is used: egret_http_request says what becomes of the next bytes. PASS: send
+ *   what egret_http_before gives and, right behind it, these bytes (and those that egret_http_more lets join them), then tell with
+ *   egret_http_sent what was taken. HELD: they count as written: held until judged, or dropped behind a denied request. BREAK: EPIPE.
+ * Read path: when egret_http_due, egret_http_local is what the program reads, then the end (egret_http_ended); the server is not asked any
+ *   more. Else read from the server, tell egret_http_response, deliver as many as it returns and drop the rest. At the server's end:
+ *   egret_http_end.
+ * A denied request ends the connection: it is answered in its turn, with "Connection: close", and nothing that follows it is sent.
  */
 #ifndef EGRET_HTTP_H
 #define EGRET_HTTP_H
@@ -27,6 +26,7 @@ struct egret_http;
 struct egret_http_setup {
 	const struct egret_entry *entry; /* lives as long as the observer */
 	const char *host;                /* the name the connection was judged by; NULL: an address. Copied */
+	struct egret_addr asked;         /* the address that the program asked for */
 	uint16_t port;                   /* that the program asked for */
 	const char *upstream;            /* "ip:port" dialled. Copied */
 	bool audit;                      /* what would be denied passes and is logged */
@@ -39,33 +39,41 @@ struct egret_http_setup {
 struct egret_http *egret_http_new(const struct egret_http_setup *setup); /* NULL when memory is out: deny */
 /* Emits what is still open (flags DC). */
 void egret_http_free(struct egret_http *http);
+void egret_http_abandon(struct egret_http *http); /* the same, without the freeing */
 
 enum egret_http_fate {
-	EGRET_HTTP_BREAK = 0, /* nothing of these bytes goes anywhere; a local answer may wait to be read */
+	EGRET_HTTP_BREAK = 0, /* nothing of these bytes goes anywhere */
 	EGRET_HTTP_PASS,
 	EGRET_HTTP_HELD
 };
 
-/* What becomes of the first *COUNT (at least 1) bytes of DATA. LEN is not 0. Nothing may be pending. */
+/* What becomes of the first *COUNT (at least 1) bytes of DATA. LEN is not 0. */
 enum egret_http_fate egret_http_request(struct egret_http *http, const void *data, size_t len, size_t *count);
-/* COUNT bytes of DATA, which PASS allowed, were accepted by the wire. */
-void egret_http_sent(struct egret_http *http, const void *data, size_t count);
-/* Judged bytes that the observer had held and that must go out now, before anything else; NULL: none. */
-const void *egret_http_pending(const struct egret_http *http, size_t *len);
-void egret_http_flushed(struct egret_http *http, size_t count);
+/* Judged bytes of earlier writes, which go out in front of what passes; NULL: none. They live until egret_http_sent. */
+const void *egret_http_before(const struct egret_http *http, size_t *len);
+/* How many of LEN bytes, the program's next ones behind all that was let pass, may join the same send; 0: none. */
+size_t egret_http_more(struct egret_http *http, const void *data, size_t len);
+/* TAKEN bytes of (before, DATA) were accepted by the wire; DATA is one piece that passed, pieces are told in order. Returns how many of
+ * DATA's that makes. What a program was not told accepted it has to offer again. */
+size_t egret_http_sent(struct egret_http *http, const void *data, size_t taken);
+/* The program ends its writing: part of a head that is still held is dropped, and logged. */
+void egret_http_finish_requests(struct egret_http *http);
 
-/* Bytes of a local answer whose turn it is in the order of responses; NULL: none. */
-const void *egret_http_local(const struct egret_http *http, size_t *len);
+/* Is a local answer, or the end behind it, what the program reads next? */
+bool egret_http_due(const struct egret_http *http);
+const void *egret_http_local(const struct egret_http *http, size_t *len); /* NULL: none is left */
 void egret_http_local_taken(struct egret_http *http, size_t count);
-/* After a local answer that closes the connection was read: reads give 0, writes EPIPE. */
-bool egret_http_ended(const struct egret_http *http);
-/* A local answer waits behind a response of the server: read with MSG_PEEK, then only what egret_http_response returns. */
-bool egret_http_must_peek(const struct egret_http *http);
 
-/* Watches LEN bytes of the server. Returns how many go to the program before a local answer is due (the rest was not looked at);
- * -1: they break HTTP where rules must hold: ECONNRESET. */
+/* Watches LEN bytes of the server. Returns how many go to the program, the rest is nobody's; -1: they break HTTP where rules must hold. */
 ssize_t egret_http_response(struct egret_http *http, const void *data, size_t len);
-/* The server's end. False: in the middle of a response: ECONNRESET. */
-bool egret_http_eof(struct egret_http *http);
+
+enum egret_http_end {
+	EGRET_HTTP_BROKEN = 0, /* a reset, a bad record */
+	EGRET_HTTP_CLOSED,     /* close_notify, or FIN where there is no TLS */
+	EGRET_HTTP_CUT         /* FIN without close_notify: the length of what came is not certain */
+};
+
+/* The server's end. False: a response was not complete. */
+bool egret_http_end(struct egret_http *http, enum egret_http_end end);
 
 #endif

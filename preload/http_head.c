@@ -5,7 +5,7 @@
 
 #define HEADERS_MAX 1000
 
-static bool is_token_byte(unsigned char c)
+bool egret_http_is_token_byte(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
@@ -80,7 +80,7 @@ static bool read_header(struct egret_http_head *head, const char *line, size_t l
 	if (!name.len || ++head->headers > HEADERS_MAX)
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		if (!is_token_byte((unsigned char)line[i]))
+		if (!egret_http_is_token_byte((unsigned char)line[i]))
 			return false;
 	value = (struct egret_http_text){ colon + 1, len - name.len - 1 };
 	for (size_t i = 0; i < value.len; i++) {
@@ -99,7 +99,7 @@ static bool read_header(struct egret_http_head *head, const char *line, size_t l
 }
 
 /* method SP request-target SP HTTP/1.x */
-static bool read_request_line(struct egret_http_head *head, const char *line, size_t len)
+bool egret_http_request_line(struct egret_http_head *head, const char *line, size_t len)
 {
 	const char *space = memchr(line, ' ', len), *version;
 
@@ -107,7 +107,7 @@ static bool read_request_line(struct egret_http_head *head, const char *line, si
 		return false;
 	head->method = (struct egret_http_text){ line, (size_t)(space - line) };
 	for (size_t i = 0; i < head->method.len; i++)
-		if (!is_token_byte((unsigned char)line[i]))
+		if (!egret_http_is_token_byte((unsigned char)line[i]))
 			return false;
 	head->target.at = space + 1;
 	version = memchr(space + 1, ' ', len - head->method.len - 1);
@@ -162,7 +162,7 @@ bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *
 		cr = memchr(at, '\r', (size_t)(end - at));
 		if (!cr || cr[1] != '\n')
 			return false;
-		if (first ? !read_request_line(head, at, (size_t)(cr - at)) : !read_header(head, at, (size_t)(cr - at)))
+		if (first ? !egret_http_request_line(head, at, (size_t)(cr - at)) : !read_header(head, at, (size_t)(cr - at)))
 			return false;
 	}
 	if ((head->chunked && (head->has_length || !head->minor)) || (head->minor && !head->hosts))

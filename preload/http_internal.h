@@ -20,8 +20,12 @@ struct egret_http_head {
 	bool has_length, chunked, upgrade, h2c, expect, close;
 };
 
-/* False: malformed, also where http_parser and this reader differ. */
+/* False: malformed, also where http_parser and this reader differ. HEAD has what was read until then. */
 bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *head);
+/* The request line alone, without its line end. False: malformed. */
+bool egret_http_request_line(struct egret_http_head *head, const char *line, size_t len);
+/* May a method start with C (RFC 9110 5.6.2)? */
+bool egret_http_is_token_byte(unsigned char c);
 
 /* Where in a chunked body (RFC 9112 7.1) a stream stands. Zeroed: at its start. */
 struct egret_http_chunks {
@@ -40,42 +44,51 @@ struct egret_http_exchange {
 	struct egret_event event; /* filled as it becomes known */
 	struct egret_verdict verdict;
 	int64_t started_us;       /* monotonic */
-	char *local;              /* owned; the answer to a denied request */
+	char *local;              /* owned; the answer to a denied request, which is the last one */
 	size_t local_len, local_at;
-	bool closes;              /* the connection ends with the local answer */
 	bool head_only, connect;
 	char text[];
 };
 
 enum egret_http_side { EGRET_HTTP_HEAD = 0, EGRET_HTTP_LENGTH, EGRET_HTTP_CHUNKED };
 
+/* Where the request stands whose bytes are being sent. */
+struct egret_http_place {
+	enum egret_http_side side; /* HEAD: no body is open; the next request starts when head_left is 0 too */
+	uint64_t head_left, body_left; /* bytes that pass unread */
+	struct egret_http_chunks chunks;
+};
+
 struct egret_http {
 	struct egret_http_setup setup; /* host and upstream owned */
-	bool rules, opaque, broken, ended; /* opaque: both directions pass unread */
+	bool rules;
+	bool opaque;     /* both directions pass unread */
+	bool broken;     /* nothing of the program goes out any more */
+	bool swallow;    /* a request was denied: the program's bytes are dropped */
+	bool ended;      /* the answer to it was read: reads give 0, writes EPIPE */
 	/* requests */
-	struct egret_buf held;    /* of a head that is not complete, or judged and pending */
-	size_t scanned, line;     /* in held or data: looked at; start of the line */
-	bool pending, drop;       /* held goes out; the body is dropped */
-	enum egret_http_side side;
-	uint64_t pass_left;       /* bytes that pass unread: the judged head, then the body */
-	uint64_t head_left;       /* of pass_left: bytes of the head */
-	struct egret_http_chunks chunks;
+	struct egret_buf held;   /* of a head: bytes told as written and not sent, then bytes that were judged and must come again */
+	size_t told;             /* of held */
+	size_t scanned, line;    /* of the head's text: looked at; start of the line */
+	struct egret_http_place at, ahead; /* sent so far; and after all that was let pass */
 	struct egret_http_exchange *current; /* whose body is being sent; NULL: its response has ended */
 	/* responses */
 	struct egret_http_exchange *first, **last;
-	size_t depth, denied;     /* in flight; of these with a local answer */
+	size_t depth;            /* in flight */
 	http_parser parser;
 	bool in_response, unread; /* unread: responses can no longer be told apart */
-	int64_t body;             /* bytes of the response's body */
 };
 
 int64_t egret_http_clock(void); /* monotonic, microseconds */
 
-/* Queues an exchange for HEAD (NULL: malformed). NULL when memory is out or too many are in flight. */
+/* Queues an exchange for HEAD (empty: malformed). NULL when memory is out or too many are in flight. */
 struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head);
-/* Gives EXCHANGE the local answer to a denial. */
-bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict, bool closes);
-/* Logs the first exchange with FLAGS and forgets it. */
+void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http_reason reason);
+/* EXCHANGE, the last one, is denied by VERDICT and answered here. False: memory is out. */
+bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict);
+/* Logs a request whose head never ended. */
+void egret_http_log_incomplete(struct egret_http *http, const struct egret_http_head *head);
+/* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */
 void egret_http_finish(struct egret_http *http, const char *flags);
 
 #endif

@@ -4,30 +4,56 @@
 
 static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\n";
 
+/* What can be told of a head that is no good: its request line, when that is. */
+static struct egret_http_head first_line(const char *text, size_t len)
+{
+	struct egret_http_head head = { .minor = 0 };
+	const char *cr = memchr(text, '\r', len);
+
+	if (!cr || !egret_http_request_line(&head, text, (size_t)(cr - text)))
+		head = (struct egret_http_head){ .minor = 0 };
+	return head;
+}
+
+/* Both directions pass unread from here on; what was held goes out in front. */
+static enum egret_http_fate open_up(struct egret_http *http)
+{
+	http->opaque = true;
+	http->held.end = http->held.start + http->told;
+	return EGRET_HTTP_PASS;
+}
+
 /* Nothing of the program goes out any more; what it asked is answered in its turn, and then the connection ends. */
-static enum egret_http_fate refuse(struct egret_http *http, enum egret_http_reason reason)
+static enum egret_http_fate refuse(struct egret_http *http, const char *text, size_t len, enum egret_http_reason reason)
 {
 	struct egret_http_verdict verdict = { .reason = reason };
-	struct egret_http_exchange *exchange;
+	struct egret_http_head head = first_line(text, len);
+	struct egret_http_exchange *exchange = egret_http_begin(http, &head);
 
-	if (http->setup.audit) {
-		http->opaque = true;
-		return EGRET_HTTP_PASS;
-	}
-	http->broken = true;
-	exchange = egret_http_begin(http, NULL);
-	if (exchange) {
+	if (exchange)
 		exchange->event.flags = "DPE";
-		egret_http_answer(http, exchange, &verdict, true);
+	if (http->setup.audit) {
+		if (exchange) {
+			exchange->verdict.audited = true;
+			egret_http_set_reason(exchange, reason);
+		}
+		return open_up(http);
 	}
+	if (exchange && egret_http_answer(http, exchange, &verdict))
+		return EGRET_HTTP_HELD;
+	http->broken = true;
 	return EGRET_HTTP_BREAK;
 }
 
-/* Looks for the head's end in LEN bytes of TEXT from what was looked at on: its length, 0 when it is not there yet, -1 at a bare LF. */
+/* Looks for the head's end in LEN bytes of TEXT from what was looked at on: its length, 0 when it is not there yet, -1 where it can be
+ * none: a bare LF, a first line that is no request line. */
 static ssize_t head_end(struct egret_http *http, const char *text, size_t len)
 {
+	struct egret_http_head ignored;
 	const char *at;
 
+	if (!egret_http_is_token_byte((unsigned char)text[0]))
+		return -1;
 	while (http->scanned < len && (at = memchr(text + http->scanned, '\n', len - http->scanned))) {
 		size_t line_end = (size_t)(at - text);
 
@@ -35,54 +61,63 @@ static ssize_t head_end(struct egret_http *http, const char *text, size_t len)
 			return -1;
 		if (line_end == http->line + 1)
 			return (ssize_t)line_end + 1;
+		if (http->line == 0 && (line_end + 1 > sizeof(h2_preface) || memcmp(text, h2_preface, line_end + 1)) &&
+		    !egret_http_request_line(&ignored, text, line_end - 1))
+			return -1;
 		http->scanned = http->line = line_end + 1;
 	}
 	http->scanned = len;
 	return 0;
 }
 
-/* The head of a request that may pass: what follows of it passes unread. */
-static void pass_head(struct egret_http *http, const struct egret_http_head *head, size_t unsent)
+static struct egret_http_verdict decide(const struct egret_http *http, const struct egret_http_head *head)
 {
-	http->side = head->chunked ? EGRET_HTTP_CHUNKED : head->length ? EGRET_HTTP_LENGTH : EGRET_HTTP_HEAD;
-	http->chunks = (struct egret_http_chunks){ .left = 0 };
-	http->head_left = unsent;
-	http->pass_left = unsent + head->length;
+	char method[32];
+	struct egret_http_request request = {
+		.method = method, .target = head->target.at, .target_len = head->target.len, .host = head->host.at, .host_len = head->host.len,
+		.host_count = head->hosts, .port = http->setup.port, .upgrade = head->upgrade, .upgrade_h2c = head->h2c,
+		.dialled = http->setup.host, .asked = &http->setup.asked };
+
+	if (head->method.len >= sizeof(method))
+		return (struct egret_http_verdict){ .reason = EGRET_HTTP_MALFORMED };
+	memcpy(method, head->method.at, head->method.len);
+	method[head->method.len] = '\0';
+	return egret_http_decide(http->setup.entry, &request);
 }
 
-/* A complete head is judged. False: the connection breaks. */
-static bool judge(struct egret_http *http, const char *text, size_t len, size_t unsent)
+/* The head of a request that may pass, LEN bytes of it still to come from the program. */
+static void pass_head(struct egret_http *http, const struct egret_http_head *head, size_t len)
+{
+	http->at = (struct egret_http_place){ .side = head->chunked ? EGRET_HTTP_CHUNKED : head->length ? EGRET_HTTP_LENGTH : EGRET_HTTP_HEAD,
+					      .head_left = len, .body_left = head->length };
+	if (http->unread) /* no response can be told to be its own */
+		while (http->first)
+			egret_http_finish(http, "UPE");
+}
+
+/* A complete head is judged; OFFERED bytes of it are not told as written. */
+static enum egret_http_fate judge(struct egret_http *http, const char *text, size_t len, size_t offered)
 {
 	struct egret_http_head head;
 	struct egret_http_verdict verdict;
-	struct egret_http_request request = { .port = http->setup.port, .dialled = http->setup.host };
-	char method[32];
 
-	if (!egret_http_head_read(text, len, &head) || head.method.len >= sizeof(method) || !(http->current = egret_http_begin(http, &head)))
-		return false;
-	memcpy(method, head.method.at, head.method.len);
-	method[head.method.len] = '\0';
-	request.method = method;
-	request.target = head.target.at;
-	request.target_len = head.target.len;
-	request.host = head.host.at;
-	request.host_len = head.host.len;
-	request.host_count = head.hosts;
-	request.upgrade = head.upgrade;
-	request.upgrade_h2c = head.h2c;
-	verdict = egret_http_decide(http->setup.entry, &request);
+	if (!egret_http_head_read(text, len, &head))
+		return refuse(http, text, len, EGRET_HTTP_MALFORMED);
+	verdict = decide(http, &head);
+	http->current = egret_http_begin(http, &head);
+	if (!http->current)
+		return refuse(http, text, len, EGRET_HTTP_NOT_DECIDED);
 	http->current->event.rule = verdict.rule ? verdict.rule->text : NULL;
-	http->drop = !verdict.allow && !http->setup.audit;
-	pass_head(http, &head, http->drop ? 0 : unsent);
-	if (!verdict.allow && http->setup.audit) {
-		http->current->verdict.audited = true;
-		http->current->event.reason = egret_http_reason_name(verdict.reason);
+	if (!verdict.allow && !http->setup.audit) {
+		http->broken = http->unread || !egret_http_answer(http, http->current, &verdict);
+		return http->broken ? EGRET_HTTP_BREAK : EGRET_HTTP_HELD;
 	}
-	if (!http->drop)
-		return true;
-	/* A program that waits for 100 may or may not send the body after a refusal: end there. */
-	http->broken = head.expect || head.close || !head.minor || http->unread;
-	return egret_http_answer(http, http->current, &verdict, http->broken) && !http->unread;
+	if (!verdict.allow) {
+		http->current->verdict.audited = true;
+		egret_http_set_reason(http->current, verdict.reason);
+	}
+	pass_head(http, &head, offered);
+	return EGRET_HTTP_PASS;
 }
 
 /* HTTP/2 with prior knowledge (RFC 9113 3.4) starts like a head. It cannot be judged: only where there are no rules. */
@@ -91,129 +126,170 @@ static bool is_h2_preface(const char *text, size_t len)
 	return len == sizeof(h2_preface) - 1 && !memcmp(text, h2_preface, len);
 }
 
-/* A head of LEN bytes, BEFORE of them held until now. */
-static enum egret_http_fate take_whole_head(struct egret_http *http, const char *text, size_t len, size_t before)
-{
-	http->held.end = http->held.start + (before ? len : 0);
-	http->scanned = http->line = 0;
-	if (is_h2_preface(text, len)) {
-		if (!http->setup.h2 || http->rules)
-			return refuse(http, EGRET_HTTP_H2C);
-		http->opaque = true;
-		return EGRET_HTTP_PASS;
-	}
-	if (!judge(http, text, len, before ? 0 : len))
-		return http->broken ? EGRET_HTTP_BREAK : refuse(http, EGRET_HTTP_MALFORMED);
-	if (http->drop)
-		egret_buf_consume(&http->held, egret_buf_len(&http->held));
-	http->pending = before && !http->drop;
-	return http->pending || http->drop ? EGRET_HTTP_HELD : EGRET_HTTP_PASS;
-}
-
 /* Bytes of a head: held until it is complete. */
 static enum egret_http_fate take_head(struct egret_http *http, const char *data, size_t len, size_t *count)
 {
-	size_t before = egret_buf_len(&http->held);
+	size_t before = http->told, all;
 	const char *text = data;
 	ssize_t end;
 
-	if (before && len > EGRET_HTTP_HEAD_MAX + 1 - before)
-		len = EGRET_HTTP_HEAD_MAX + 1 - before;
-	*count = len;
 	if (before) {
+		len = len < EGRET_HTTP_HEAD_MAX + 1 - before ? len : EGRET_HTTP_HEAD_MAX + 1 - before;
 		if (!egret_buf_append(&http->held, data, len))
-			return refuse(http, EGRET_HTTP_NOT_DECIDED);
+			return refuse(http, "", 0, EGRET_HTTP_NOT_DECIDED);
 		text = (const char *)egret_buf_head(&http->held);
 	}
-	end = head_end(http, text, before + len);
-	if (end < 0 || end > EGRET_HTTP_HEAD_MAX || (!end && before + len > EGRET_HTTP_HEAD_MAX))
-		return refuse(http, EGRET_HTTP_MALFORMED);
-	if (!end)
-		return before || egret_buf_append(&http->held, data, len) ? EGRET_HTTP_HELD : refuse(http, EGRET_HTTP_NOT_DECIDED);
-	*count = (size_t)end - before;
-	return take_whole_head(http, text, (size_t)end, before);
+	all = before + len;
+	end = head_end(http, text, all);
+	if (end < 0 || end > EGRET_HTTP_HEAD_MAX || (!end && all > EGRET_HTTP_HEAD_MAX))
+		return refuse(http, text, all, EGRET_HTTP_MALFORMED);
+	if (!end) {
+		*count = len;
+		if (!before && !egret_buf_append(&http->held, data, len))
+			return refuse(http, text, all, EGRET_HTTP_NOT_DECIDED);
+		http->told = all;
+		return EGRET_HTTP_HELD;
+	}
+	http->scanned = http->line = 0;
+	if (before)
+		http->held.end = http->held.start + (size_t)end;
+	if (is_h2_preface(text, (size_t)end))
+		return http->setup.h2 && !http->rules ? open_up(http) : refuse(http, text, (size_t)end, EGRET_HTTP_H2C);
+	return judge(http, text, (size_t)end, (size_t)end - before);
 }
 
-/* COUNT bytes of the judged request went where they go. */
-static void advance(struct egret_http *http, const char *data, size_t count)
+static bool is_idle(const struct egret_http_place *place)
 {
-	size_t head = count < http->head_left ? count : (size_t)http->head_left;
+	return place->side == EGRET_HTTP_HEAD && !place->head_left;
+}
+
+/* How many of LEN bytes belong to the request open at PLACE. -1: malformed chunks. */
+static ssize_t part_of(const struct egret_http_place *place, const char *data, size_t len)
+{
+	struct egret_http_chunks chunks = place->chunks;
+	size_t head = len < place->head_left ? len : (size_t)place->head_left;
+	uint64_t known = place->head_left + place->body_left;
 	int64_t body = 0;
-	bool done = false;
-
-	http->head_left -= head;
-	http->pass_left -= http->side == EGRET_HTTP_LENGTH ? count : head;
-	if (http->side == EGRET_HTTP_CHUNKED)
-		egret_http_chunks_read(&http->chunks, data + head, count - head, &done, &body);
-	else
-		body = (int64_t)(count - head);
-	if (http->current)
-		http->current->event.bytes_received += body;
-	if (done || (http->side == EGRET_HTTP_LENGTH && !http->pass_left))
-		http->side = EGRET_HTTP_HEAD;
-	if (http->side == EGRET_HTTP_HEAD && !http->head_left && http->drop)
-		http->drop = false;
-}
-
-/* How many of LEN bytes belong to the open request. -1: malformed chunks. */
-static ssize_t body_part(const struct egret_http *http, const char *data, size_t len)
-{
-	struct egret_http_chunks chunks = http->chunks;
-	int64_t body;
+	ssize_t n;
 	bool done;
 
-	if (http->side == EGRET_HTTP_CHUNKED && !http->head_left)
-		return egret_http_chunks_read(&chunks, data, len, &done, &(int64_t){ 0 });
-	body = (int64_t)(http->side == EGRET_HTTP_LENGTH ? http->pass_left : http->head_left);
-	return body < (int64_t)len ? (ssize_t)body : (ssize_t)len;
+	if (place->side != EGRET_HTTP_CHUNKED)
+		return len < known ? (ssize_t)len : (ssize_t)known;
+	n = egret_http_chunks_read(&chunks, data + head, len - head, &done, &body);
+	if (n < 0)
+		return head ? (ssize_t)head : -1;
+	return (ssize_t)head + n;
+}
+
+/* COUNT bytes that belong to the request at PLACE are behind it. Adds the data among them to *BODY. */
+static void advance(struct egret_http_place *place, const char *data, size_t count, int64_t *body)
+{
+	size_t head = count < place->head_left ? count : (size_t)place->head_left;
+	bool done = false;
+
+	place->head_left -= head;
+	count -= head;
+	if (place->side == EGRET_HTTP_CHUNKED) {
+		egret_http_chunks_read(&place->chunks, data + head, count, &done, body);
+	} else {
+		place->body_left -= count;
+		*body += (int64_t)count;
+		done = !place->body_left;
+	}
+	if (done && !place->head_left)
+		place->side = EGRET_HTTP_HEAD;
+}
+
+/* Does DATA repeat what was judged and not told accepted? A program may change its mind after EAGAIN, but then it is judged anew. */
+static bool keeps_its_word(const struct egret_http *http, const char *data, size_t len)
+{
+	size_t owed = egret_buf_len(&http->held) - http->told;
+
+	return !owed || !memcmp(egret_buf_head(&http->held) + http->told, data, len < owed ? len : owed);
 }
 
 enum egret_http_fate egret_http_request(struct egret_http *http, const void *data, size_t len, size_t *count)
 {
 	enum egret_http_fate fate;
 	ssize_t part;
+	int64_t body = 0;
 
 	*count = len;
 	if (http->broken || http->ended)
 		return EGRET_HTTP_BREAK;
+	if (http->swallow)
+		return EGRET_HTTP_HELD;
 	if (http->opaque)
 		return EGRET_HTTP_PASS;
-	if (http->side == EGRET_HTTP_HEAD && !http->head_left) {
+	if (is_idle(&http->at)) {
 		fate = take_head(http, data, len, count);
-		/* An audited connection that cannot be read passes on what was held. */
-		if (fate == EGRET_HTTP_PASS && http->opaque && egret_buf_len(&http->held)) {
-			http->pending = true;
-			return EGRET_HTTP_HELD;
-		}
-		/* A head and its body go out in one piece. */
-		if (fate == EGRET_HTTP_PASS && !http->opaque && http->side == EGRET_HTTP_LENGTH)
-			*count = (size_t)body_part(http, data, len);
-		return fate;
+		if (fate != EGRET_HTTP_PASS || http->opaque)
+			return fate;
+	} else if (!keeps_its_word(http, data, len)) {
+		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
 	}
-	part = body_part(http, data, len);
+	part = part_of(&http->at, data, len);
 	if (part < 0)
-		return refuse(http, EGRET_HTTP_MALFORMED);
+		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
 	*count = (size_t)part;
-	if (!http->drop)
-		return EGRET_HTTP_PASS;
-	advance(http, data, *count);
-	return EGRET_HTTP_HELD;
+	http->ahead = http->at;
+	advance(&http->ahead, data, *count, &body);
+	return EGRET_HTTP_PASS;
 }
 
-void egret_http_sent(struct egret_http *http, const void *data, size_t count)
+const void *egret_http_before(const struct egret_http *http, size_t *len)
 {
-	if (!http->opaque)
-		advance(http, data, count);
+	*len = http->told;
+	return *len ? egret_buf_head(&http->held) : NULL;
 }
 
-const void *egret_http_pending(const struct egret_http *http, size_t *len)
+size_t egret_http_more(struct egret_http *http, const void *data, size_t len)
 {
-	*len = http->pending ? egret_buf_len(&http->held) : 0;
-	return *len ? http->held.data + http->held.start : NULL;
+	int64_t body = 0;
+	ssize_t part;
+
+	if (http->opaque)
+		return len;
+	if (is_idle(&http->ahead) || http->ahead.head_left)
+		return 0;
+	part = part_of(&http->ahead, data, len);
+	if (part > 0)
+		advance(&http->ahead, data, (size_t)part, &body);
+	return part > 0 ? (size_t)part : 0;
 }
 
-void egret_http_flushed(struct egret_http *http, size_t count)
+size_t egret_http_sent(struct egret_http *http, const void *data, size_t taken)
 {
-	egret_buf_consume(&http->held, count);
-	http->pending = egret_buf_len(&http->held) != 0;
+	const char *bytes = data;
+	size_t earlier = taken < http->told ? taken : http->told, owed;
+	int64_t body = 0;
+
+	egret_buf_consume(&http->held, earlier);
+	http->told -= earlier;
+	taken -= earlier;
+	if (http->opaque)
+		return taken;
+	owed = egret_buf_len(&http->held) - http->told;
+	egret_buf_consume(&http->held, taken < owed ? taken : owed);
+	advance(&http->at, bytes, taken, &body);
+	if (http->current)
+		http->current->event.bytes_received += body;
+	/* The rest of a head that was judged in one piece with this must come as it was. */
+	if (http->at.head_left && !egret_buf_len(&http->held) && !egret_buf_append(&http->held, bytes + taken, (size_t)http->at.head_left))
+		http->broken = true;
+	return taken;
+}
+
+void egret_http_finish_requests(struct egret_http *http)
+{
+	size_t len = egret_buf_len(&http->held);
+	const char *text = len ? (const char *)egret_buf_head(&http->held) : "";
+	struct egret_http_head head = first_line(text, len);
+
+	if (!http->told || http->opaque || !is_idle(&http->at))
+		return;
+	egret_http_log_incomplete(http, &head);
+	http->broken = true;
+	egret_buf_free(&http->held);
+	http->told = 0;
 }

@@ -42,8 +42,8 @@ static int on_complete(http_parser *parser)
 	http->opaque |= upgraded;
 	if (status >= 200 || upgraded)
 		egret_http_finish(http, NULL);
-	/* The next one may be a local answer: the caller's turn. */
-	if (http->opaque || (http->first && http->first->local))
+	/* What follows is another protocol, a local answer's turn, or something that nobody asked for. */
+	if (http->opaque || !http->first || http->first->local)
 		http_parser_pause(parser, 1);
 	return 0;
 }
@@ -56,9 +56,9 @@ static const http_parser_settings settings = {
 static ssize_t unreadable(struct egret_http *http, size_t len)
 {
 	http->unread = true;
-	if (http->first && !http->first->local)
+	while (http->first && !http->first->local)
 		egret_http_finish(http, "UPE");
-	if (!http->rules)
+	if (!http->rules && !http->swallow)
 		return (ssize_t)len;
 	http->broken = true;
 	return -1;
@@ -68,10 +68,11 @@ ssize_t egret_http_response(struct egret_http *http, const void *data, size_t le
 {
 	enum http_errno error;
 	size_t used;
+	ssize_t rest;
 
 	if (http->opaque || http->unread)
-		return http->rules && http->unread && http->broken ? -1 : (ssize_t)len;
-	if (http->first && http->first->local)
+		return http->broken ? -1 : (ssize_t)len;
+	if (egret_http_due(http))
 		return 0;
 	if (!http->first && !http->in_response)
 		return unreadable(http, len);
@@ -82,24 +83,30 @@ ssize_t egret_http_response(struct egret_http *http, const void *data, size_t le
 		return (ssize_t)len;
 	if (error == HPE_PAUSED) {
 		http_parser_pause(&http->parser, 0);
-		return (ssize_t)used;
+		if (used == len || egret_http_due(http))
+			return (ssize_t)used;
+		rest = unreadable(http, len - used);
+		return (ssize_t)used + (rest > 0 ? rest : 0);
 	}
 	return error == HPE_OK && used == len ? (ssize_t)len : unreadable(http, len);
 }
 
-bool egret_http_eof(struct egret_http *http)
+bool egret_http_end(struct egret_http *http, enum egret_http_end end)
 {
-	bool whole = true;
+	bool whole = http->opaque || http->unread || !http->in_response;
 
-	if (!http->opaque && !http->unread && http->in_response) {
+	if (!whole && end == EGRET_HTTP_CLOSED) {
 		http->parser.data = http;
-		http_parser_execute(&http->parser, &settings, NULL, 0);
+		http_parser_execute(&http->parser, &settings, NULL, 0); /* a body without a length ends here */
 		whole = !http->in_response;
-		if (!whole && http->first)
-			egret_http_finish(http, "UC");
 	}
 	http->unread = true;
-	while (http->first && !http->first->local)
-		egret_http_finish(http, "UC");
+	if (!whole && http->first)
+		http->first->event.error = end == EGRET_HTTP_CUT ?
+			"the server closed the connection without close_notify: the response may be truncated; if it never sends one, set tls_truncation = eof" :
+			"the connection ended before the response was complete";
+	while (http->first)
+		egret_http_finish(http, http->opaque || http->first->local ? NULL : "UC");
+	http->ended = http->swallow;
 	return whole;
 }

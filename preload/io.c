@@ -2,6 +2,7 @@
 
 #include "connect.h"
 #include "guard.h"
+#include "observed.h"
 #include "passthrough.h"
 #include "real.h"
 
@@ -14,7 +15,7 @@
 struct egret_conn *egret_io_wrapped(int fd)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
-	if (conn && !conn->wrapped) {
+	if (conn && !conn->wrapped && !conn->observed) {
 		egret_conn_put(conn);
 		return NULL;
 	}
@@ -55,9 +56,21 @@ int egret_io_await_open(struct egret_conn *conn, int fd, int flags)
 int egret_io_finish(struct egret_conn *conn)
 {
 	egret_guard_enter();
-	int result = egret_wire_close_notify(&conn->wire);
+	if (conn->observed)
+		egret_observed_finish_writing(conn->observed);
+	int result = conn->wrapped ? egret_wire_close_notify(&conn->wire) : 0;
 	egret_guard_leave();
 	return result;
+}
+
+bool egret_io_readable(struct egret_conn *conn)
+{
+	return conn->observed ? egret_observed_readable(conn->observed) : egret_wire_readable(&conn->wire);
+}
+
+size_t egret_io_available(struct egret_conn *conn)
+{
+	return conn->observed ? egret_observed_available(conn->observed) : egret_wire_available(&conn->wire);
 }
 
 static ssize_t fail(int error)
@@ -120,7 +133,8 @@ static int advance(const struct iovec *iov, int count, size_t skip, struct iovec
 static ssize_t wire_read(struct egret_conn *conn, const struct iovec *iov, int count, int flags)
 {
 	egret_guard_enter();
-	ssize_t n = egret_wire_read(&conn->wire, iov, count, flags & MSG_PEEK);
+	ssize_t n = conn->observed ? egret_observed_read(conn->observed, iov, count, flags) :
+				     egret_wire_read(&conn->wire, iov, count, flags & MSG_PEEK);
 	egret_guard_leave();
 	return n;
 }
@@ -176,7 +190,7 @@ static ssize_t broken_pipe(int error, int flags)
 static ssize_t wire_write(struct egret_conn *conn, const struct iovec *iov, int count)
 {
 	egret_guard_enter();
-	ssize_t n = egret_wire_write(&conn->wire, iov, count);
+	ssize_t n = conn->observed ? egret_observed_write(conn->observed, iov, count) : egret_wire_write(&conn->wire, iov, count);
 	egret_guard_leave();
 	return n;
 }
@@ -232,7 +246,7 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		if ((error = wait_writable(fd)) != 0)
 			return done ? (ssize_t)done : fail(error);
 	}
-	if (!nonblocking)
+	if (!nonblocking && conn->wrapped)
 		flush_stuck(conn, fd);
 	atomic_fetch_add(&conn->bytes_sent, (int64_t)done);
 	return (ssize_t)done;
@@ -240,7 +254,7 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 
 ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
 {
-	if (conn->wrapped)
+	if (conn->wrapped || conn->observed)
 		return egret_send_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
 	if (atomic_load(&conn->passthrough))
 		return egret_passthrough_send(conn, fd, message, flags);

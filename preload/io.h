@@ -21,7 +21,11 @@ int egret_io_await_open(struct egret_conn *conn, int fd, int flags);
 /* Does a call with FLAGS on FD return instead of waiting? */
 bool egret_io_is_nonblocking(int fd, int flags);
 
-/* The conn of FD when egret carries its bytes (a reference), else NULL: the kernel does. */
+/* Is there something for the program to read, and how many bytes? Both after the connection has opened. */
+bool egret_io_readable(struct egret_conn *conn);
+size_t egret_io_available(struct egret_conn *conn);
+
+/* The conn of FD when egret carries its bytes, wrapped or observed (a reference), else NULL: the kernel does. */
 struct egret_conn *egret_io_wrapped(int fd);
 
 #endif

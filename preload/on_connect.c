@@ -1,4 +1,5 @@
 /* connect and its like: find the name, decide, dial, originate. */
+#include "conn_log.h"
 #include "connect.h"
 #include "engine_load.h"
 #include "guard.h"
@@ -17,12 +18,18 @@
 
 #define MAX_ENDPOINTS 16
 
+static bool is_http(const struct egret_judged *judged)
+{
+	const struct egret_entry *entry = judged->verdict.entry;
+	return entry && entry->action == EGRET_ALLOW && entry->protocol == EGRET_HTTP && judged->type == SOCK_STREAM;
+}
+
 int egret_connect_judge_send(int fd, const struct sockaddr *to, socklen_t len)
 {
 	struct egret_judged judged;
 	egret_judge(&judged, fd, to, len);
 	/* An address in a send on a stream socket is a fast open: it would carry plaintext before any handshake. */
-	if (!judged.denied && judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE)
+	if (!judged.denied && judged.verdict.entry && (judged.verdict.entry->tls == EGRET_TLS_ORIGINATE || is_http(&judged)))
 		judged.denied = EOPNOTSUPP;
 	if (judged.verdict.audited)
 		egret_judged_log(&judged, NULL);
@@ -124,10 +131,32 @@ static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged
 		*code = ENOMEM;
 		return NULL;
 	}
-	egret_wire_init(&conn->wire, fd, engine, tls, conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+	/* Of an http entry the observer knows better whether an end without close_notify cuts something off. */
+	bool http = conn->entry->protocol == EGRET_HTTP;
+	egret_wire_init(&conn->wire, fd, engine, tls, http || conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
 	conn->wrapped = true;
 	atomic_store(&conn->unspoken, true);
+	if (http && !egret_conn_observe(conn)) {
+		egret_conn_put(conn);
+		*code = ENOMEM;
+		return NULL;
+	}
 	return conn;
+}
+
+/* What egret carries does not survive an exec as it is: the next program would know nothing of it. */
+static void keep_from_exec(int fd)
+{
+	int flags = real.fcntl(fd, F_GETFD);
+	egret_conn_set_cloexec(fd, flags >= 0 && (flags & FD_CLOEXEC));
+	real.fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Nothing was dialled: the socket is as it was, the program may try again. */
+static void give_back(int fd)
+{
+	egret_conn_put(egret_conn_take(fd));
+	real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
 }
 
 static void prepare_socket(struct egret_conn *conn)
@@ -138,9 +167,7 @@ static void prepare_socket(struct egret_conn *conn)
 	conn->nodelay = was != 0;
 	if (!was)
 		real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	int flags = real.fcntl(fd, F_GETFD);
-	egret_conn_set_cloexec(fd, flags >= 0 && (flags & FD_CLOEXEC));
-	real.fcntl(fd, F_SETFD, FD_CLOEXEC);
+	keep_from_exec(fd);
 }
 
 /* Dials the endpoints in turn until one answers or is under way. 0, or the positive errno of the last. */
@@ -189,7 +216,7 @@ static int originate(int fd, const struct egret_judged *judged)
 	if (code == EINPROGRESS || code == EINTR)
 		egret_ready_connect_started(fd, conn);
 	else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING)
-		egret_conn_put(egret_conn_take(fd)); /* nothing was dialled: the socket is as it was, the program may try again */
+		give_back(fd);
 	egret_conn_put(conn);
 	return code;
 }
@@ -197,8 +224,6 @@ static int originate(int fd, const struct egret_judged *judged)
 /* What this build does not enforce yet is refused, not passed: an entry that asks for it denies. */
 static const char *not_enforced(const struct egret_entry *entry)
 {
-	if (entry->http_allow_count || entry->http_deny_count)
-		return "http_allow and http_deny are not enforced by this version, so the entry passes nothing";
 	if (entry->settings->starttls != EGRET_STARTTLS_NONE && entry->tls == EGRET_TLS_ORIGINATE)
 		return "tls_starttls is not spoken by this version, so the entry passes nothing";
 	return NULL;
@@ -262,6 +287,33 @@ static bool is_taken(int fd)
 	return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_CLOSE;
 }
 
+/* Plain TCP whose bytes the kernel carries, and the observer sees first. */
+static int connect_observed(int fd, const struct egret_judged *judged)
+{
+	struct egret_endpoint dialled = { 0 };
+	egret_guard_enter();
+	struct egret_conn *conn = conn_for(fd, judged);
+	bool good = conn && egret_conn_observe(conn);
+	egret_guard_leave();
+	if (!good) {
+		egret_conn_put(conn);
+		return ENOMEM;
+	}
+	conn->started_us = egret_now_us();
+	atomic_store(&conn->state, EGRET_CONN_OPEN); /* what is under way is the kernel's to tell */
+	keep_from_exec(fd);
+	int code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &dialled) : ENOMEM;
+	conn->dialled = dialled.addr;
+	conn->dialled_port = dialled.port;
+	egret_judged_log(judged, &dialled);
+	if (code != 0 && code != EINPROGRESS && code != EINTR) {
+		atomic_store(&conn->state, EGRET_CONN_FAILED);
+		give_back(fd);
+	}
+	egret_conn_put(conn);
+	return code;
+}
+
 /* A second connect on a socket that is under way or done: as TCP answers it. */
 static int connect_again(struct egret_conn *conn)
 {
@@ -323,6 +375,8 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		code = refuse_unfinished(&judged, missing);
 	else if (judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE && judged.type == SOCK_STREAM)
 		code = originate(fd, &judged);
+	else if (is_http(&judged))
+		code = connect_observed(fd, &judged);
 	else
 		code = connect_plain(fd, &judged, addr, len);
 	egret_judged_end(&judged);

@@ -224,7 +224,7 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event)
 		events = 0; /* when it has ended the registration is the program's again, and reports by itself */
 	} else if (state == EGRET_CONN_FAILED) {
 		events |= EPOLLERR;
-	} else if ((events & EPOLLIN) && egret_conn_own(conn) && !egret_wire_readable(&conn->wire)) {
+	} else if ((events & EPOLLIN) && egret_conn_own(conn) && !egret_io_readable(conn)) {
 		events &= ~(uint32_t)(EPOLLIN | EPOLLRDNORM);
 		if (!(events & ~(uint32_t)EPOLLRDNORM))
 			rearm(fd, epfd);

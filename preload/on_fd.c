@@ -125,7 +125,7 @@ static bool may_land(int fd, int to)
 {
 	struct egret_conn *conn = egret_stdio_has(to) ? egret_conn_get(fd) : NULL;
 	bool unjudged = conn && !conn->wrapped && atomic_load(&conn->passthrough) && conn->entry->protocol == EGRET_TLS;
-	int error = unjudged ? EPERM : conn && conn->wrapped ? egret_relay_move(conn) : 0;
+	int error = unjudged ? EPERM : conn && (conn->wrapped || conn->observed) ? egret_relay_move(conn) : 0;
 	if (error)
 		egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write to it past egret, and no relay could "
 			  "take it (%s); the program was refused (EPERM)", conn->entry->name, conn->host, to, strerror(error));
@@ -154,7 +154,7 @@ static int share(int fd, int to, bool cloexec)
 		errno = ENOMEM;
 		to = -1;
 	}
-	if (conn && to >= 0 && conn->wrapped) {
+	if (conn && to >= 0 && (conn->wrapped || conn->observed)) {
 		egret_conn_set_cloexec(to, cloexec);
 		real.fcntl(to, F_SETFD, FD_CLOEXEC);
 	}

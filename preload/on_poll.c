@@ -54,7 +54,7 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 			fds[i].revents |= POLLERR;
 		} else if (conn && (work[i].revents & READ_EVENTS) && egret_conn_own(conn)) {
 			egret_guard_enter();
-			if (!egret_wire_readable(&conn->wire))
+			if (!egret_io_readable(conn))
 				fds[i].revents &= ~READ_EVENTS;
 			egret_guard_leave();
 		}

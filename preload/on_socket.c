@@ -16,7 +16,7 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 {
 	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn)) {
 		egret_guard_enter();
-		int result = egret_wire_close_notify(&conn->wire);
+		int result = egret_io_finish(conn);
 		bool wait = !egret_io_is_nonblocking(fd, 0);
 		while (result == -EAGAIN && wait) {
 			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -34,9 +34,10 @@ int egret_on_shutdown(int fd, int how)
 	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
 		return real.shutdown(fd, how);
-	if (!conn->wrapped && how != SHUT_RD)
+	bool carried = conn->wrapped || conn->observed;
+	if (!carried && how != SHUT_RD)
 		egret_passthrough_end(conn, fd);
-	int result = conn->wrapped ? shutdown_wrapped(conn, fd, how) : real.shutdown(fd, how);
+	int result = carried ? shutdown_wrapped(conn, fd, how) : real.shutdown(fd, how);
 	egret_conn_put(conn);
 	return result;
 }
@@ -105,7 +106,7 @@ int egret_on_ioctl(int fd, unsigned long request, void *arg)
 		return real.ioctl(fd, request, arg);
 	egret_guard_enter();
 	bool open = egret_io_await_open(conn, fd, MSG_DONTWAIT) == 0;
-	*(int *)arg = open ? (int)egret_wire_available(&conn->wire) : 0;
+	*(int *)arg = open ? (int)egret_io_available(conn) : 0;
 	egret_guard_leave();
 	egret_conn_put(conn);
 	return 0;

@@ -13,6 +13,7 @@
 #include "io.h"
 #include "memory.h"
 #include "moved.h"
+#include "observed.h"
 #include "policy/raw.h"
 #include "ready.h"
 #include "real.h"
@@ -36,7 +37,7 @@ struct start {
 /* Conn locks come before the library's (step_lock is held while a step logs), in the order of conn.h and wire.h. */
 static void hold_conn(struct egret_conn *conn)
 {
-	pthread_mutex_lock(&conn->http_lock);
+	egret_observed_hold(conn->observed);
 	pthread_mutex_lock(&conn->step_lock);
 	pthread_mutex_lock(&conn->wire.in_lock);
 	pthread_mutex_lock(&conn->wire.out_lock);
@@ -49,7 +50,7 @@ static void release_conn(struct egret_conn *conn)
 	pthread_mutex_unlock(&conn->wire.out_lock);
 	pthread_mutex_unlock(&conn->wire.in_lock);
 	pthread_mutex_unlock(&conn->step_lock);
-	pthread_mutex_unlock(&conn->http_lock);
+	egret_observed_release(conn->observed);
 }
 
 static _Noreturn void begin_relay(struct start *start)
@@ -184,6 +185,8 @@ static int await(struct egret_conn *conn)
 int egret_relay_move(struct egret_conn *conn)
 {
 	int pair[2];
+	if (!conn->wrapped)
+		return EPERM; /* an observed connection in the clear: no relay judges its requests yet */
 	if (!egret_conn_own(conn))
 		return EIO;
 	egret_guard_enter();

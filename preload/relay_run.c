@@ -1,4 +1,5 @@
 /* The relay's life: bytes both ways, each end of a direction passed on as what it was, until both have ended. */
+#include "conn_log.h"
 #include "io.h"
 #include "policy/raw.h"
 #include "real.h"
@@ -109,6 +110,7 @@ static bool pump_up(struct relay *relay)
 static _Noreturn void finish(struct relay *relay)
 {
 	real.shutdown(relay->tcp, SHUT_RDWR);
+	egret_conn_log_closed(relay->conn);
 	for (;;)
 		egret_raw(SYS_exit_group, 0, 0, 0, 0);
 }

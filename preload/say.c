@@ -1,6 +1,5 @@
 #include "say.h"
 
-#include "policy/log.h"
 #include "policy/raw.h"
 
 #include <stdarg.h>
@@ -133,4 +132,19 @@ void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uin
 		snprintf(allow, sizeof allow, "; to allow it: egret allow %s:%u", name, port);
 	egret_say("egret: denied tls %s%s: %s%s%s%s%s", shown.target, shown.where, egret_reason_text(verdict->reason), server_name ? ": " : "",
 		  server_name ? server_name : "", shown.source, allow);
+}
+
+void egret_say_request(const struct egret_event *event)
+{
+	const struct egret_verdict *verdict = event->verdict;
+	char kind[128];
+	struct shown shown;
+	if (verdict->allow)
+		return;
+	show(&shown, event->host ? event->host : event->address, NULL, event->host ? (uint16_t)event->port : 0, verdict);
+	snprintf(kind, sizeof kind, "http %.32s", event->method ? event->method : "?");
+	if (told_already(kind, &shown, event->reason_text))
+		return;
+	egret_say("egret: denied %s %s to %s: %s%s%s%s", kind, event->path ? event->path : "?", shown.target, event->reason_text,
+		  event->rule ? ": " : "", event->rule ? event->rule : "", shown.source);
 }

@@ -5,7 +5,7 @@
 #ifndef EGRET_SAY_H
 #define EGRET_SAY_H
 
-#include "policy/policy.h"
+#include "policy/log.h"
 
 void egret_say_start(void);
 void egret_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -17,5 +17,7 @@ void egret_say_denied(const char *protocol, const char *host, const struct egret
 /* The same for a ClientHello that was refused; SERVER_NAME (escaped): what it asked for, NULL: nothing. */
 void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict,
 			    const char *server_name);
+/* The line of a denied request, once a destination, method and reason. Nothing for one that passed. */
+void egret_say_request(const struct egret_event *event);
 
 #endif

@@ -36,9 +36,11 @@ static const char *verify_name(enum egret_tls_verify verify)
 /* An http:// URL on an http entry is one request: a GET of its path. */
 static void judge_request(const struct egret_target *target, struct answer *answer)
 {
+	char address[EGRET_ADDR_TEXT];
+	const char *host = target->addr.family ? egret_addr_format(&target->addr, target->port, address) : target->host;
 	struct egret_http_request request = { .method = "GET", .target = target->path, .target_len = strcspn(target->path, "#"),
-					      .host = target->host, .host_len = strlen(target->host), .host_count = 1,
-					      .port = target->port, .dialled = target->addr.family ? NULL : target->host };
+					      .host = host, .host_len = strlen(host), .host_count = 1,
+					      .port = target->port, .dialled = target->addr.family ? NULL : target->host, .asked = &target->addr };
 	struct egret_http_verdict verdict = egret_http_decide(answer->entry, &request);
 
 	answer->allow = verdict.allow;

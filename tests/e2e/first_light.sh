@@ -133,12 +133,3 @@ test_a_program_that_speaks_tls_itself_is_left_alone() {
 	expect "$T/plain" "GET /secret"
 	wire_is_tls
 }
-
-test_an_entry_whose_http_rules_are_not_enforced_passes_nothing() {
-	start_recording_tls right --http
-	originating www.googleapis.com "$PORT" "http_allow = GET /**"
-	sed -i 's/^protocol = tcp/protocol = http/' "$T/egret.ini"
-	status covered curl -sS --max-time 10 "http://www.googleapis.com/secret"
-	[ "$STATUS" != 0 ] || fail "curl succeeded"
-	[ ! -s "$T/plain" ] || fail "the server received: $(cat "$T/plain")"
-}

@@ -9,7 +9,7 @@ includes() {
 	done
 }
 
-shared='preload/(wire|engine|engine_load|memory|http|sni|dns|buf|elf|hook_types|starttls|wire_[a-z]+|http_[a-z]+)\.h'
+shared='preload/(wire|engine|engine_load|memory|http|observed|sni|dns|buf|elf|hook_types|starttls|wire_[a-z]+|http_[a-z]+)\.h'
 {
 	includes policy | grep -vE ': (policy/|banned\.h)'
 	includes preload | grep -vE ': (preload/|policy/|banned\.h)'

@@ -27,6 +27,28 @@ originating() {
 	INI
 }
 
+# governing tls|plain [KEYS]: an http entry for www.googleapis.com:80, over TLS or not, to the server on 127.0.0.1:$PORT. The usual rules let
+# everything below /ok pass but /ok/secret.
+governing() {
+	local tls="tls = originate"
+	certificates
+	[ "$1" = plain ] && tls="tls = off"
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+		[api]
+		hosts = www.googleapis.com
+		ports = 80
+		protocol = http
+		$tls
+		addresses = 127.0.0.1:$PORT
+		tls_ca_file = $CERTS/ca.pem
+		${2-http_allow = * /ok/**
+		http_deny = * /ok/secret/**}
+	INI
+}
+
 # covered COMMAND...: under the preload layer alone, without `egret run`.
 covered() {
 	LD_PRELOAD=$EGRET_LIB "$@"

@@ -97,6 +97,17 @@ start_tls() {
 	announced "$T/tls.port"
 }
 
+# start_http tls|plain: the server of http_server.py; what it was asked is in $T/asked.
+start_http() {
+	local secure=()
+	certificates
+	[ "$1" = plain ] || secure=(--cert "$CERTS/right.pem" --key "$CERTS/right.key")
+	rm -f "$T/http.port"
+	: >"$T/asked"
+	python3 "$ROOT/tests/lib/http_server.py" --port-file "$T/http.port" --record "$T/asked" "${secure[@]}" >"$T/http.err" 2>&1 &
+	announced "$T/http.port"
+}
+
 # start_plain_http: answers every request with "hello in the clear", in plaintext.
 start_plain_http() {
 	start_recorder $'HTTP/1.0 200 OK\r\nContent-Length: 19\r\n\r\nhello in the clear\n'

@@ -13,7 +13,7 @@ static const char text[] = "[api]\n"
 			   "hosts = api.example.com, *.wild.example, 192.0.2.7\n"
 			   "ports = 80\n"
 			   "protocol = http\n"
-			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**\n"
+			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**, CONNECT *.tunnel.example:443\n"
 			   "http_deny = * /tree/admin/**\n";
 
 static enum egret_http_reason judge(struct egret_http_request request)
@@ -119,7 +119,11 @@ static void an_absolute_target_is_judged_by_its_authority_and_path(void **state)
 static void tunnels_and_h2c_are_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(judge((struct egret_http_request){ .method = "CONNECT", .target = "api.example.com:80" }), EGRET_HTTP_CONNECT);
+	assert_int_equal(judge((struct egret_http_request){ .method = "CONNECT", .target = "api.example.com" }), EGRET_HTTP_CONNECT);
+	assert_int_equal(judge((struct egret_http_request){ .method = "CONNECT", .target = "a.tunnel.example:443", .host = "a.tunnel.example:443",
+							    .host_count = 1 }), EGRET_HTTP_ALLOWED);
+	assert_int_equal(judge((struct egret_http_request){ .method = "CONNECT", .target = "a.tunnel.example:443", .host = "b.example",
+							    .host_count = 1 }), EGRET_HTTP_WRONG_HOST);
 	assert_int_equal(judge((struct egret_http_request){ .target = "/tree/", .upgrade = true, .upgrade_h2c = true }), EGRET_HTTP_H2C);
 	assert_int_equal(judge((struct egret_http_request){ .target = "/tree/", .upgrade = true }), EGRET_HTTP_ALLOWED);
 }

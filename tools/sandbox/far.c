@@ -7,6 +7,8 @@ ssize_t egret_far_read(struct egret_far *far, void *buf, size_t size)
 	struct iovec iov = { buf, size };
 	ssize_t n;
 
+	if (far->observed)
+		return egret_observed_read(far->observed, &iov, 1, 0);
 	if (far->tls)
 		return egret_wire_read(&far->wire, &iov, 1, 0);
 	n = recv(far->fd, buf, size, MSG_DONTWAIT);
@@ -18,6 +20,8 @@ ssize_t egret_far_write(struct egret_far *far, const void *data, size_t len)
 	struct iovec iov = { (void *)(uintptr_t)data, len };
 	ssize_t n;
 
+	if (far->observed)
+		return egret_observed_write(far->observed, &iov, 1);
 	if (far->tls)
 		return egret_wire_write(&far->wire, &iov, 1);
 	n = send(far->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -28,17 +32,20 @@ int egret_far_flush(struct egret_far *far) { return far->tls ? egret_wire_flush(
 
 int egret_far_finish(struct egret_far *far)
 {
-	int result = far->tls ? egret_wire_close_notify(&far->wire) : 0;
+	int result;
 
+	if (far->observed)
+		egret_observed_finish_writing(far->observed);
+	result = far->tls ? egret_wire_close_notify(&far->wire) : 0;
 	if (!result)
 		shutdown(far->fd, SHUT_WR);
 	return result;
 }
 
-bool egret_far_truncated(const struct egret_far *far) { return far->tls && far->wire.kernel_eof; }
-
 void egret_far_close(struct egret_far *far)
 {
+	egret_observed_free(far->observed);
+	far->observed = NULL;
 	if (far->fd < 0)
 		return;
 	if (far->tls) {

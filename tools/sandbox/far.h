@@ -5,12 +5,13 @@
 #include "errand.h"
 #include "supervisor.h"
 
-#include "preload/wire.h"
+#include "preload/observed.h"
 
 struct egret_far {
 	int fd;                        /* owned; -1: not open */
 	bool tls;
-	struct egret_wire wire;        /* when tls */
+	struct egret_wire wire;        /* without tls only its fd */
+	struct egret_observed *observed; /* owned; NULL: no HTTP entry. It reads, judges and answers what passes */
 	char address[EGRET_ADDR_TEXT]; /* that was dialled */
 };
 
@@ -24,8 +25,6 @@ ssize_t egret_far_write(struct egret_far *far, const void *data, size_t len);
 int egret_far_flush(struct egret_far *far);
 /* Nothing more will be written: close_notify, FIN. 0, -EAGAIN: call again, or another negative errno. */
 int egret_far_finish(struct egret_far *far);
-/* Was the error a FIN without close_notify? */
-bool egret_far_truncated(const struct egret_far *far);
 void egret_far_close(struct egret_far *far);
 
 #endif

@@ -189,7 +189,8 @@ static int originate(struct egret_far *far, const struct egret_errand *errand, i
 
 	if (!tls)
 		return error->failure == EGRET_TLS_MEMORY ? -ENOMEM : -EACCES;
-	egret_wire_init(&far->wire, far->fd, engine, tls, errand->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+	egret_wire_init(&far->wire, far->fd, engine, tls,
+			errand->entry->protocol == EGRET_HTTP || errand->entry->settings->truncation == EGRET_TRUNCATION_EOF);
 	far->tls = true;
 	result = shake(far, client, deadline);
 	if (!result)

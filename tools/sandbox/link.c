@@ -19,7 +19,6 @@ bool egret_link_init(struct egret_link *link, struct egret_supervisor *sup, cons
 
 void egret_link_free(struct egret_link *link)
 {
-	egret_http_free(link->http);
 	egret_sni_free(link->sni);
 	egret_far_close(&link->far);
 	free(link->up.data);
@@ -69,7 +68,7 @@ static int move_up(struct egret_link *link)
 	result = egret_link_send_up(link);
 	if (result)
 		return result;
-	if (up->ended && is_empty(up) && !(link->http && egret_http_pending(link->http, &(size_t){ 0 }))) {
+	if (up->ended && is_empty(up)) {
 		result = egret_far_finish(&link->far);
 		up->finished = result == 0;
 		if (result && !blocked(result))
@@ -79,41 +78,14 @@ static int move_up(struct egret_link *link)
 	return filled;
 }
 
-/* An answer of the observer to a request that went nowhere. */
-static int give_local(struct egret_link *link)
-{
-	const void *local;
-	size_t len;
-	ssize_t n;
-
-	if (!link->http || link->down.start < link->down.judged || !(local = egret_http_local(link->http, &len)))
-		return 0;
-	n = send(link->client, local, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0)
-		return blocked(-errno) ? 0 : -1;
-	egret_http_local_taken(link->http, (size_t)n);
-	return 1;
-}
-
-static int give_judged(struct egret_link *link)
+static int give(struct egret_link *link)
 {
 	struct egret_flow *down = &link->down;
-	ssize_t n = send(link->client, down->data + down->start, down->judged - down->start, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = send(link->client, down->data + down->start, down->end - down->start, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (n < 0)
 		return blocked(-errno) ? 0 : -1;
 	down->start += (size_t)n;
-	return 1;
-}
-
-/* The server's end: a response that it cut short is an error, and so is an end without close_notify, but for a whole response. */
-static int end_down(struct egret_link *link, int error)
-{
-	bool whole = !link->http || egret_http_eof(link->http);
-
-	if (!whole || (error && !(link->http && egret_far_truncated(&link->far))))
-		return -1;
-	link->down.ended = true;
 	return 1;
 }
 
@@ -122,10 +94,11 @@ static int fill_down(struct egret_link *link)
 	struct egret_flow *down = &link->down;
 	ssize_t n;
 
-	down->start = down->end = down->judged = 0;
+	down->start = down->end = 0;
 	n = egret_far_read(&link->far, down->data, EGRET_FLOW_BYTES);
-	if (n <= 0)
-		return blocked(n) ? 0 : end_down(link, (int)n);
+	if (n < 0)
+		return blocked(n) ? 0 : -1;
+	down->ended = n == 0;
 	down->end = (size_t)n;
 	return 1;
 }
@@ -134,18 +107,11 @@ static int fill_down(struct egret_link *link)
 static int move_down(struct egret_link *link)
 {
 	struct egret_flow *down = &link->down;
-	int local = give_local(link);
 
-	if (local || down->finished)
-		return local;
-	if (down->start < down->judged)
-		return give_judged(link);
-	if (link->http && egret_http_ended(link->http)) {
-		link->local_end = true;
-		return 1;
-	}
+	if (down->finished)
+		return 0;
 	if (!is_empty(down))
-		return egret_link_judge_down(link);
+		return give(link);
 	if (!down->ended)
 		return fill_down(link);
 	shutdown(link->client, SHUT_WR);
@@ -159,15 +125,14 @@ static void wait_for_either(struct egret_link *link)
 	struct pollfd fds[2] = { { .fd = link->client }, { .fd = link->far.fd } };
 	struct egret_flow *up = &link->up, *down = &link->down;
 	bool stuck = egret_far_flush(&link->far) == -EAGAIN;
-	size_t len;
 
 	if (wants_more(link))
 		fds[0].events |= POLLIN;
-	if (down->start < down->judged || (link->http && egret_http_local(link->http, &len)))
+	if (!is_empty(down))
 		fds[0].events |= POLLOUT;
 	if (is_empty(down) && !down->ended)
 		fds[1].events |= POLLIN;
-	if (stuck || (!link->sni && !is_empty(up)) || (up->ended && !up->finished) || (link->http && egret_http_pending(link->http, &len)))
+	if (stuck || (!link->sni && !is_empty(up)) || (up->ended && !up->finished))
 		fds[1].events |= POLLOUT;
 	for (int i = 0; i < 2; i++)
 		if (!fds[i].events)
@@ -188,16 +153,18 @@ static void take_last_words(struct egret_link *link)
 bool egret_link_run(struct egret_link *link)
 {
 	int upward, downward;
+	bool refused = false;
 
 	if (!egret_link_watch(link))
 		return false;
-	while (!(link->up.finished && link->down.finished) && !link->local_end) {
+	while (!(link->up.finished && link->down.finished)) {
 		upward = link->up.finished ? 0 : move_up(link);
 		if (link->broken)
 			return false;
 		if (upward < 0) { /* the server may have answered before it hung up, or the observer has an answer */
 			egret_far_finish(&link->far);
 			shutdown(link->far.fd, SHUT_WR);
+			refused = link->far.observed;
 			link->up = (struct egret_flow){ .data = link->up.data, .ended = true, .finished = true };
 		}
 		downward = move_down(link);
@@ -206,7 +173,7 @@ bool egret_link_run(struct egret_link *link)
 		if (!upward && !downward)
 			wait_for_either(link);
 	}
-	if (link->local_end)
+	if (refused)
 		take_last_words(link);
 	return true;
 }

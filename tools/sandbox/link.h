@@ -7,7 +7,6 @@
 
 #include "far.h"
 
-#include "preload/http.h"
 #include "preload/sni.h"
 
 #define EGRET_FLOW_BYTES (EGRET_SNI_MAX + 4096u) /* a whole ClientHello stays in it until it is judged */
@@ -16,7 +15,7 @@
 struct egret_flow {
 	uint8_t *data;        /* EGRET_FLOW_BYTES, owned */
 	size_t start, end;    /* what is there */
-	size_t judged;        /* offset: up to here it may go on */
+	size_t judged;        /* of a ClientHello: offset up to which it was read */
 	bool ended, finished; /* its source has ended; its sink has been told */
 };
 
@@ -27,8 +26,6 @@ struct egret_link {
 	struct egret_far far;
 	struct egret_flow up, down;
 	struct egret_sni *sni;    /* while the first bytes are read; NULL: done */
-	struct egret_http *http;  /* NULL: no HTTP entry */
-	bool local_end;           /* the connection ends with the observer's answer */
 	bool broken;              /* a rule ended it */
 };
 
@@ -46,7 +43,4 @@ bool egret_link_watch(struct egret_link *link);
 int egret_link_judge_hello(struct egret_link *link);
 /* Sends what may go. As above; 0: the far side takes nothing now. */
 int egret_link_send_up(struct egret_link *link);
-/* Lets the observer read what the far side sent. 1, 0 (an answer of the observer comes first), -1. */
-int egret_link_judge_down(struct egret_link *link);
-
 #endif

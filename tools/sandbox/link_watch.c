@@ -122,7 +122,7 @@ static void emit(void *data, struct egret_event *event)
 		snprintf(row.reason, sizeof(row.reason), "%s", event->reason ? event->reason : "http");
 		egret_addr_format(&errand->asked, errand->port, row.address);
 		if (egret_count(&row) == 1 && !row.audited)
-			egret_say_denied(&row, event->reason ? event->reason : "its HTTP rules");
+			egret_say_denied(&row, event->reason_text ? event->reason_text : "its HTTP rules");
 	}
 	egret_trace(link->sup, event);
 }
@@ -132,89 +132,30 @@ bool egret_link_watch(struct egret_link *link)
 	const struct egret_errand *errand = link->errand;
 	const char *alpn = errand->entry->settings->alpn;
 	struct egret_http_setup setup = {
-		.entry = errand->entry, .host = errand->host[0] ? errand->host : NULL, .port = errand->port, .upstream = link->far.address,
+		.entry = errand->entry, .host = errand->host[0] ? errand->host : NULL, .asked = errand->asked,
+		.port = errand->port, .upstream = link->far.address,
 		.audit = errand->audit, .h2 = alpn && strstr(alpn, "h2"), .emit = emit, .data = link,
 	};
 
 	if (errand->entry->protocol != EGRET_HTTP)
 		return true;
-	link->http = egret_http_new(&setup);
-	return link->http != NULL;
+	link->far.wire.fd = link->far.fd;
+	link->far.observed = egret_observed_new(&setup, &link->far.wire, errand->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+	return link->far.observed != NULL;
 }
 
 static bool blocked(ssize_t result) { return result == -EAGAIN || result == -EINTR; }
 
-static int send_plain(struct egret_link *link)
-{
-	struct egret_flow *up = &link->up;
-	ssize_t n;
-
-	if (up->start == up->judged)
-		return 0;
-	n = egret_far_write(&link->far, up->data + up->start, up->judged - up->start);
-	if (n < 0)
-		return blocked(n) ? 0 : -1;
-	up->start += (size_t)n;
-	return n > 0;
-}
-
-/* What the observer held and has judged. */
-static int send_pending(struct egret_link *link)
-{
-	size_t len;
-	const void *data = egret_http_pending(link->http, &len);
-	ssize_t n;
-
-	if (!data)
-		return 1;
-	n = egret_far_write(&link->far, data, len);
-	if (n < 0)
-		return blocked(n) ? 0 : -1;
-	egret_http_flushed(link->http, (size_t)n);
-	return (size_t)n == len;
-}
-
-static int send_http(struct egret_link *link)
-{
-	struct egret_flow *up = &link->up;
-	int result = send_pending(link);
-	size_t count;
-	ssize_t n;
-
-	if (result <= 0 || up->start == up->end)
-		return result < 0 ? -1 : 0;
-	switch (egret_http_request(link->http, up->data + up->start, up->end - up->start, &count)) {
-	case EGRET_HTTP_BREAK:
-		return -1;
-	case EGRET_HTTP_HELD:
-		up->start += count;
-		return 1;
-	case EGRET_HTTP_PASS:
-		break;
-	}
-	n = egret_far_write(&link->far, up->data + up->start, count);
-	if (n < 0)
-		return blocked(n) ? 0 : -1;
-	egret_http_sent(link->http, up->data + up->start, (size_t)n);
-	up->start += (size_t)n;
-	return n > 0;
-}
-
 int egret_link_send_up(struct egret_link *link)
 {
-	link->up.judged = link->up.end;
-	return link->http ? send_http(link) : send_plain(link);
-}
+	struct egret_flow *up = &link->up;
+	ssize_t n;
 
-int egret_link_judge_down(struct egret_link *link)
-{
-	struct egret_flow *down = &link->down;
-	ssize_t n = (ssize_t)(down->end - down->judged);
-
-	if (link->http)
-		n = egret_http_response(link->http, down->data + down->judged, (size_t)n);
+	if (up->start == up->end)
+		return 0;
+	n = egret_far_write(&link->far, up->data + up->start, up->end - up->start);
 	if (n < 0)
-		return -1;
-	down->judged += (size_t)n;
+		return blocked(n) ? 0 : -1;
+	up->start += (size_t)n;
 	return n > 0;
 }
