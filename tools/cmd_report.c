@@ -4,34 +4,61 @@
 #include "tools/tools.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PROGRESS_LINES 500000
+#define BLOCK (1 << 20) /* bytes read at once; a longer line is none of ours */
+
+static void show_progress(const struct egret_report *report)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%llu lines", (unsigned long long)report->lines);
+}
+
+/* Counts the whole lines among LEN bytes; the last one also without its end when LAST. Returns how many bytes were used. */
+static size_t read_lines(struct egret_report *report, const char *block, size_t len, bool last)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		const char *end = memchr(block + at, '\n', len - at);
+
+		if (!end && !last && (at || len < BLOCK))
+			break;
+		egret_report_line(report, block + at, (end ? (size_t)(end - block) : len) - at);
+		at = end ? (size_t)(end - block) + 1 : len;
+		if (report->lines % PROGRESS_LINES == 0)
+			show_progress(report);
+	}
+	return at;
+}
 
 /* False after printing why PATH could not be read. */
 static bool read_log(struct egret_report *report, const char *path)
 {
-	FILE *log = fopen(path, "re");
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	bool good;
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	char *block = malloc(BLOCK);
+	size_t len = 0, used;
+	ssize_t n = fd < 0 || !block ? -1 : 1;
 
-	while (log && (len = getline(&line, &size, log)) > 0) {
-		egret_report_line(report, line, (size_t)len);
-		if (report->lines % PROGRESS_LINES == 0 && isatty(STDERR_FILENO))
-			fprintf(stderr, "\r%llu lines", (unsigned long long)report->lines);
+	while (n > 0) {
+		n = read(fd, block + len, BLOCK - len);
+		if (n < 0)
+			break;
+		len += (size_t)n;
+		used = read_lines(report, block, len, n == 0);
+		memmove(block, block + used, len -= used);
 	}
-	good = log && !ferror(log);
-	if (!good)
+	if (n < 0)
 		egret_say("%s: %s", path, strerror(errno));
-	if (log)
-		fclose(log);
-	free(line);
-	return good;
+	if (fd > STDIN_FILENO)
+		close(fd);
+	free(block);
+	return n == 0;
 }
 
 static int format_of(const char *word)

@@ -19,7 +19,7 @@ test_report_puts_denials_first_and_adds_up() { # quick
 	expect_status 0
 	local filter
 	for filter in '.destinations[0].verdict == "deny"' '.destinations[0].destination == "evil|\"x.example:80"' '.destinations[1].count == 2' \
-		'.requests == [{"verdict":"allow","method":"GET","host":"a.example","path":"/v1/books","status":"200","count":2,"denied":0,"received":3,"sent":30}]' \
+		'.requests == [{"verdict":"allow","method":"GET","host":"a.example","path":"/v1/books","status":"200","rule":"-","count":2,"denied":0,"received":3,"sent":30}]' \
 		'.tls[0].version == "TLSv1.3"' '.certificates[0].near == "within 30 days"' \
 		'.uncovered[0].program == "/opt/go/bin/x" and .uncovered[0].reason == "is statically linked"' '.unread == 1'; do
 		jq -e "$filter" out >/dev/null || fail "not so: $filter, in: $(cat out)"
@@ -36,4 +36,45 @@ test_report_in_markdown_escapes_what_would_break_a_table() { # quick
 test_report_of_a_missing_log_fails() { # quick
 	status "$EGRET" report nowhere.log
 	expect_status 1
+}
+
+test_report_reads_any_number_of_logs_and_standard_input() { # quick
+	sample_log
+	"$EGRET" report --format=json log log - <log 2>err >out
+	jq -e '.destinations[0].count == 3 and .lines == 24 and .unread == 3' out >/dev/null || fail "$(cat out)"
+}
+
+test_report_shows_what_audit_let_pass_behind_the_denials() { # quick
+	sample_log
+	echo '{"time":"t","event":"connect","verdict":"allow","audited":true,"entry":"web","reason":"no_entry","protocol":"tcp","host":"c.example","port":1}' >>log
+	status "$EGRET" report --format=json log
+	jq -e '[.destinations[].verdict] == ["deny", "audit", "allow"]' out >/dev/null || fail "$(cat out)"
+}
+
+# flood ROWS: as many destinations that were allowed, and one that was not, at the end.
+flood() {
+	seq "$1" | sed 's/.*/{"event":"connect","verdict":"allow","protocol":"tcp","host":"h&.example","port":1}/' >log
+	echo '{"event":"connect","verdict":"deny","reason":"no_entry","protocol":"tcp","host":"evil.example","port":1}' >>log
+}
+
+test_a_flood_of_destinations_hides_no_denial_and_fits_a_job_summary() { # quick
+	flood 20000
+	status "$EGRET" report --format=json log
+	jq -e '.destinations[0].destination == "evil.example:1" and ([.destinations[].count] | add) == 20001 and (.destinations | length) == 4098' out >/dev/null ||
+		fail "$(head -c 600 out)"
+	status "$EGRET" report --format=md log
+	expect out "more rows"
+	[ "$(wc -c <out)" -lt 1048576 ] || fail "$(wc -c <out) bytes"
+}
+
+test_lines_that_are_cut_or_hostile_are_counted_and_steer_no_terminal() { # quick
+	printf '%s\n' '{"event":"connect","verdict":"deny","protocol":"tcp","host":"a' '{' '' '{"event":"connect"' '{"event":' >log
+	printf '{"event":"connect","verdict":"deny","protocol":"tcp","host":"a\033[2Jb\tc","port":1}\n' >>log
+	head -c 3000000 /dev/zero | tr '\0' x >>log
+	printf '\n{"event":"connect","verdict":"allow","protocol":"tcp","host":"last.example","port":1}' >>log
+	status "$EGRET" report --format=text log
+	expect_status 0
+	expect_not out $'\033'
+	expect out "last.example:1"
+	"$EGRET" report --format=json log 2>err | jq -e '.destinations | length == 2' >/dev/null || fail "not JSON"
 }

@@ -8,20 +8,25 @@
 #define NEAR_DAYS 30
 #define CELLS_MAX 2048
 #define CELL_MAX 300
+#define NAME_MAX_BYTES 14
 
-/* The members that count here; the others are skipped. */
-enum member { EVENT, VERDICT, ENTRY, REASON, PROTOCOL, HOST, PORT, ADDRESS, EXE, VERSION, CIPHER, RESUMED, NOT_AFTER, METHOD, PATH, STATUS,
-	RECEIVED, SENT, ERROR_TEXT, MEMBERS };
-static const char *const names[MEMBERS] = { "event", "verdict", "entry", "reason", "protocol", "host", "port", "address", "exe", "version",
-	"cipher", "resumed", "not_after", "method", "path", "status", "bytes_received", "bytes_sent", "error" };
+/* The members that count here, by the length of their names; the others are skipped. */
+enum member { EXE, TIME, HOST, PORT, PATH, RULE, EVENT, ENTRY, ERROR_TEXT, REASON, METHOD, STATUS, CIPHER, VERDICT, AUDITED, ADDRESS, VERSION, RESUMED,
+	PROTOCOL, NOT_AFTER, SENT, RECEIVED, MEMBERS };
+static const char names[MEMBERS][NAME_MAX_BYTES + 1] = { "exe", "time", "host", "port", "path", "rule", "event", "entry", "error", "reason", "method",
+	"status", "cipher", "verdict", "audited", "address", "version", "resumed", "protocol", "not_after", "bytes_sent", "bytes_received" };
+static const unsigned char first_of_length[NAME_MAX_BYTES + 2] = { EXE, EXE, EXE, EXE, TIME, EVENT, REASON, VERDICT, PROTOCOL, NOT_AFTER, SENT, RECEIVED,
+	RECEIVED, RECEIVED, RECEIVED, MEMBERS };
 
 struct text { const char *at; size_t len; };
 struct fields { struct text of[MEMBERS]; };
 
 static struct text *member_of(struct fields *fields, const char *name, size_t len)
 {
-	for (size_t i = 0; i < MEMBERS; i++)
-		if (names[i][0] == name[0] && strlen(names[i]) == len && !memcmp(names[i], name, len))
+	if (len > NAME_MAX_BYTES)
+		return NULL;
+	for (size_t i = first_of_length[len]; i < first_of_length[len + 1]; i++)
+		if (!memcmp(names[i], name, len))
 			return &fields->of[i];
 	return NULL;
 }
@@ -29,9 +34,40 @@ static struct text *member_of(struct fields *fields, const char *name, size_t le
 /* The end of the string whose first byte is AT: its closing quote, or NULL. */
 static const char *string_end(const char *at, const char *end)
 {
-	while (at < end && *at != '"')
-		at += *at == '\\' ? 2 : 1;
-	return at < end ? at : NULL;
+	const char *start = at;
+
+	for (; (at = memchr(at, '"', (size_t)(end - at))); at++) {
+		const char *before = at;
+
+		while (before > start && before[-1] == '\\')
+			before--;
+		if ((at - before) % 2 == 0)
+			return at;
+	}
+	return NULL;
+}
+
+/* One "name":value. Returns what follows it, NULL: no JSON as egret writes it. */
+static const char *scan_member(const char *at, const char *end, struct fields *fields)
+{
+	const char *name = at + 1, *name_end = string_end(name, end), *value;
+	struct text *field;
+
+	if (!name_end || end - name_end < 3 || name_end[1] != ':')
+		return NULL;
+	field = member_of(fields, name, (size_t)(name_end - name));
+	value = name_end + 2;
+	if (*value == '"') {
+		at = string_end(++value, end);
+		if (!at)
+			return NULL;
+	} else {
+		for (at = value; at < end && *at != ',' && *at != '}'; at++)
+			;
+	}
+	if (field)
+		*field = (struct text){ value, (size_t)(at - value) };
+	return at + (at < end && *at == '"');
 }
 
 static bool scan(const char *at, const char *end, struct fields *fields)
@@ -39,29 +75,13 @@ static bool scan(const char *at, const char *end, struct fields *fields)
 	if (at == end || *at++ != '{')
 		return false;
 	while (at < end && *at == '"') {
-		const char *name = ++at, *name_end = string_end(at, end), *value;
-		struct text *field;
-
-		if (!name_end || end - name_end < 3 || name_end[1] != ':')
+		at = scan_member(at, end, fields);
+		if (!at || at == end || (*at != ',' && *at != '}'))
 			return false;
-		field = member_of(fields, name, (size_t)(name_end - name));
-		value = name_end + 2;
-		if (*value == '"') {
-			at = string_end(++value, end);
-			if (!at)
-				return false;
-		} else {
-			for (at = value; at < end && *at != ',' && *at != '}'; at++)
-				;
-		}
-		if (field)
-			*field = (struct text){ value, (size_t)(at - value) };
-		at += at < end && *at == '"';
-		if (at == end || (*at != ',' && *at != '}'))
-			return false;
-		at++;
+		if (*at++ == '}')
+			return fields->of[EVENT].at && (at == end || *at == '\n' || *at == '\r');
 	}
-	return fields->of[EVENT].at;
+	return false;
 }
 
 struct cells {
@@ -87,17 +107,18 @@ static void cell(struct cells *cells, struct text text)
 
 static void destination(struct cells *cells, const struct fields *fields)
 {
-	struct text host = fields->of[HOST].at ? fields->of[HOST] : fields->of[ADDRESS];
+	struct text host = fields->of[HOST], port = fields->of[PORT];
 	char text[CELL_MAX];
-	int len;
 
-	if (!fields->of[PORT].at || !fields->of[HOST].at) {
-		cell(cells, host);
+	if (!port.at || !host.at || port.len > 5) {
+		cell(cells, host.at ? host : fields->of[ADDRESS]);
 		return;
 	}
-	len = snprintf(text, sizeof(text), "%.*s:%.*s", (int)(host.len < 256 ? host.len : 256), host.at, (int)fields->of[PORT].len,
-		       fields->of[PORT].at);
-	cell(cells, (struct text){ text, (size_t)len });
+	host.len = host.len < 256 ? host.len : 256;
+	memcpy(text, host.at, host.len);
+	text[host.len] = ':';
+	memcpy(text + host.len + 1, port.at, port.len);
+	cell(cells, (struct text){ text, host.len + 1 + port.len });
 }
 
 /* The path without its query, two segments of it. */
@@ -127,14 +148,28 @@ static uint64_t number(struct text text)
 
 static void count(struct egret_report *report, enum egret_table table, const struct cells *cells, const struct fields *fields)
 {
-	struct egret_row *row = egret_report_row(report, table, cells->text, cells->len);
+	bool denied = is(fields->of[VERDICT], "deny");
+	struct egret_row *row = egret_report_row(report, table, cells->text, cells->len, denied);
 
 	if (!row)
 		return;
 	row->count++;
-	row->denied += is(fields->of[VERDICT], "deny");
+	row->denied += denied;
+	row->audited += is(fields->of[AUDITED], "true");
 	row->received += number(fields->of[RECEIVED]);
 	row->sent += number(fields->of[SENT]);
+}
+
+/* What a column of TABLE shows of a line. */
+static struct text shown(const struct fields *fields, enum egret_table table, enum member column)
+{
+	if (column == VERDICT && is(fields->of[AUDITED], "true"))
+		return (struct text){ "audit", 5 };
+	if (column == PATH && table == EGRET_REQUESTS)
+		return path_prefix(fields->of[PATH]);
+	if (column == RULE && !fields->of[RULE].at && !is(fields->of[VERDICT], "allow"))
+		return fields->of[REASON];
+	return fields->of[column];
 }
 
 static void count_columns(struct egret_report *report, enum egret_table table, const struct fields *fields, const enum member *columns,
@@ -147,7 +182,7 @@ static void count_columns(struct egret_report *report, enum egret_table table, c
 		if (columns[i] == PORT)
 			destination(&cells, fields);
 		else
-			cell(&cells, columns[i] == PATH && table == EGRET_REQUESTS ? path_prefix(fields->of[PATH]) : fields->of[columns[i]]);
+			cell(&cells, shown(fields, table, columns[i]));
 	count(report, table, &cells, fields);
 }
 
@@ -169,6 +204,20 @@ static void count_certificate(struct egret_report *report, const struct fields *
 	count(report, EGRET_CERTIFICATES, &cells, fields);
 }
 
+/* RFC 3339 in UTC sorts as text. */
+static void note_time(struct egret_report *report, struct text time)
+{
+	char stamp[EGRET_REPORT_TIME] = "";
+
+	if (!time.at || time.len >= sizeof(stamp))
+		return;
+	memcpy(stamp, time.at, time.len);
+	if (!report->since[0] || strcmp(stamp, report->since) < 0)
+		memcpy(report->since, stamp, sizeof(stamp));
+	if (strcmp(stamp, report->until) > 0)
+		memcpy(report->until, stamp, sizeof(stamp));
+}
+
 #define COUNT(table, ...) \
 	count_columns(report, table, &fields, (const enum member[]){ __VA_ARGS__ }, sizeof((const enum member[]){ __VA_ARGS__ }) / sizeof(enum member))
 
@@ -181,8 +230,9 @@ void egret_report_line(struct egret_report *report, const char *line, size_t len
 		report->unread++;
 		return;
 	}
+	note_time(report, fields.of[TIME]);
 	if (is(fields.of[EVENT], "http"))
-		COUNT(EGRET_REQUESTS, VERDICT, METHOD, HOST, PATH, STATUS);
+		COUNT(EGRET_REQUESTS, VERDICT, METHOD, HOST, PATH, STATUS, RULE);
 	else if (is(fields.of[EVENT], "exec"))
 		COUNT(EGRET_UNCOVERED_PROGRAMS, PATH, ERROR_TEXT);
 	else if (is(fields.of[EVENT], "close"))
