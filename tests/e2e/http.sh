@@ -271,6 +271,32 @@ test_a_forked_child_that_closes_its_copy_ends_nothing_and_logs_nothing() {
 	logged '.status == 200 and .flags == null'
 }
 
+test_rules_and_log_move_to_a_relay_with_the_connection() {
+	served tls
+	raw <<-'PY'
+		os.dup2(s.fileno(), 1)
+		os.write(1, ok[:20])
+		os.write(1, ok[20:] + no + ok)
+		os.write(2, end(s))
+	PY
+	equal "$(grep -ao 'HTTP/1.1 [2-5][0-9]*' "$T/err" | tr '\n' ' ')" "HTTP/1.1 200 HTTP/1.1 403 "
+	asked "GET /ok/1 0"
+	wait_for 10 grep -q '"event":"close"' "$T/log"
+	logged '.path == "/ok/1" and .status == 200' '.path == "/no" and .status == 403'
+}
+
+test_a_connection_in_the_clear_that_rules_govern_lands_on_no_standard_stream() {
+	served plain
+	raw <<-'PY'
+		try:
+		    os.dup2(s.fileno(), 1)
+		except OSError as e:
+		    print(e.errno)
+	PY
+	equal "$(cat "$T/out")" 1
+	asked
+}
+
 test_a_request_for_a_host_that_is_not_the_entrys_is_refused() {
 	served tls
 	local host
