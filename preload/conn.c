@@ -141,6 +141,47 @@ static void owner_word_free(_Atomic long *word)
 		}
 }
 
+/* Which words may serve new conns from now on: in the parent those that are free, in the child none of these. */
+static void divide_owner_words(bool child)
+{
+	for (struct owner_page *page = owner_pages; page; page = page->next)
+		for (size_t i = 0; i < OWNERS / 64; i++) {
+			page->pinned[i] |= page->used[i];
+			if (child)
+				page->used[i] = page->pinned[i] = ~UINT64_C(0);
+		}
+}
+
+/* This process's number in a page that the kernel clears in every copy of the process (MADV_WIPEONFORK): one load where a system call
+ * would be for each transfer, and copies made past the hooks are noticed. A child that shares our memory (CLONE_VM) shares the TLS
+ * states, too: it may take itself for its parent here, but not where tables of descriptors matter (registry_is_ours). */
+static _Atomic long *own_pid_page; /* NULL: not made, or not to be had */
+
+static void make_own_pid_page(void)
+{
+	void *page = mmap(NULL, sizeof *own_pid_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page != MAP_FAILED && madvise(page, sizeof *own_pid_page, MADV_WIPEONFORK) == 0)
+		own_pid_page = page;
+	else if (page != MAP_FAILED)
+		munmap(page, sizeof *own_pid_page);
+}
+
+static long own_pid(void)
+{
+	long pid = own_pid_page ? atomic_load_explicit(own_pid_page, memory_order_relaxed) : 0;
+	if (pid)
+		return pid;
+	pid = egret_raw(SYS_getpid, 0, 0, 0, 0);
+	if (!own_pid_page)
+		return pid;
+	atomic_store(own_pid_page, pid);
+	if (atomic_load(&registry_pid) != 0 && atomic_load(&registry_pid) != pid) {
+		atomic_store(&registry_pid, pid);
+		divide_owner_words(true);
+	}
+	return pid;
+}
+
 static struct pooled *pool_take(void)
 {
 	struct pooled *item = pool_free;
@@ -161,6 +202,8 @@ struct egret_conn *egret_conn_new(void)
 	hold_registry();
 	struct pooled *item = pool_take();
 	_Atomic long *owner = item ? owner_word() : NULL;
+	if (!own_pid_page)
+		make_own_pid_page();
 	if (item && !owner) {
 		item->next_free = pool_free;
 		pool_free = item;
@@ -172,8 +215,9 @@ struct egret_conn *egret_conn_new(void)
 	memset((char *)conn + sizeof conn->refs, 0, sizeof *conn - sizeof conn->refs);
 	pthread_mutex_init(&conn->step_lock, NULL);
 	conn->owner = owner;
-	atomic_store(&registry_pid, egret_raw(SYS_getpid, 0, 0, 0, 0));
-	conn->pid = egret_raw(SYS_getpid, 0, 0, 0, 0);
+	long nobody = 0;
+	conn->pid = own_pid();
+	atomic_compare_exchange_strong(&registry_pid, &nobody, conn->pid);
 	atomic_store(owner, conn->pid);
 	atomic_store(&conn->lowat, 1);
 	atomic_store(&conn->refs, 1);
@@ -311,13 +355,14 @@ int egret_conn_other_fd(const struct egret_conn *conn)
 
 bool egret_conn_registry_is_ours(void)
 {
+	own_pid(); /* a copy that no hook told of finds out here */
 	long owner = atomic_load(&registry_pid);
 	return owner == 0 || owner == egret_raw(SYS_getpid, 0, 0, 0, 0);
 }
 
 bool egret_conn_own(struct egret_conn *conn)
 {
-	long self = egret_raw(SYS_getpid, 0, 0, 0, 0);
+	long self = own_pid();
 	long owner = atomic_load(conn->owner);
 	if (owner == self)
 		return true;
@@ -349,17 +394,6 @@ bool egret_conn_may_end(struct egret_conn *conn)
 static bool is_held(const struct pooled *item)
 {
 	return atomic_load(&item->conn.refs) != 0 && atomic_load(&item->conn.fd_count) != 0;
-}
-
-/* Which words may serve new conns from now on: in the parent those that are free, in the child none of these. */
-static void divide_owner_words(bool child)
-{
-	for (struct owner_page *page = owner_pages; page; page = page->next)
-		for (size_t i = 0; i < OWNERS / 64; i++) {
-			page->pinned[i] |= page->used[i];
-			if (child)
-				page->used[i] = page->pinned[i] = ~UINT64_C(0);
-		}
 }
 
 void egret_conn_before_fork(void)
