@@ -110,6 +110,8 @@ const struct egret_entry *egret_policy_entry(const struct egret_policy *policy, 
 /* True when the file, an include, or a CA, certificate, key or CRL file it names differs from what was loaded (device, inode,
  * size, mtime, ctime, following symlinks), or a file appeared that a pattern of `include` matches. Cost: one stat per file. */
 bool egret_policy_changed(const struct egret_policy *policy);
+/* True when one of those files changed less than MS milliseconds ago: somebody may be in the midst of writing it. */
+bool egret_policy_is_settling(const struct egret_policy *policy, unsigned ms);
 
 /* ---- the decision ---- */
 

@@ -2,6 +2,7 @@
 #include "draft.h"
 
 #include <string.h>
+#include <time.h>
 
 static void describe(struct egret_watched *item, const struct stat *st)
 {
@@ -45,6 +46,24 @@ static bool is_changed(const struct egret_watched *then)
 		describe(&now, &st);
 	return now.exists != then->exists || now.dev != then->dev || now.ino != then->ino || now.size != then->size ||
 	       !same_time(&now.mtime, &then->mtime) || !same_time(&now.ctime, &then->ctime);
+}
+
+bool egret_policy_is_settling(const struct egret_policy *policy, unsigned ms)
+{
+	struct timespec now;
+	struct stat st;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < policy->watched_count; i++) {
+		int64_t age;
+
+		if (stat(policy->watched[i].path, &st) < 0)
+			continue;
+		age = (int64_t)(now.tv_sec - st.st_ctim.tv_sec) * 1000 + (now.tv_nsec - st.st_ctim.tv_nsec) / 1000000;
+		if (age >= 0 && age < (int64_t)ms)
+			return true;
+	}
+	return false;
 }
 
 bool egret_policy_changed(const struct egret_policy *policy)

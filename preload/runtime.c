@@ -10,12 +10,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RELOAD_CHECK_US 500000 /* a change must be seen within 1 s */
+#define RELOAD_CHECK_US 400000 /* a change must be seen within 1 s */
+#define SETTLE_MS 200          /* an editor that writes in place has emptied the file first */
+#define SETTLE_MOST_US 400000  /* however often it is written */
 
 static pthread_mutex_t policy_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct egret_policy *policy_now; /* one reference, under policy_lock */
 static int64_t policy_checked_us;
 static bool policy_failed; /* a reload failed and was said */
+static int64_t policy_unsettled_us; /* when a change was first seen that was too fresh to read; 0: none */
 
 int64_t egret_now_us(void)
 {
@@ -62,12 +65,16 @@ static void load_first(void)
 	egret_err_free(&err);
 }
 
-/* Under policy_lock. The old policy stays when the new one does not load; that is said once. */
+/* Under policy_lock. The old policy stays when the new one does not load; that is said once. A file that changed while it was read may
+ * have been read in part: the next decision looks again. */
 static void load_again(void)
 {
 	struct egret_err err = { 0 };
 	struct egret_policy *fresh = egret_policy_load(egret_runtime.config, &err, NULL);
-	if (fresh) {
+	if (fresh && egret_policy_changed(fresh)) {
+		egret_policy_unref(fresh);
+		policy_checked_us = 0;
+	} else if (fresh) {
 		egret_policy_unref(policy_now);
 		policy_now = fresh;
 		policy_failed = false;
@@ -80,6 +87,22 @@ static void load_again(void)
 	egret_err_free(&err);
 }
 
+/* Under policy_lock. */
+static void check_again(int64_t now)
+{
+	policy_checked_us = now;
+	if (!policy_failed && !egret_policy_changed(policy_now))
+		return;
+	if (!policy_unsettled_us)
+		policy_unsettled_us = now;
+	if (egret_policy_is_settling(policy_now, SETTLE_MS) && now - policy_unsettled_us < SETTLE_MOST_US) {
+		policy_checked_us = now - RELOAD_CHECK_US + 50000; /* soon again */
+		return;
+	}
+	policy_unsettled_us = 0;
+	load_again();
+}
+
 struct egret_policy *egret_runtime_policy(void)
 {
 	egret_guard_enter();
@@ -89,9 +112,7 @@ struct egret_policy *egret_runtime_policy(void)
 		load_first();
 		policy_checked_us = now;
 	} else if (now - policy_checked_us >= RELOAD_CHECK_US && egret_runtime.config[0] != '\0') {
-		policy_checked_us = now;
-		if (policy_failed || egret_policy_changed(policy_now))
-			load_again();
+		check_again(now);
 	}
 	struct egret_policy *policy = policy_now ? egret_policy_ref(policy_now) : NULL;
 	pthread_mutex_unlock(&policy_lock);
