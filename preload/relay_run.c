@@ -59,6 +59,47 @@ static void close_all_but(int a, int b)
 	}
 }
 
+static const char *parse_hex(const char *text, unsigned long *number)
+{
+	for (*number = 0;; text++) {
+		int digit = *text >= '0' && *text <= '9' ? *text - '0' : *text >= 'a' && *text <= 'f' ? *text - 'a' + 10 : -1;
+		if (digit < 0)
+			return text;
+		*number = *number * 16 + (unsigned long)digit;
+	}
+}
+
+/* A line of /proc/self/maps, "start-end rwxs ...": a mapping that the program shares with others is let go, so that the relay keeps no
+ * file, device or segment alive. */
+static void let_go_if_shared(const char *line)
+{
+	unsigned long start, end;
+	line = parse_hex(line, &start);
+	line = parse_hex(line + (*line == '-'), &end);
+	if (strlen(line) > 4 && line[0] == ' ' && line[4] == 's')
+		egret_raw(SYS_munmap, start, end - start, 0, 0);
+}
+
+static void leave_shared_memory(void)
+{
+	char text[8192];
+	size_t length = 0;
+	long n, fd = egret_raw_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	while (fd >= 0 && (n = egret_raw_read((int)fd, text + length, sizeof text - 1 - length)) > 0) {
+		char *line = text, *end;
+		length += (size_t)n;
+		text[length] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			let_go_if_shared(line);
+		}
+		length = strlen(line);
+		memmove(text, line, length + 1);
+	}
+	if (fd >= 0)
+		egret_raw_close((int)fd);
+}
+
 static ssize_t look(struct relay *relay)
 {
 	return real.recv(relay->end, relay->up, CHUNK, MSG_PEEK | MSG_DONTWAIT);
@@ -196,6 +237,7 @@ _Noreturn void egret_relay_run(struct egret_conn *conn, int end)
 	leave_the_program();
 	relay.up_closing = relay.program_gone = end < 0;
 	close_all_but(relay.tcp, end < 0 ? relay.tcp : end);
+	leave_shared_memory();
 	relay.epoll = epoll_create1(EPOLL_CLOEXEC);
 	watch(&relay, relay.tcp);
 	watch(&relay, relay.end); /* none, when there is only something to finish */

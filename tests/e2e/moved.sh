@@ -185,3 +185,24 @@ test_an_event_loop_goes_on_with_a_moved_connection() {
 	expect "$T/out" "quiet []"
 	expect "$T/out" "does not block"
 }
+
+test_a_relay_keeps_no_shared_memory_of_the_program() {
+	serving --echo
+	python <<-'PY'
+		import mmap
+		with open("shared", "wb") as f:
+		    f.truncate(1 << 20)
+		with open("shared", "r+b") as f:
+		    kept = mmap.mmap(f.fileno(), 0)
+		os.dup2(s.fileno(), 0)
+		s.sendall(b"secret"); s.recv(6)
+		def of(pid, name):
+		    try:
+		        return open(f"/proc/{pid}/{name}", errors="replace").read()
+		    except OSError:
+		        return "" # it has ended meanwhile
+		relays = [p for p in os.listdir("/proc") if p.isdigit() and of(p, "comm") == "egret-relay\n" and os.getcwd() in of(p, "environ")]
+		print("relays", len(relays), "shared", sum("/shared" in of(p, "maps") for p in relays))
+	PY
+	expect "$T/out" "relays 1 shared 0"
+}
