@@ -11,6 +11,12 @@ struct egret_vector {
 	size_t count, room;
 };
 
+/* One item of `include`: a path or pattern, absolute, and where it stands. */
+struct egret_include {
+	const char *pattern;
+	unsigned line;
+};
+
 struct egret_build {
 	struct egret_policy *policy;
 	struct egret_intern intern; /* strings, port lists and settings, in the policy's arena */
@@ -23,7 +29,7 @@ struct egret_build {
 	bool tls_given, protocol_given, internal_given;
 	unsigned tls_line; /* of the first tls_* key */
 	struct egret_vector hosts, ports, endpoints, http_allow, http_deny, pins; /* of the entry */
-	struct egret_vector includes;                                            /* const char *: patterns, absolute */
+	struct egret_vector includes;                                            /* struct egret_include */
 };
 
 /* Appends a copy of ITEM; on failure the policy's arena is marked failed. */

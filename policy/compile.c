@@ -84,15 +84,15 @@ static void store_entry(struct egret_build *build, const struct egret_section *s
 	else
 		entry->file = egret_intern_text(&build->intern, build->file, strlen(build->file));
 	entry->hosts = egret_arena_copy(&policy->arena, build->hosts.items, build->hosts.count, sizeof(char *));
-	entry->host_count = build->hosts.count;
+	entry->host_count = (uint32_t)build->hosts.count;
 	entry->ports = build->ports.count ? egret_intern(&build->intern, build->ports.items, build->ports.count * sizeof(struct egret_port_range)) : NULL;
-	entry->port_count = build->ports.count;
+	entry->port_count = (uint32_t)build->ports.count;
 	entry->endpoints = egret_arena_copy(&policy->arena, build->endpoints.items, build->endpoints.count, sizeof(struct egret_endpoint));
-	entry->endpoint_count = build->endpoints.count;
+	entry->endpoint_count = (uint32_t)build->endpoints.count;
 	entry->http_allow = egret_arena_copy(&policy->arena, build->http_allow.items, build->http_allow.count, sizeof(struct egret_http_rule));
-	entry->http_allow_count = build->http_allow.count;
+	entry->http_allow_count = (uint32_t)build->http_allow.count;
 	entry->http_deny = egret_arena_copy(&policy->arena, build->http_deny.items, build->http_deny.count, sizeof(struct egret_http_rule));
-	entry->http_deny_count = build->http_deny.count;
+	entry->http_deny_count = (uint32_t)build->http_deny.count;
 	entry->settings = build->tls_given ? store_settings(build) : build->shared;
 	if (entry->action == EGRET_DENY)
 		policy->any_deny = true;

@@ -79,30 +79,49 @@ static bool is_loaded(const struct egret_draft *draft, const char *path)
 	return false;
 }
 
-static void load_includes(struct egret_build *build, struct egret_draft *draft)
+/* The files of one item of `include`. What keeps one from being read is told where the item stands. */
+static void load_include(struct egret_build *build, struct egret_draft *draft, const struct egret_include *include)
 {
-	struct egret_policy *policy = build->policy;
+	const char *from = draft->files[0].path;
 	char **files = NULL;
 	size_t count = 0, room = 0;
 
-	policy->pattern_count = build->includes.count;
-	policy->patterns = egret_arena_copy(&policy->arena, build->includes.items, build->includes.count, sizeof(char *));
-	for (size_t i = 0; policy->patterns && i < policy->pattern_count; i++)
-		if (!egret_include_files(policy->patterns[i], &files, &count, &room))
-			policy->arena.failed = true;
-	policy->included = policy->patterns ? egret_include_digest(policy->patterns, policy->pattern_count) : 0;
+	if (!egret_include_files(include->pattern, &files, &count, &room))
+		build->policy->arena.failed = true;
 	for (size_t i = 0; i < count; i++) {
+		struct egret_err err = {0};
 		struct stat seen;
 		size_t len;
-		char *text = is_loaded(draft, files[i]) ? NULL : read_policy_file(files[i], &len, &seen, build->err);
+		char *text = is_loaded(draft, files[i]) ? NULL : read_policy_file(files[i], &len, &seen, &err);
 
 		if (text) {
-			egret_watch(policy, files[i], &seen);
+			egret_watch(build->policy, files[i], &seen);
 			egret_draft_add(draft, files[i], text, len, &seen, true, build->err);
 		}
+		for (size_t k = 0; k < err.count; k++)
+			egret_err_add(build->err, from, include->line, "include: %s %s", err.items[k].file, err.items[k].text);
+		build->err->no_memory |= err.no_memory;
+		egret_err_free(&err);
 		free(files[i]);
 	}
 	free(files);
+}
+
+static void load_includes(struct egret_build *build, struct egret_draft *draft)
+{
+	const struct egret_include *includes = build->includes.items;
+	struct egret_policy *policy = build->policy;
+	const char **patterns = egret_arena_alloc(&policy->arena, build->includes.count * sizeof(*patterns), sizeof(*patterns));
+
+	if (!patterns)
+		return;
+	for (size_t i = 0; i < build->includes.count; i++) {
+		patterns[i] = includes[i].pattern;
+		load_include(build, draft, &includes[i]);
+	}
+	policy->patterns = patterns;
+	policy->pattern_count = build->includes.count;
+	policy->included = egret_include_digest(policy->patterns, policy->pattern_count);
 }
 
 static void free_build(struct egret_build *build)

@@ -60,25 +60,23 @@ struct egret_http_rule {
 
 struct egret_port_range { uint16_t first, last; };
 
+/* Members are ordered by size: a policy may have 100 000 of these. */
 struct egret_entry {
 	const char *name;
 	const char *file;
-	unsigned line; /* of the section's title */
 	const char *const *hosts; /* as written, after IDNA and case folding; for EGRET_UNIX: paths */
-	size_t host_count;
 	const struct egret_port_range *ports;
-	size_t port_count;
-	enum egret_protocol protocol;
-	bool any_transport; /* a deny entry that names no protocol: it covers udp as well as tcp */
-	enum egret_action action;
-	enum egret_mode mode; /* 0: the policy's mode; else ENFORCE or AUDIT */
-	enum egret_tls_mode tls;
-	uint16_t connect_port; /* 0: none */
 	const struct egret_endpoint *endpoints; /* the `addresses` key */
-	size_t endpoint_count;
 	const struct egret_http_rule *http_allow, *http_deny;
-	size_t http_allow_count, http_deny_count;
 	const struct egret_tls_settings *settings; /* never NULL */
+	uint32_t host_count, port_count, endpoint_count, http_allow_count, http_deny_count;
+	uint32_t line; /* of the section's title */
+	uint16_t connect_port; /* 0: none */
+	enum egret_protocol protocol : 8;
+	enum egret_action action : 8;
+	enum egret_mode mode : 8; /* 0: the policy's mode; else ENFORCE or AUDIT */
+	enum egret_tls_mode tls : 8;
+	bool any_transport; /* a deny entry that names no protocol: it covers udp as well as tcp */
 };
 
 struct egret_policy; /* opaque: indexes inside */

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void egret_push(struct egret_build *build, struct egret_vector *vector, const void *item, size_t size)
 {
@@ -115,6 +117,20 @@ void egret_set_deny_errno(struct egret_build *build, const struct egret_key *key
 		build->policy->defaults.deny_errno = number;
 }
 
+/* A log that cannot be opened is told by each process that runs into it; here it is told before. */
+static void warn_of_log(struct egret_build *build, const struct egret_value *value)
+{
+	const char *log = build->policy->defaults.log, *slash = log ? strrchr(log, '/') : NULL;
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (!build->warn || !slash || slash == log || (size_t)(slash - log) >= sizeof(folder))
+		return;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - log), log);
+	if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
+		egret_err_add(build->warn, build->file, value->line, "log: there is no directory %s: nothing will be logged", folder);
+}
+
 void egret_set_log(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
 	const char **log = &build->policy->defaults.log;
@@ -127,6 +143,7 @@ void egret_set_log(struct egret_build *build, const struct egret_key *key, const
 		*log = "stderr";
 	else
 		*log = egret_resolve_path(build, value->text, value->len);
+	warn_of_log(build, value);
 }
 
 void egret_set_log_format(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
@@ -145,9 +162,10 @@ void egret_set_include(struct egret_build *build, const struct egret_key *key, c
 
 	(void)key;
 	while (egret_next_item(value, &at, &item, &len)) {
-		const char *path = egret_resolve_path(build, item, len);
+		struct egret_include include = {.pattern = egret_resolve_path(build, item, len), .line = value->line};
 
-		egret_push(build, &build->includes, &path, sizeof(path));
+		if (include.pattern)
+			egret_push(build, &build->includes, &include, sizeof(include));
 	}
 }
 

@@ -29,6 +29,8 @@ static const char *readable(struct egret_build *build, const struct egret_key *k
 		egret_raw_close((int)fd);
 	if (path)
 		egret_watch(build->policy, path, seen);
+	if (path && (seen->st_mode & S_IWOTH) && build->warn && strcmp(key->name, "tls_client_key") != 0)
+		egret_err_add(build->warn, build->file, value->line, "%s: everybody may write %s, and so decide whom to trust; chmod o-w it", key->name, path);
 	return path;
 }
 

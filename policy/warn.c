@@ -1,7 +1,10 @@
 #include "build.h"
 #include "setters.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void warn_of_host(struct egret_build *build, const struct egret_entry *entry, const char *host)
 {
@@ -99,6 +102,22 @@ static void warn_of_shadows(struct egret_build *build, const struct egret_entry 
 	}
 }
 
+/* Whoever may write a folder without the sticky bit may put another file in a policy's place. */
+static void warn_of_folders(struct egret_build *build)
+{
+	const struct egret_policy *policy = build->policy;
+
+	for (size_t i = 0; i < policy->watched_count; i++) {
+		const char *path = policy->watched[i].path, *slash = strrchr(path, '/');
+		char folder[PATH_MAX];
+		struct stat st;
+
+		if (snprintf(folder, sizeof(folder), "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".") < PATH_MAX &&
+		    stat(folder, &st) == 0 && (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+			egret_err_add(build->warn, path, 0, "everybody may write its folder, and so replace it; chmod o-w %s", folder);
+	}
+}
+
 void egret_warn_of(struct egret_build *build)
 {
 	const struct egret_policy *policy = build->policy;
@@ -112,6 +131,7 @@ void egret_warn_of(struct egret_build *build)
 		egret_err_add(build->warn, file, 0, "dns = open: names can carry data out");
 	if (policy->entry_count == 0 && !policy->defaults.unmatched_allow)
 		egret_err_add(build->warn, file, 0, "no entries: everything external is denied");
+	warn_of_folders(build);
 	for (size_t i = 0; i < policy->entry_count; i++) {
 		warn_of_entry(build, &policy->entries[i]);
 		if (policy->any_deny)

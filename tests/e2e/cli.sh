@@ -104,3 +104,28 @@ test_a_path_of_the_loader_is_named_by_its_token() { # quick
 	status moved/bin/egret env
 	expect out "LD_PRELOAD='$T/moved/\$LIB/egret/libegret.so'"
 }
+
+test_an_include_that_cannot_be_read_is_told_where_it_stands() { # quick
+	policy < <(printf '[egret]\ninclude = no.ini,\n  open.ini\n')
+	echo >open.ini
+	chmod o+w open.ini
+	status "$EGRET" check
+	expect_status 1
+	expect err "egret.ini:2: include: $T/no.ini cannot be opened"
+	expect err "egret.ini:3: include: $T/open.ini everybody may write this policy"
+}
+
+test_check_warns_of_files_that_others_can_replace_and_of_a_log_without_a_folder() { # quick
+	mkdir open
+	chmod 777 open
+	certificates
+	cp "$CERTS/ca.pem" open/ca.pem
+	chmod 666 open/ca.pem
+	printf '[egret]\nlog = %s/nowhere/log\n[a]\nhosts = a.example\nports = 80\ntls = originate\ntls_ca_file = ca.pem\n' "$T" >open/egret.ini
+	chmod 600 open/egret.ini
+	status "$EGRET" check -c open/egret.ini
+	expect_status 0
+	expect err "egret.ini:2: log: there is no directory $T/nowhere"
+	expect err "egret.ini:7: tls_ca_file: everybody may write"
+	expect err "everybody may write its folder"
+}
