@@ -30,6 +30,7 @@ enum egret_conn_state {
 struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
 struct egret_observed; /* observed.h */
+struct egret_dns_watch; /* dns_watch.h */
 
 struct egret_conn {
 	_Atomic unsigned refs;
@@ -52,6 +53,7 @@ struct egret_conn {
 	struct egret_passthrough *hello; /* owned, under step_lock; NULL when judged */
 	struct egret_observed *observed; /* owned; NULL unless protocol = http: its bytes go through the observer, wrapped or not */
 	long pid;                     /* of the program that uses it, for the log */
+	struct egret_dns_watch *dns;  /* owned; NULL unless it talks to port 53: then neither wrapped nor passthrough */
 	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none */
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
 	bool nodelay;                 /* what the program had set of TCP_NODELAY before the handshake */
@@ -72,7 +74,7 @@ struct egret_conn {
 /* Must what the program writes go through the hooks? Else the descriptor is as good as plain. */
 static inline bool egret_conn_takes_writes(const struct egret_conn *conn)
 {
-	return conn->wrapped || conn->observed || atomic_load(&conn->passthrough);
+	return conn->wrapped || conn->observed || conn->dns || atomic_load(&conn->passthrough);
 }
 
 /* How many slots are taken: the fast path of the poll family. */

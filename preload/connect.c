@@ -2,6 +2,7 @@
 #include "connect.h"
 
 #include "conn_log.h"
+#include "dns_watch.h"
 #include "engine_load.h"
 #include "guard.h"
 #include "passthrough.h"
@@ -23,6 +24,8 @@ void egret_connect_release(struct egret_conn *conn)
 		egret_wire_free(&conn->wire);
 	egret_passthrough_free(conn->hello);
 	conn->hello = NULL;
+	egret_dns_unwatch(conn->dns);
+	conn->dns = NULL;
 	egret_policy_unref(conn->policy);
 	conn->policy = NULL;
 	egret_guard_leave();

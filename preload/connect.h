@@ -20,7 +20,4 @@ void egret_connect_release(struct egret_conn *conn);
 /* Milliseconds until the handshake's deadline, at least 0. */
 int egret_connect_time_left(const struct egret_conn *conn);
 
-/* Judges a datagram or fast-open destination. 0: send as it is; else a positive errno (denied, logged). */
-int egret_connect_judge_send(int fd, const struct sockaddr *to, socklen_t len);
-
 #endif

@@ -93,6 +93,9 @@ struct egret_engine {
 	void (*resume)(void);
 	/* In a relay, after resume: memory comes from here from now on (memory.h). */
 	void (*use_memory)(const struct egret_memory *memory);
+
+	/* Where the system's CAs may stand in one file, NULL at the end: for a process that cannot wait until one of them is needed. */
+	const char *const *ca_bundles;
 };
 
 /* The errno of design section 5 for a failure; 0 for EGRET_TLS_OK. */

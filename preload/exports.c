@@ -15,10 +15,22 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Other libraries are relocated before this one, and their IFUNC resolvers may already call into it. Until the dynamic linker has come by,
+ * nothing may be touched that stands in a table of its own: no other function, no thread-local variable, not errno. */
+static void *const volatile own_address = (void *)(uintptr_t)&own_address;
+
+static inline bool is_relocated(void) { return own_address == (const void *)&own_address; }
+
+static void set_errno(int error)
+{
+	if (is_relocated())
+		errno = error;
+}
+
 static long raw_result(long result)
 {
 	if (result >= -4095 && result < 0) {
-		errno = (int)-result;
+		set_errno((int)-result);
 		return -1;
 	}
 	return result;
@@ -26,7 +38,7 @@ static long raw_result(long result)
 
 static inline bool ready(void)
 {
-	if (__builtin_expect(!atomic_load_explicit(&egret_started, memory_order_acquire), 0) && !egret_start())
+	if (__builtin_expect(!atomic_load_explicit(&egret_started, memory_order_acquire), 0) && (!is_relocated() || !egret_start()))
 		return false;
 	return !egret_guard_inside();
 }
@@ -71,7 +83,7 @@ static inline bool refused_inside(long nr, long a, long b, long c)
 		 -1 :                                                                                                                  \
 		 raw_result(egret_raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))))
 #define RAW(nr, a, b, c, d) RAW6(nr, a, b, c, d, 0, 0)
-#define FAIL(value) (errno = ENOSYS, value)
+#define FAIL(value) (set_errno(ENOSYS), value)
 
 /* A void function returns the void expression that stands in its `early` column. */
 #define EARLY(ret, early) (ret)(early)
@@ -138,6 +150,15 @@ int execle(const char *path, const char *arg, ...)
 	char *const *envp = va_arg(list, char *const *);
 	va_end(list);
 	return ready() ? egret_on_execve(path, argv, envp) : (int)RAW(SYS_execve, path, argv, envp, 0);
+}
+
+/* The libc looks at its caller (RUNPATH, $ORIGIN): this must stay a jump, nothing of ours on the stack. */
+void *dlopen(const char *file, int flags)
+{
+	ready();
+	if (!real.dlopen)
+		return FAIL(NULL);
+	return real.dlopen(file, flags & ~RTLD_DEEPBIND);
 }
 
 long syscall(long number, ...)

@@ -2,6 +2,8 @@
 #ifndef EGRET_HOOK_TYPES_H
 #define EGRET_HOOK_TYPES_H
 
+#include <aio.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -19,5 +21,6 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 #endif

@@ -1,6 +1,7 @@
 #include "io.h"
 
 #include "connect.h"
+#include "dns_watch.h"
 #include "guard.h"
 #include "observed.h"
 #include "passthrough.h"
@@ -256,6 +257,8 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 {
 	if (conn->wrapped || conn->observed)
 		return egret_send_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	if (conn->dns)
+		return egret_dns_send(conn, fd, message, flags);
 	if (atomic_load(&conn->passthrough))
 		return egret_passthrough_send(conn, fd, message, flags);
 	return real.sendmsg(fd, message, flags);

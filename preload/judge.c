@@ -78,7 +78,9 @@ static void judge_local(struct egret_judged *judged, const struct sockaddr_un *u
 /* The resolvers of resolv.conf are open on port 53, to look names up; nothing else is without an entry. */
 static bool is_resolver(const struct egret_judged *judged)
 {
-	return judged->request.port == DNS_PORT && judged->verdict.reason == EGRET_REASON_NO_ENTRY &&
+	enum egret_reason reason = judged->verdict.reason;
+	return judged->request.port == DNS_PORT && judged->verdict.entry == NULL &&
+	       (reason == EGRET_REASON_NO_ENTRY || reason == EGRET_REASON_PORT || reason == EGRET_REASON_PROTOCOL || reason == EGRET_REASON_LINK_LOCAL) &&
 	       egret_resolv_conf_has(&judged->request.addr);
 }
 
@@ -139,4 +141,26 @@ void egret_judged_end(struct egret_judged *judged)
 {
 	egret_policy_unref(judged->policy);
 	judged->policy = NULL;
+}
+
+int egret_judge_name(const char *host, uint16_t port)
+{
+	struct egret_judged judged;
+	memset(&judged, 0, sizeof judged);
+	egret_guard_enter();
+	judged.policy = egret_runtime_policy();
+	judged.request = (struct egret_request){ .transport = EGRET_STREAM, .host = host, .host_len = strlen(host), .port = port };
+	snprintf(judged.name, sizeof judged.name, "%s", host);
+	if (judged.policy)
+		judged.verdict = egret_decide(judged.policy, &judged.request, egret_runtime.mode);
+	if (!judged.policy)
+		judged.denied = EACCES;
+	else if (!judged.verdict.allow)
+		deny(&judged);
+	else if (judged.verdict.entry && (judged.verdict.entry->tls == EGRET_TLS_ORIGINATE || judged.verdict.entry->protocol == EGRET_TLS ||
+					   judged.verdict.entry->protocol == EGRET_HTTP))
+		judged.denied = EOPNOTSUPP;
+	egret_guard_leave();
+	egret_judged_end(&judged);
+	return judged.denied;
 }

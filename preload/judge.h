@@ -21,6 +21,9 @@ struct egret_judged {
 void egret_judge(struct egret_judged *judged, int fd, const struct sockaddr *addr, socklen_t len);
 /* Writes the event of an allowed connection; ADDRESS is what is dialled. */
 void egret_judged_log(const struct egret_judged *judged, const struct egret_endpoint *dialled);
+/* Judges a stream to HOST (a name or an address) and PORT that the libc itself will make, TLS not possible. 0, or the errno of its refusal, which
+ * was logged and said. */
+int egret_judge_name(const char *host, uint16_t port);
 void egret_judged_end(struct egret_judged *judged);
 
 const char *egret_judged_protocol(const struct egret_judged *judged);

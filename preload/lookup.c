@@ -22,6 +22,14 @@ static void log_denied(const struct egret_lookup *lookup, const char *asked, uin
 	egret_say_denied(event.protocol, shown, NULL, port, &lookup->verdict);
 }
 
+/* Services ask for "_ldap._tcp.HOST", RFC 2782: the host is what counts. */
+static const char *host_of(const char *asked)
+{
+	for (const char *dot; asked[0] == '_' && (dot = strchr(asked, '.')) != NULL && dot[1];)
+		asked = dot + 1;
+	return asked;
+}
+
 /* Judges ASKED; true: go on. The caller ends with lookup_end. */
 bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t port)
 {
@@ -33,7 +41,7 @@ bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t
 	lookup->policy = egret_runtime_policy();
 	if (lookup->policy) {
 		egret_name_canonical(asked, strlen(asked), lookup->name, sizeof lookup->name);
-		lookup->verdict = egret_decide_name(lookup->policy, asked, strlen(asked), egret_runtime.mode);
+		lookup->verdict = egret_decide_name(lookup->policy, host_of(asked), strlen(host_of(asked)), egret_runtime.mode);
 		lookup->judged = true;
 		if (!lookup->verdict.allow)
 			log_denied(lookup, asked, port);
@@ -81,4 +89,30 @@ void egret_lookup_remember_addr(const struct egret_lookup *lookup, int family, c
 	else
 		memcpy(&((struct sockaddr_in *)&ss)->sin_addr, address, 4);
 	egret_lookup_remember(lookup, &one);
+}
+
+bool egret_lookup_reverse(const struct egret_addr *addr)
+{
+	struct egret_request request = { .transport = EGRET_STREAM, .addr = *addr };
+	char name[EGRET_NAME_MAX];
+	egret_guard_enter();
+	struct egret_policy *policy = egret_runtime_policy();
+	struct egret_verdict verdict = egret_decide(policy, &request, egret_runtime.mode);
+	/* No port was asked for: an entry of other ports covers the address all the same. */
+	bool covered = verdict.allow || verdict.reason == EGRET_REASON_PORT || verdict.reason == EGRET_REASON_PROTOCOL ||
+		       (policy && !egret_policy_defaults(policy)->dns_filter) || egret_names_find(addr, name, NULL, 0);
+	egret_policy_unref(policy);
+	egret_guard_leave();
+	return covered;
+}
+
+bool egret_lookup_covers(const char *name)
+{
+	egret_guard_enter();
+	struct egret_policy *policy = egret_runtime_policy();
+	const char *host = host_of(name);
+	struct egret_verdict verdict = egret_decide_name(policy, host, strlen(host), EGRET_ENFORCE);
+	egret_policy_unref(policy);
+	egret_guard_leave();
+	return verdict.allow && (verdict.reason == EGRET_REASON_ENTRY || verdict.reason == EGRET_REASON_INTERNAL);
 }

@@ -20,6 +20,12 @@ void egret_lookup_end(struct egret_lookup *lookup);
 /* The entry whose `addresses` stand for the name, NULL when the resolver is to be asked. */
 const struct egret_entry *egret_lookup_fixed(const struct egret_lookup *lookup, uint16_t port);
 
+/* Does an entry name NAME, or is it internal? Nothing is logged. */
+bool egret_lookup_covers(const char *name);
+
+/* May the resolver be asked for the name of ADDR? Under dns = filter of addresses that an entry, `internal` or a look-up of this run covers. */
+bool egret_lookup_reverse(const struct egret_addr *addr);
+
 /* Remembers the answers of the resolver under the name that was asked. */
 void egret_lookup_remember(const struct egret_lookup *lookup, const struct addrinfo *list);
 void egret_lookup_remember_addr(const struct egret_lookup *lookup, int family, const void *addr);

@@ -1,162 +1,189 @@
 #include "names.h"
 
-#include "policy/raw.h"
-#include "runtime.h"
+#include "lock.h"
+#include "names_shared.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #define MAX_ADDRESSES 4096
-#define MAX_NAMES 4 /* of one address */
+#define BUCKETS 8192  /* a power of two */
+#define MAX_NAMES 4   /* of one address */
+#define NOBODY 0      /* items count from 1 */
+#define ANY_THREAD 0
 
 struct name_of {
 	char text[EGRET_NAME_MAX];
 	uint64_t stamp; /* 0: free */
-	int thread;     /* that asked; 0: another process */
+	int thread;     /* that asked; ANY_THREAD: another process */
 };
 
 struct known {
-	struct egret_addr addr; /* key; scope_id is 0 */
+	struct egret_addr addr;
+	uint16_t next;         /* in its bucket */
+	uint16_t newer, older; /* by use */
 	struct name_of names[MAX_NAMES];
-	UT_hash_handle hh; /* in order of remembering: the head is the oldest */
+};
+
+/* One mapping, zeroed by the kernel, of which only touched pages cost memory. Under names_lock. */
+struct table {
+	uint64_t clock;
+	uint16_t count, newest, oldest;
+	uint16_t buckets[BUCKETS];
+	struct known items[MAX_ADDRESSES + 1];
 };
 
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct known *all;
-static uint64_t clock_stamp;
-static off_t shared_offset; /* bytes of the run's file that were read */
+static struct table *table;
+static uint64_t forker_mask; /* under names_lock */
 
-void egret_names_before_fork(void) { pthread_mutex_lock(&names_lock); }
-void egret_names_after_fork(void) { pthread_mutex_unlock(&names_lock); }
-
-static struct egret_addr key_of(const struct egret_addr *addr)
+void egret_names_before_fork(void)
 {
-	struct egret_addr key;
-	memset(&key, 0, sizeof key); /* padding takes part in the hash */
-	key.family = addr->family;
-	memcpy(key.bytes, addr->bytes, sizeof key.bytes);
-	return key;
+	uint64_t before;
+	egret_lock(&names_lock, &before);
+	forker_mask = before;
 }
 
-static struct known *known_make(const struct egret_addr *key)
+void egret_names_after_fork(void)
 {
-	struct known *known;
-	HASH_FIND(hh, all, key, sizeof *key, known);
-	if (known) {
-		HASH_DELETE(hh, all, known);
-	} else if (HASH_COUNT(all) >= MAX_ADDRESSES) {
-		known = all;
-		HASH_DELETE(hh, all, known);
-		memset(known, 0, sizeof *known);
-	} else {
-		known = calloc(1, sizeof *known);
+	uint64_t before = forker_mask;
+	egret_unlock(&names_lock, &before);
+}
+
+static struct table *table_ready(void)
+{
+	if (!table) {
+		long at = egret_raw6(SYS_mmap, 0, sizeof *table, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		table = at < 0 && at > -4096 ? NULL : (struct table *)at;
 	}
-	if (!known)
-		return NULL;
-	memcpy(&known->addr, key, sizeof *key);
-	HASH_ADD(hh, all, addr, sizeof known->addr, known);
+	return table;
+}
+
+static uint16_t *bucket_of(const struct egret_addr *addr)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+	for (size_t i = 0; i < sizeof addr->bytes; i++)
+		hash = (hash ^ addr->bytes[i]) * UINT64_C(1099511628211); /* FNV-1a */
+	return &table->buckets[(hash ^ hash >> 32) % BUCKETS];
+}
+
+static void unlink_use(uint16_t i)
+{
+	struct known *it = &table->items[i];
+	*(it->newer ? &table->items[it->newer].older : &table->newest) = it->older;
+	*(it->older ? &table->items[it->older].newer : &table->oldest) = it->newer;
+	it->newer = it->older = NOBODY;
+}
+
+static void link_newest(uint16_t i)
+{
+	table->items[i].older = table->newest;
+	*(table->newest ? &table->items[table->newest].newer : &table->oldest) = i;
+	table->newest = i;
+}
+
+static struct known *find(const struct egret_addr *addr)
+{
+	for (uint16_t i = table ? *bucket_of(addr) : NOBODY; i; i = table->items[i].next)
+		if (egret_addr_equal(&table->items[i].addr, addr)) {
+			unlink_use(i);
+			link_newest(i);
+			return &table->items[i];
+		}
+	return NULL;
+}
+
+/* Takes the address that was not used for longest out of its bucket. */
+static uint16_t evict(void)
+{
+	uint16_t i = table->oldest, *link = bucket_of(&table->items[i].addr);
+	while (*link != i)
+		link = &table->items[*link].next;
+	*link = table->items[i].next;
+	unlink_use(i);
+	memset(&table->items[i], 0, sizeof table->items[i]);
+	return i;
+}
+
+static struct known *find_or_make(const struct egret_addr *addr)
+{
+	struct known *known = find(addr);
+	if (known || !table_ready())
+		return known;
+	uint16_t i = table->count < MAX_ADDRESSES ? ++table->count : evict(), *bucket = bucket_of(addr);
+	known = &table->items[i];
+	known->addr = *addr;
+	known->addr.scope_id = 0;
+	known->next = *bucket;
+	*bucket = i;
+	link_newest(i);
 	return known;
 }
 
-/* Under names_lock. True when the pair was not known. */
-static bool remember(const struct egret_addr *addr, const char *name, int thread)
+static struct name_of *name_in(struct known *known, const char *name)
 {
-	struct egret_addr key = key_of(addr);
-	struct known *known = known_make(&key);
+	for (int i = 0; known && i < MAX_NAMES; i++)
+		if (known->names[i].stamp && strcmp(known->names[i].text, name) == 0)
+			return &known->names[i];
+	return NULL;
+}
+
+static void remember(const struct egret_addr *addr, const char *name, int thread)
+{
+	struct known *known = find_or_make(addr);
+	struct name_of *slot = name_in(known, name);
 	if (!known)
-		return false;
-	struct name_of *slot = &known->names[0];
-	bool fresh = true;
-	for (int i = 0; i < MAX_NAMES; i++) {
-		if (known->names[i].stamp && strcmp(known->names[i].text, name) == 0) {
+		return;
+	for (int i = 0; !slot && i < MAX_NAMES; i++)
+		if (!known->names[i].stamp)
 			slot = &known->names[i];
-			fresh = false;
-			break;
-		}
-		if (known->names[i].stamp < slot->stamp)
-			slot = &known->names[i];
+	if (!slot) {
+		slot = &known->names[0];
+		for (int i = 1; i < MAX_NAMES; i++)
+			if (known->names[i].stamp < slot->stamp)
+				slot = &known->names[i];
 	}
 	snprintf(slot->text, sizeof slot->text, "%s", name);
-	slot->stamp = ++clock_stamp;
+	slot->stamp = ++table->clock;
 	slot->thread = thread;
-	return fresh;
 }
 
-static bool shared_path(char path[EGRET_PATH_MAX + 8])
+/* What another process asked counts for addresses that this one asked nothing about. */
+static void remember_others(const struct egret_addr *addr, const char *name)
 {
-	snprintf(path, EGRET_PATH_MAX + 8, "%s/names", egret_runtime.run_dir);
-	return egret_runtime.run_dir[0] != '\0';
-}
-
-static void share(const struct egret_addr *addr, const char *name)
-{
-	char path[EGRET_PATH_MAX + 8], line[EGRET_NAME_MAX + EGRET_ADDR_TEXT + 4], text[EGRET_ADDR_TEXT];
-	if (!shared_path(path))
-		return;
-	long fd = egret_raw_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return;
-	int n = snprintf(line, sizeof line, "%s %s\n", egret_addr_format(addr, -1, text), name);
-	(void)egret_raw_write((int)fd, line, (size_t)n);
-	egret_raw_close((int)fd);
-}
-
-static void take_line(char *line)
-{
-	struct egret_addr addr;
-	char *space = strchr(line, ' ');
-	if (!space)
-		return;
-	*space = '\0';
-	if (egret_addr_parse(line, &addr) && strlen(space + 1) < EGRET_NAME_MAX)
-		remember(&addr, space + 1, 0);
-}
-
-/* Under names_lock: what other processes of the run have learned since the last look. */
-static void read_shared(void)
-{
-	char path[EGRET_PATH_MAX + 8], buf[8192];
-	if (!shared_path(path))
-		return;
-	long fd = egret_raw_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return;
-	long n;
-	while ((n = egret_raw(SYS_pread64, fd, buf, sizeof buf - 1, shared_offset)) > 0) {
-		buf[n] = '\0';
-		char *line = buf, *end;
-		while ((end = memchr(line, '\n', (size_t)(buf + n - line))) != NULL) {
-			*end = '\0';
-			take_line(line);
-			line = end + 1;
-		}
-		if (line == buf)
-			break; /* half a line: the rest comes at the next look */
-		shared_offset += line - buf;
-	}
-	egret_raw_close((int)fd);
+	struct known *known = find(addr);
+	for (int i = 0; known && i < MAX_NAMES; i++)
+		if (known->names[i].stamp && known->names[i].thread != ANY_THREAD)
+			return;
+	remember(addr, name, ANY_THREAD);
 }
 
 void egret_names_remember(const struct egret_addr *addr, const char *name)
 {
-	pthread_mutex_lock(&names_lock);
-	bool fresh = remember(addr, name, gettid());
-	pthread_mutex_unlock(&names_lock);
-	if (fresh)
-		share(addr, name);
+	uint64_t before;
+	egret_lock(&names_lock, &before);
+	bool told = name_in(find(addr), name) != NULL;
+	if (!told) {
+		egret_names_read_shared(remember_others);
+		told = name_in(find(addr), name) != NULL;
+	}
+	remember(addr, name, gettid());
+	egret_unlock(&names_lock, &before);
+	if (!told)
+		egret_names_share(addr, name);
 }
 
+/* THREAD's latest; ANY_THREAD: the latest of all, what this process asked first. */
 static const struct name_of *latest(const struct known *known, int thread)
 {
 	const struct name_of *best = NULL;
 	for (int i = 0; i < MAX_NAMES; i++) {
 		const struct name_of *it = &known->names[i];
-		if (it->stamp && (thread == 0 || it->thread == thread) && (!best || it->stamp > best->stamp))
+		bool fits = it->stamp && (thread == ANY_THREAD || it->thread == thread);
+		bool own = it->thread != ANY_THREAD, best_own = best && best->thread != ANY_THREAD;
+		if (fits && (!best || (own == best_own ? it->stamp > best->stamp : own)))
 			best = it;
 	}
 	return best;
@@ -173,22 +200,21 @@ static void list_others(const struct known *known, const struct name_of *chosen,
 
 bool egret_names_find(const struct egret_addr *addr, char name[EGRET_NAME_MAX], char *others, size_t others_size)
 {
-	struct egret_addr key = key_of(addr);
-	struct known *known;
-	pthread_mutex_lock(&names_lock);
-	HASH_FIND(hh, all, &key, sizeof key, known);
-	if (!known && egret_runtime.run_dir[0]) {
-		read_shared();
-		HASH_FIND(hh, all, &key, sizeof key, known);
+	uint64_t before;
+	egret_lock(&names_lock, &before);
+	struct known *known = find(addr);
+	if (!known) {
+		egret_names_read_shared(remember_others);
+		known = find(addr);
 	}
 	const struct name_of *chosen = known ? latest(known, gettid()) : NULL;
 	if (known && !chosen)
-		chosen = latest(known, 0);
+		chosen = latest(known, ANY_THREAD);
 	if (chosen) {
 		memcpy(name, chosen->text, sizeof chosen->text);
 		if (others)
 			list_others(known, chosen, others, others_size);
 	}
-	pthread_mutex_unlock(&names_lock);
+	egret_unlock(&names_lock, &before);
 	return chosen != NULL;
 }

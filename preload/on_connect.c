@@ -1,6 +1,7 @@
 /* connect and its like: find the name, decide, dial, originate. */
 #include "conn_log.h"
 #include "connect.h"
+#include "dns_watch.h"
 #include "engine_load.h"
 #include "guard.h"
 #include "hooks.h"
@@ -22,19 +23,6 @@ static bool is_http(const struct egret_judged *judged)
 {
 	const struct egret_entry *entry = judged->verdict.entry;
 	return entry && entry->action == EGRET_ALLOW && entry->protocol == EGRET_HTTP && judged->type == SOCK_STREAM;
-}
-
-int egret_connect_judge_send(int fd, const struct sockaddr *to, socklen_t len)
-{
-	struct egret_judged judged;
-	egret_judge(&judged, fd, to, len);
-	/* An address in a send on a stream socket is a fast open: it would carry plaintext before any handshake. */
-	if (!judged.denied && judged.verdict.entry && (judged.verdict.entry->tls == EGRET_TLS_ORIGINATE || is_http(&judged)))
-		judged.denied = EOPNOTSUPP;
-	if (judged.verdict.audited)
-		egret_judged_log(&judged, NULL);
-	egret_judged_end(&judged);
-	return judged.denied;
 }
 
 static bool is_blocking(int fd)
@@ -269,14 +257,40 @@ static int connect_watched(int fd, const struct egret_judged *judged, const stru
 	return code;
 }
 
+/* A server of names. A connect that fails leaves a datagram socket with the peer it had, and with its watch. */
+static int connect_resolver(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
+{
+	struct egret_endpoint dialled = { 0 };
+	struct egret_conn *before = egret_dns_watched(fd), *conn = egret_dns_watch(fd, judged);
+	int code = conn ? dial_plain(fd, judged, addr, len, &dialled) : ENOMEM;
+	if (is_connecting(code)) {
+		conn->dialled = dialled.addr;
+		conn->dialled_port = dialled.port;
+	} else if (conn) {
+		egret_conn_put(egret_conn_take(fd));
+		if (before)
+			egret_conn_set(fd, before);
+	}
+	egret_conn_put(conn);
+	egret_conn_put(before);
+	return code;
+}
+
 static int connect_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
 {
 	struct egret_endpoint dialled = { 0 };
 	bool stream = judged->type == SOCK_STREAM && judged->request.addr.family != EGRET_NO_ADDR;
 	bool hello = stream && egret_hello_matters(&judged->verdict);
+	if (egret_dns_concerns(judged))
+		return connect_resolver(fd, judged, addr, len);
 	if (hello || (stream && is_redirected(judged->verdict.entry)))
 		return connect_watched(fd, judged, addr, len, hello);
-	return dial_plain(fd, judged, addr, len, &dialled);
+	struct egret_conn *before = egret_dns_watched(fd);
+	int code = dial_plain(fd, judged, addr, len, &dialled);
+	if (before && is_connecting(code))
+		egret_conn_put(egret_conn_take(fd));
+	egret_conn_put(before);
+	return code;
 }
 
 /* Is a TCP connection under way or there? Then connect cannot dial, connect(2). */
@@ -346,7 +360,8 @@ static bool connect_known(struct egret_conn *conn, int fd, const struct sockaddr
 		return true;
 	}
 	if (!dissolves && !is_taken(fd)) {
-		egret_conn_forget(conn, fd);
+		if (!conn->dns)
+			egret_conn_forget(conn, fd);
 		return false;
 	}
 	*code = connect_natively(fd, addr, len); /* of a connection that is there the kernel never makes another */

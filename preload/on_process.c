@@ -33,18 +33,44 @@ static int row_of(const char *variable)
 	return -1;
 }
 
-/* Does the list name the library as its own word? */
-static bool names_library(const char *list)
+static bool is_word(const char *text, size_t length, const char *word) { return strlen(word) == length && memcmp(text, word, length) == 0; }
+
+/* Does the list of LD_PRELOAD have WORD? */
+static bool has_word(const char *list, const char *word)
 {
-	size_t want = strlen(egret_runtime.preload);
 	while (*list) {
 		list += strspn(list, " :");
 		size_t length = strcspn(list, " :");
-		if (length == want && memcmp(list, egret_runtime.preload, length) == 0)
+		if (length && is_word(list, length, word))
 			return true;
 		list += length;
 	}
 	return false;
+}
+
+/* Does the list name the library, in a way that holds in every directory? */
+static bool names_library(const char *list)
+{
+	const char *given = egret_runtime.preload_given, *wanted = egret_runtime.preload;
+	return has_word(list, wanted) && (strcmp(given, wanted) == 0 || !has_word(list, given));
+}
+
+/* The library first, then what else LIST has. TEXT has room for both and a colon. */
+static void join_preload(char *text, const char *list)
+{
+	size_t used = strlen(egret_runtime.preload);
+	memcpy(text, egret_runtime.preload, used);
+	while (*list) {
+		list += strspn(list, " :");
+		size_t length = strcspn(list, " :");
+		if (length && !is_word(list, length, egret_runtime.preload) && !is_word(list, length, egret_runtime.preload_given)) {
+			text[used++] = ':';
+			memcpy(text + used, list, length);
+			used += length;
+		}
+		list += length;
+	}
+	text[used] = '\0';
 }
 
 static bool row_is_right(int row, const char *variable)
@@ -115,12 +141,15 @@ static void rewrite_fill(const struct rewrite *to, char *const envp[])
 	for (int i = 0; i < ROWS; i++) {
 		if (!row_value(i))
 			continue;
-		bool join = i == ROW_PRELOAD && others[0] && !names_library(others);
-		const char *value = i == ROW_PRELOAD && others[0] && names_library(others) ? others : row_value(i);
-		size_t room = strlen(row_names[i]) + strlen(value) + strlen(others) + 3;
-		int length = snprintf(text, room, "%s=%s%s%s", row_names[i], value, join ? ":" : "", join ? others : "");
+		size_t length = strlen(row_names[i]);
 		to->envp[n++] = text;
-		text += length + 1;
+		memcpy(text, row_names[i], length);
+		text[length++] = '=';
+		if (i == ROW_PRELOAD && !names_library(others))
+			join_preload(text + length, others);
+		else
+			memcpy(text + length, i == ROW_PRELOAD ? others : row_value(i), strlen(i == ROW_PRELOAD ? others : row_value(i)) + 1);
+		text += strlen(text) + 1;
 	}
 	to->envp[n] = NULL;
 }
@@ -220,6 +249,23 @@ int egret_on_fexecve(int fd, char *const argv[], char *const envp[])
 	return real.fexecve(fd, argv, fixed);
 }
 
+/* The file that execveat(2) would run, into WHOLE; NULL when its name is too long to be told. */
+static const char *path_at(int dir, const char *path, char whole[EGRET_PATH_MAX])
+{
+	if (!path || path[0] == '/' || (dir == AT_FDCWD && path[0]))
+		return path;
+	int n = snprintf(whole, EGRET_PATH_MAX, "/proc/self/fd/%d%s%s", dir, path[0] ? "/" : "", path);
+	return n > 0 && n < EGRET_PATH_MAX ? whole : NULL;
+}
+
+int egret_on_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	char whole[EGRET_PATH_MAX];
+	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(path_at(dir, path, whole));
+	return real.execveat(dir, path, argv, fixed, flags);
+}
+
 int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
 			 char *const argv[], char *const envp[])
 {
@@ -239,7 +285,29 @@ int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_a
 	return real.posix_spawnp(pid, file, actions, attr, argv, fixed);
 }
 
-/* system and popen hand on the process's own environment from inside the libc: mend that one. */
+/* Since glibc 2.39. */
+int egret_on_pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+			 char *const argv[], char *const envp[])
+{
+	if (!real.pidfd_spawn)
+		return ENOSYS;
+	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(path);
+	return real.pidfd_spawn(pidfd, path, actions, attr, argv, fixed);
+}
+
+int egret_on_pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+			  char *const argv[], char *const envp[])
+{
+	char found[EGRET_PATH_MAX];
+	if (!real.pidfd_spawnp)
+		return ENOSYS;
+	FIX_ENVIRONMENT(fixed, envp);
+	report_uncovered(search_path(file, found));
+	return real.pidfd_spawnp(pidfd, file, actions, attr, argv, fixed);
+}
+
+/* system, popen and wordexp hand on the process's own environment from inside the libc: mend that one. */
 static void mend_own_environment(void)
 {
 	if (environment_is_right(environ))
@@ -250,11 +318,11 @@ static void mend_own_environment(void)
 		if (!row_value(i)) {
 			if (i != ROW_PRELOAD)
 				unsetenv(row_names[i]);
-		} else if (i == ROW_PRELOAD && others[0]) {
-			char joined[2 * EGRET_PATH_MAX];
-			int n = snprintf(joined, sizeof joined, "%s:%s", row_value(i), others);
+		} else if (i == ROW_PRELOAD) {
+			char *joined = alloca(strlen(egret_runtime.preload) + strlen(others) + 2);
+			join_preload(joined, others);
 			if (!names_library(others))
-				setenv(row_names[i], n > 0 && (size_t)n < sizeof joined ? joined : row_value(i), 1);
+				setenv(row_names[i], joined, 1);
 		} else {
 			setenv(row_names[i], row_value(i), 1);
 		}
@@ -272,4 +340,10 @@ FILE *egret_on_popen(const char *command, const char *type)
 {
 	mend_own_environment();
 	return real.popen(command, type);
+}
+
+int egret_on_wordexp(const char *words, wordexp_t *result, int flags)
+{
+	mend_own_environment();
+	return real.wordexp(words, result, flags);
 }

@@ -1,4 +1,5 @@
 /* read, recv and their like. */
+#include "dns_watch.h"
 #include "hooks.h"
 #include "io.h"
 #include "real.h"
@@ -8,13 +9,28 @@
 
 extern void __chk_fail(void) __attribute__((noreturn)); /* glibc's answer to a buffer smaller than promised */
 
+/* By way of recvmsg when FD is a socket that hears from a server of names; false: the kernel's. */
+static bool hears(int fd, struct iovec *iov, size_t count, int flags, struct sockaddr *from, socklen_t *len, ssize_t *n)
+{
+	struct egret_conn *conn = egret_conn_has(fd) ? egret_dns_watched(fd) : NULL;
+	if (!conn)
+		return false;
+	struct msghdr message = { .msg_name = from, .msg_namelen = from && len ? *len : 0, .msg_iov = iov, .msg_iovlen = count };
+	*n = egret_dns_receive(conn, fd, &message, flags);
+	if (*n >= 0 && from && len)
+		*len = message.msg_namelen;
+	egret_conn_put(conn);
+	return true;
+}
+
 ssize_t egret_on_recv(int fd, void *buf, size_t size, int flags)
 {
 	struct egret_conn *conn = egret_io_wrapped(fd);
-	if (!conn)
-		return real.recv(fd, buf, size, flags);
 	struct iovec iov = { buf, size };
-	ssize_t n = egret_receive_plain(conn, fd, &iov, 1, flags);
+	ssize_t n;
+	if (!conn)
+		return hears(fd, &iov, 1, flags, NULL, NULL, &n) ? n : real.recv(fd, buf, size, flags);
+	n = egret_receive_plain(conn, fd, &iov, 1, flags);
 	egret_conn_put(conn);
 	return n;
 }
@@ -40,9 +56,13 @@ ssize_t egret_on_recv_chk(int fd, void *buf, size_t size, size_t room, int flags
 
 ssize_t egret_on_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from, socklen_t *len)
 {
+	struct iovec iov = { buf, size };
+	ssize_t n;
 	if (!egret_conn_has(fd))
 		return real.recvfrom(fd, buf, size, flags, from, len);
-	ssize_t n = egret_on_recv(fd, buf, size, flags);
+	if (hears(fd, &iov, 1, flags, from, len, &n))
+		return n;
+	n = egret_on_recv(fd, buf, size, flags);
 	if (n >= 0 && from && len)
 		*len = 0; /* a connected stream names no sender, tcp(7) */
 	return n;
@@ -58,9 +78,11 @@ ssize_t egret_on_recvfrom_chk(int fd, void *buf, size_t size, size_t room, int f
 ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
 {
 	struct egret_conn *conn = egret_io_wrapped(fd);
+	ssize_t n = -1;
+	if (!conn && count >= 0 && count <= IOV_MAX && hears(fd, (struct iovec *)(uintptr_t)iov, (size_t)count, 0, NULL, NULL, &n))
+		return n;
 	if (!conn)
 		return real.readv(fd, iov, count);
-	ssize_t n = -1;
 	if (count < 0 || count > IOV_MAX)
 		errno = EINVAL;
 	else
@@ -86,10 +108,12 @@ static void meet_descriptors(struct msghdr *message)
 ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 {
 	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct egret_conn *watched = !conn && egret_conn_has(fd) ? egret_dns_watched(fd) : NULL;
 	if (!conn) {
-		ssize_t received = real.recvmsg(fd, message, flags);
+		ssize_t received = watched ? egret_dns_receive(watched, fd, message, flags) : real.recvmsg(fd, message, flags);
 		if (received >= 0 && message->msg_controllen)
 			meet_descriptors(message);
+		egret_conn_put(watched);
 		return received;
 	}
 	ssize_t n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
@@ -118,4 +142,18 @@ int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, s
 			flags |= MSG_DONTWAIT;
 	}
 	return done ? (int)done : -1;
+}
+
+/* With offset -1 it is readv, sockets included; with any other a socket answers ESPIPE. */
+ssize_t egret_on_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	struct egret_conn *conn = offset == -1 ? egret_io_wrapped(fd) : NULL;
+	if (!conn)
+		return real.preadv2(fd, iov, count, offset, flags);
+	egret_conn_put(conn);
+	if (flags & ~RWF_HIPRI) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return egret_on_readv(fd, iov, count);
 }

@@ -1,5 +1,5 @@
 /* write, send and their like; an address in them is judged first: datagrams, and fast open, connect without connect. */
-#include "connect.h"
+#include "addressed.h"
 #include "hooks.h"
 #include "io.h"
 #include "real.h"
@@ -8,15 +8,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A send that would open a connection by itself carries data before a verdict on TLS: the program is told to use connect. */
-static int judge(int fd, const void *to, socklen_t len, int flags)
-{
-	if (!to || len == 0)
-		return 0;
-	int error = egret_connect_judge_send(fd, to, len);
-	return error ? error : (flags & MSG_FASTOPEN) ? EOPNOTSUPP : 0;
-}
 
 static ssize_t refuse(int error)
 {
@@ -58,12 +49,23 @@ ssize_t egret_on_writev(int fd, const struct iovec *iov, int count)
 	return refuse(EINVAL);
 }
 
+/* With offset -1 it is writev, sockets included; with any other a socket answers ESPIPE. */
+ssize_t egret_on_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	if (offset != -1 || !egret_conn_has(fd))
+		return real.pwritev2(fd, iov, count, offset, flags);
+	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
+		return refuse(EOPNOTSUPP);
+	return egret_on_writev(fd, iov, count);
+}
+
 ssize_t egret_on_sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *to, socklen_t len)
 {
-	if (egret_conn_has(fd))
-		return egret_on_send(fd, buf, size, flags); /* a connected stream ignores the address, tcp(7) */
-	int error = judge(fd, to, len, flags);
-	return error ? refuse(error) : real.sendto(fd, buf, size, flags, to, len);
+	if (!to || len == 0)
+		return egret_on_send(fd, buf, size, flags);
+	struct iovec iov = { (void *)(uintptr_t)buf, size };
+	const struct msghdr message = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 };
+	return egret_on_sendmsg(fd, &message, flags);
 }
 
 /* A connection that is sent to another process (SCM_RIGHTS) moves to a relay first: the other knows nothing of its TLS. */
@@ -88,21 +90,39 @@ static int hand_over(const struct msghdr *message)
 ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
-	if (conn) {
-		ssize_t n = egret_io_send(conn, fd, message, flags);
+	if (message->msg_controllen && egret_addressed_strays(message)) {
 		egret_conn_put(conn);
-		return n;
+		return refuse(EPERM);
 	}
-	int error = message->msg_controllen ? hand_over(message) : 0;
-	if (!error)
-		error = judge(fd, message->msg_name, message->msg_namelen, flags);
-	return error ? refuse(error) : real.sendmsg(fd, message, flags);
+	int error = !conn && message->msg_controllen ? hand_over(message) : 0;
+	if (error)
+		return refuse(error);
+	if (!conn && message->msg_name && message->msg_namelen)
+		return egret_addressed_send(fd, message, flags);
+	if (!conn)
+		return real.sendmsg(fd, message, flags);
+	ssize_t n = egret_io_send(conn, fd, message, flags);
+	egret_conn_put(conn);
+	return n;
+}
+
+/* Nothing to judge in any of COUNT messages: the kernel takes them all at once. */
+static bool is_plain(int fd, const struct mmsghdr *list, unsigned count)
+{
+	if (egret_conn_has(fd))
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if ((list[i].msg_hdr.msg_name && list[i].msg_hdr.msg_namelen) || list[i].msg_hdr.msg_controllen)
+			return false;
+	return true;
 }
 
 /* Every entry has an address of its own: each is judged, and the first that is refused ends the call. */
 int egret_on_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
 {
 	unsigned done = 0;
+	if (is_plain(fd, list, count))
+		return real.sendmmsg(fd, list, count, flags);
 	while (done < count) {
 		ssize_t n = egret_on_sendmsg(fd, &list[done].msg_hdr, flags);
 		if (n < 0)

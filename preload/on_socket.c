@@ -1,4 +1,5 @@
 /* What a program asks of the socket itself: shutdown, options, ioctl. */
+#include "addressed.h"
 #include "connect.h"
 #include "guard.h"
 #include "hooks.h"
@@ -73,6 +74,10 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
+	if (egret_addressed_option_strays(level, option, len)) {
+		errno = EPERM;
+		return -1;
+	}
 	if (level == IPPROTO_TCP && option == TCP_FASTOPEN_CONNECT) {
 		errno = ENOPROTOOPT; /* data would leave before the verdict; programs go on without it */
 		return -1;

@@ -1,21 +1,15 @@
 #include "real.h"
 
-#include "defined.h"
 #include "guard.h"
+#include "symbols.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 
 struct egret_real real;
 
 __thread __attribute__((tls_model("initial-exec"))) unsigned egret_guard_depth;
 
-struct row {
-	const char *name;
-	void **slot;
-};
-
-static const struct row rows[] = {
+static const struct egret_symbol rows[] = {
 #define HOOK(ret, name, handler, params, args, early) { #name, (void **)&real.name },
 #define HAND(ret, name, params, early) { #name, (void **)&real.name },
 #include "hooks.def"
@@ -31,10 +25,7 @@ bool egret_real_fill(void)
 	if (egret_guard_inside())
 		return false;
 	egret_guard_enter();
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (egret_defined_elsewhere(rows[i].name))
-			*rows[i].slot = dlsym(RTLD_NEXT, rows[i].name);
-	}
+	egret_symbols_find(rows, sizeof rows / sizeof rows[0]);
 	egret_guard_leave();
 	atomic_store_explicit(&filled, true, memory_order_release);
 	return true;

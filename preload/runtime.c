@@ -1,9 +1,10 @@
 #include "runtime.h"
 
 #include "guard.h"
-#include "policy/raw.h"
+#include "lock.h"
 #include "say.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,20 @@ int64_t egret_now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-void egret_runtime_before_fork(void) { pthread_mutex_lock(&policy_lock); }
-void egret_runtime_after_fork(void) { pthread_mutex_unlock(&policy_lock); }
+static uint64_t forker_mask; /* under policy_lock */
+
+void egret_runtime_before_fork(void)
+{
+	uint64_t before;
+	egret_lock(&policy_lock, &before);
+	forker_mask = before;
+}
+
+void egret_runtime_after_fork(void)
+{
+	uint64_t before = forker_mask;
+	egret_unlock(&policy_lock, &before);
+}
 
 static void say_errors(const struct egret_err *err, const char *after)
 {
@@ -53,8 +66,8 @@ static void log_reload(const struct egret_policy *policy, const char *reason, co
 static void load_first(void)
 {
 	struct egret_err err = { 0 };
-	if (egret_runtime.config[0] == '\0')
-		egret_err_add(&err, NULL, 0, "no policy: set EGRET_CONFIG or write /etc/egret/egret.ini");
+	if (access(egret_runtime.config, F_OK) != 0 && errno == ENOENT)
+		egret_err_add(&err, NULL, 0, "no policy: there is no %s; write it or set EGRET_CONFIG", egret_runtime.config);
 	else
 		policy_now = egret_policy_load(egret_runtime.config, &err, NULL);
 	if (!policy_now) {
@@ -105,17 +118,18 @@ static void check_again(int64_t now)
 
 struct egret_policy *egret_runtime_policy(void)
 {
+	uint64_t before;
 	egret_guard_enter();
-	pthread_mutex_lock(&policy_lock);
+	egret_lock(&policy_lock, &before);
 	int64_t now = egret_now_us();
 	if (!policy_now) {
 		load_first();
 		policy_checked_us = now;
-	} else if (now - policy_checked_us >= RELOAD_CHECK_US && egret_runtime.config[0] != '\0') {
+	} else if (now - policy_checked_us >= RELOAD_CHECK_US) {
 		check_again(now);
 	}
 	struct egret_policy *policy = policy_now ? egret_policy_ref(policy_now) : NULL;
-	pthread_mutex_unlock(&policy_lock);
+	egret_unlock(&policy_lock, &before);
 	egret_guard_leave();
 	return policy;
 }
@@ -131,7 +145,7 @@ static enum egret_log_format format_of(const char *text, enum egret_log_format o
 	return otherwise;
 }
 
-static const char *own_exe(void)
+const char *egret_runtime_exe(void)
 {
 	static char exe[EGRET_PATH_MAX];
 	if (exe[0] == '\0') {
@@ -150,8 +164,9 @@ void egret_runtime_log(const struct egret_policy *policy, struct egret_event *ev
 	if (!event->pid)
 		event->pid = (int)egret_raw(SYS_getpid, 0, 0, 0, 0);
 	if (!event->exe)
-		event->exe = own_exe();
-	if (target && strcmp(target, "none") != 0) {
+		event->exe = egret_runtime_exe();
+	bool aims_elsewhere = target && strcmp(target, "stderr") == 0 && !egret_say_can();
+	if (target && strcmp(target, "none") != 0 && !aims_elsewhere) {
 		int error = egret_log_write(target, format, event);
 		if (error < 0)
 			egret_say_once(1, "egret: cannot write the log %s: %s", target, strerror(-error));

@@ -14,12 +14,13 @@
 #define EGRET_PATH_MAX 4096
 
 struct egret_runtime {
-	char config[EGRET_PATH_MAX];   /* absolute; "" when none was found */
+	char config[EGRET_PATH_MAX];   /* absolute; where no policy was found, where one may come */
 	char log[EGRET_PATH_MAX];      /* EGRET_LOG; "" when the policy says */
 	char log_format[16];           /* EGRET_LOG_FORMAT; "" when the policy says */
 	char mode_text[16];            /* EGRET_MODE; "" when the policy says */
 	char run_dir[EGRET_PATH_MAX];  /* EGRET_RUN; "" outside `egret run` */
-	char preload[EGRET_PATH_MAX];  /* how LD_PRELOAD names this library; "" when it does not */
+	char preload[EGRET_PATH_MAX];  /* how LD_PRELOAD shall name this library, absolute; "" when it does not */
+	char preload_given[EGRET_PATH_MAX]; /* how it did when this process started */
 	enum egret_mode mode;          /* 0: the policy's */
 };
 
@@ -35,6 +36,9 @@ struct egret_policy *egret_runtime_policy(void);
 
 /* Monotonic microseconds. */
 int64_t egret_now_us(void);
+
+/* The file this process runs, "?" when it cannot be known; asked of the kernel once. */
+const char *egret_runtime_exe(void);
 
 /* Writes EVENT to the policy's log (or EGRET_LOG) and to the run's event file. */
 void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event);

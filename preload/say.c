@@ -1,6 +1,7 @@
 #include "say.h"
 
 #include "policy/raw.h"
+#include "real.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,10 +12,24 @@ static dev_t stderr_device;
 static ino_t stderr_inode;
 static bool stderr_known;
 
+/* A server that inetd started has its client on descriptor 2: a line of ours would be part of the protocol. */
+static bool is_connection(int fd)
+{
+	int domain = 0;
+	socklen_t size = sizeof domain;
+	return real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && (domain == AF_INET || domain == AF_INET6);
+}
+
+bool egret_say_can(void)
+{
+	struct stat st;
+	return stderr_known && fstat(2, &st) == 0 && st.st_dev == stderr_device && st.st_ino == stderr_inode;
+}
+
 void egret_say_start(void)
 {
 	struct stat st;
-	stderr_known = fstat(2, &st) == 0;
+	stderr_known = fstat(2, &st) == 0 && !is_connection(2);
 	if (stderr_known) {
 		stderr_device = st.st_dev;
 		stderr_inode = st.st_ino;
@@ -24,8 +39,7 @@ void egret_say_start(void)
 static void write_line(const char *format, va_list list)
 {
 	char text[2048], line[4096];
-	struct stat st;
-	if (!stderr_known || fstat(2, &st) != 0 || st.st_dev != stderr_device || st.st_ino != stderr_inode)
+	if (!egret_say_can())
 		return;
 	int n = vsnprintf(text, sizeof text, format, list);
 	if (n < 0)

@@ -8,6 +8,8 @@
 #include "policy/log.h"
 
 void egret_say_start(void);
+/* Is descriptor 2 what it was at the start, and no connection? Then lines may be written there. */
+bool egret_say_can(void);
 void egret_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, once a process for each KEY (1..63). */
 void egret_say_once(unsigned key, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,5 +1,6 @@
 /* The start: environment, real functions, fork handlers. Runs before main, or at the first hook when that comes earlier. */
 #include "conn.h"
+#include "dns_asked.h"
 #include "engine_load.h"
 #include "guard.h"
 #include "hooks.h"
@@ -34,15 +35,29 @@ static bool take_file(char *to, size_t size, const char *directory, const char *
 	return true;
 }
 
+/* GIVEN from where this process stands: its descendants may stand elsewhere. What does not fit is "". */
+static void copy_absolute(char *to, size_t size, const char *given)
+{
+	char here[EGRET_PATH_MAX];
+	if (!given || !given[0] || given[0] == '/') {
+		copy(to, size, given);
+	} else if (getcwd(here, sizeof here)) {
+		int n = snprintf(to, size, "%s/%s", here[1] ? here : "", given);
+		if (n < 0 || (size_t)n >= size)
+			to[0] = '\0';
+	}
+}
+
+#define DEFAULT_CONFIG SYSCONFDIR "/egret/egret.ini"
+
+/* Where there is no policy yet, the place is fixed all the same: a descendant cannot bring its own. */
 static void find_config(void)
 {
 	char *to = egret_runtime.config;
 	size_t size = sizeof egret_runtime.config;
 	const char *given = getenv("EGRET_CONFIG");
 	if (given && given[0]) {
-		char *absolute = given[0] == '/' ? NULL : realpath(given, NULL);
-		copy(to, size, absolute ? absolute : given);
-		free(absolute);
+		copy_absolute(to, size, given);
 		return;
 	}
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -50,7 +65,7 @@ static void find_config(void)
 		return;
 	if (!(xdg && xdg[0]) && home && home[0] == '/' && take_file(to, size, home, "/.config/egret/egret.ini"))
 		return;
-	take_file(to, size, "/etc/egret/egret.ini", "");
+	copy(to, size, DEFAULT_CONFIG);
 }
 
 /* The word of LD_PRELOAD that names this library, so that it can be handed on as it was given. */
@@ -61,12 +76,20 @@ static void find_preload(void)
 		list += strspn(list, " :");
 		size_t length = strcspn(list, " :");
 		if (length >= 11 && length < sizeof egret_runtime.preload && memmem(list, length, "libegret.so", 11)) {
-			memcpy(egret_runtime.preload, list, length);
-			egret_runtime.preload[length] = '\0';
+			memcpy(egret_runtime.preload_given, list, length);
+			egret_runtime.preload_given[length] = '\0';
+			bool relative = list[0] != '/' && list[0] != '$' && memchr(list, '/', length);
+			(relative ? copy_absolute : copy)(egret_runtime.preload, sizeof egret_runtime.preload, egret_runtime.preload_given);
 			return;
 		}
 		list += length;
 	}
+}
+
+static void take_log(const char *given)
+{
+	bool path = given && strcmp(given, "none") != 0 && strcmp(given, "stderr") != 0;
+	(path ? copy_absolute : copy)(egret_runtime.log, sizeof egret_runtime.log, given);
 }
 
 static enum egret_mode mode_of(const char *text)
@@ -83,6 +106,7 @@ void egret_locks_take(void)
 	egret_guard_enter();
 	egret_runtime_before_fork();
 	egret_names_before_fork();
+	egret_dns_before_fork();
 	egret_tls_contexts_before_fork();
 	egret_ready_before_fork();
 	egret_conn_lock();
@@ -99,6 +123,7 @@ void egret_locks_release(bool child)
 	egret_conn_unlock(child);
 	egret_ready_after_fork(child);
 	egret_tls_contexts_after_fork();
+	egret_dns_after_fork();
 	egret_names_after_fork();
 	egret_runtime_after_fork();
 	egret_guard_leave();
@@ -123,7 +148,7 @@ static void read_environment(void)
 {
 	find_config();
 	find_preload();
-	copy(egret_runtime.log, sizeof egret_runtime.log, getenv("EGRET_LOG"));
+	take_log(getenv("EGRET_LOG"));
 	copy(egret_runtime.log_format, sizeof egret_runtime.log_format, getenv("EGRET_LOG_FORMAT"));
 	copy(egret_runtime.mode_text, sizeof egret_runtime.mode_text, getenv("EGRET_MODE"));
 	copy(egret_runtime.run_dir, sizeof egret_runtime.run_dir, getenv("EGRET_RUN"));

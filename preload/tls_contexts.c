@@ -36,7 +36,7 @@ static void drop_stale(const struct egret_engine *engine, const struct egret_pol
 }
 
 static struct cached *find_or_make(const struct egret_engine *engine, struct egret_policy *policy,
-				   const struct egret_tls_settings *settings, struct egret_tls_error *error)
+				   const struct egret_tls_settings *settings, const char *bundle, struct egret_tls_error *error)
 {
 	for (struct cached *it = contexts; it; it = it->next)
 		if (it->policy == policy && it->settings == settings)
@@ -47,7 +47,10 @@ static struct cached *find_or_make(const struct egret_engine *engine, struct egr
 		error->failure = EGRET_TLS_MEMORY;
 		return NULL;
 	}
-	fresh->ctx = engine->ctx_new(settings, egret_runtime.run_dir[0] ? egret_runtime.run_dir : NULL, error);
+	struct egret_tls_settings with = *settings;
+	if (!with.ca_file && !with.ca_path)
+		with.ca_file = bundle;
+	fresh->ctx = engine->ctx_new(&with, egret_runtime.run_dir[0] ? egret_runtime.run_dir : NULL, error);
 	if (!fresh->ctx) {
 		free(fresh);
 		return NULL;
@@ -63,8 +66,17 @@ struct egret_tls *egret_tls_contexts_open(const struct egret_engine *engine, str
 					  const char *host, uint16_t port, struct egret_tls_error *error)
 {
 	pthread_mutex_lock(&lock);
-	struct cached *cached = find_or_make(engine, policy, settings, error);
+	struct cached *cached = find_or_make(engine, policy, settings, NULL, error);
 	struct egret_tls *tls = cached ? engine->open(cached->ctx, host, port, error) : NULL;
 	pthread_mutex_unlock(&lock);
 	return tls;
+}
+
+void egret_tls_contexts_prepare(const struct egret_engine *engine, struct egret_policy *policy, const struct egret_tls_settings *settings,
+				const char *bundle)
+{
+	struct egret_tls_error error = { 0 };
+	pthread_mutex_lock(&lock);
+	find_or_make(engine, policy, settings, bundle, &error);
+	pthread_mutex_unlock(&lock);
 }

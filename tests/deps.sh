@@ -7,7 +7,7 @@ packages="
 	build-essential pkg-config gcc-multilib
 	clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev
 	libssl-dev libinih-dev libhttp-parser-dev uthash-dev libyaml-dev libseccomp-dev libidn2-dev libcmocka-dev liburing-dev
-	openssl nginx-light redis-server redis-tools curl wget socat netcat-openbsd telnet stunnel4 haproxy
+	openssl nginx-light redis-server redis-tools curl wget socat netcat-openbsd telnet stunnel4 haproxy bind9-dnsutils libjemalloc2
 	python3 perl php-cli ruby nodejs git
 	python3-aiohttp python3-requests default-jdk-headless erlang-inets rustc
 	aria2 lftp netcat-traditional apache2-utils wrk mosquitto mosquitto-clients ldap-utils slapd fcgiwrap dnsmasq-base libc-ares-dev

@@ -11,8 +11,8 @@
 
 /* Where distributions keep their CAs: the hashed directory first, it costs one file instead of the whole bundle. */
 static const char *const store_dirs[] = { "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/openssl/certs", "/system/etc/security/cacerts" };
-static const char *const store_files[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-					   "/etc/ssl/cert.pem" };
+const char *const egret_store_files[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+					   "/etc/ssl/cert.pem", NULL };
 
 /* Does DIR hold files named by the hash of a subject (openssl-rehash(1)), or only bundles? */
 static bool is_hashed(const char *path)
@@ -33,9 +33,9 @@ static bool add_system_store(struct egret_tls_ctx *ctx)
 			ctx->ca_from = strdup(store_dirs[i]);
 			return ctx->ca_from != NULL;
 		}
-	for (size_t i = 0; i < sizeof store_files / sizeof store_files[0]; i++)
-		if (SSL_CTX_load_verify_file(ctx->ssl_ctx, store_files[i])) {
-			ctx->ca_from = strdup(store_files[i]);
+	for (const char *const *file = egret_store_files; *file; file++)
+		if (SSL_CTX_load_verify_file(ctx->ssl_ctx, *file)) {
+			ctx->ca_from = strdup(*file);
 			return ctx->ca_from != NULL;
 		}
 	return false;

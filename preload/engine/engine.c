@@ -336,4 +336,5 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.quiesce = quiesce,
 	.resume = resume,
 	.use_memory = egret_memory_use,
+	.ca_bundles = egret_store_files,
 };

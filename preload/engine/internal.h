@@ -67,4 +67,6 @@ BIO *egret_bio_new(struct egret_tls *tls);
 int egret_verify_seen(int good, X509_STORE_CTX *store);
 bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error);
 
+extern const char *const egret_store_files[]; /* NULL at the end */
+
 #endif

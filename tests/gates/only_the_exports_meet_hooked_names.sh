@@ -2,7 +2,8 @@
 . tests/lib/gates.sh
 hooked=$(mktemp)
 trap 'rm -f "$hooked"' EXIT
-hooked_symbols >"$hooked"
+# dlopen may be met: its export is a jump to the libc's with one flag less.
+hooked_symbols | grep -vx dlopen >"$hooked"
 for object in "$BUILD"/obj/preload/*.o "$BUILD"/obj/preload/engine/*.o "$BUILD"/obj/policy/*.o; do
 	[ -e "$object" ] || continue
 	[ "$(basename "$object")" != exports.o ] || continue

@@ -1,0 +1,17 @@
+/* Sends that name where they go: datagrams, of which each is judged, and fast opens, which are connections. */
+#ifndef EGRET_ADDRESSED_H
+#define EGRET_ADDRESSED_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* sendmsg(2) with a msg_name on a descriptor without a conn. */
+ssize_t egret_addressed_send(int fd, const struct msghdr *message, int flags);
+
+/* Does its ancillary data choose another way for the packet (IP options, routing headers)? Then it would not go where it was judged to go. */
+bool egret_addressed_strays(const struct msghdr *message);
+/* The same of a socket option that is set. */
+bool egret_addressed_option_strays(int level, int option, socklen_t len);
+
+#endif
