@@ -206,3 +206,44 @@ test_a_relay_keeps_no_shared_memory_of_the_program() {
 	PY
 	expect "$T/out" "relays 1 shared 0"
 }
+
+test_relays_and_forks_start_while_other_threads_use_their_connections() { # limit=120
+	serving --echo
+	python <<-'PY'
+		done, counts = [], []
+		def use():
+		    t = socket.create_connection(("www.googleapis.com", 80), 30)
+		    rounds = 0
+		    while not done:
+		        data = b"secret " * 3000
+		        t.sendall(data)
+		        got = b""
+		        while len(got) < len(data):
+		            got += t.recv(65536)
+		        if got != data:
+		            raise SystemExit("other bytes came back")
+		        rounds += 1
+		    t.close()
+		    counts.append(rounds)
+		threads = [threading.Thread(target=use) for _ in range(4)]
+		for t in threads: t.start()
+		moved = 0
+		for i in range(15):
+		    m = socket.create_connection(("www.googleapis.com", 80), 30)
+		    m.settimeout(None)
+		    os.dup2(m.fileno(), 0)
+		    m.sendall(b"secret moved")
+		    moved += m.recv(100) == b"secret moved"
+		    m.close()
+		    subprocess.run(["true"], check=True)
+		    if os.fork() == 0:
+		        os._exit(0)
+		    os.wait()
+		done.append(1)
+		for t in threads: t.join()
+		print("moved", moved, "threads", len(counts), min(counts) > 0)
+	PY
+	expect "$T/out" "moved 15 threads 4 True"
+	expect_not "$T/err" "cannot be shared"
+	wire_is_tls
+}
