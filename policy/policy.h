@@ -110,6 +110,10 @@ const struct egret_entry *egret_policy_entry(const struct egret_policy *policy, 
 bool egret_policy_changed(const struct egret_policy *policy);
 /* True when one of those files changed less than MS milliseconds ago: somebody may be in the midst of writing it. */
 bool egret_policy_is_settling(const struct egret_policy *policy, unsigned ms);
+/* File number I of those that it watches, absolute; NULL: there are no more. */
+const char *egret_policy_file(const struct egret_policy *policy, size_t i);
+/* Pattern number I of `include`, absolute; NULL: there are no more. */
+const char *egret_policy_pattern(const struct egret_policy *policy, size_t i);
 
 /* ---- the decision ---- */
 

@@ -73,3 +73,13 @@ bool egret_policy_changed(const struct egret_policy *policy)
 			return true;
 	return policy->pattern_count > 0 && egret_include_digest(policy->patterns, policy->pattern_count) != policy->included;
 }
+
+const char *egret_policy_file(const struct egret_policy *policy, size_t i)
+{
+	return i < policy->watched_count ? policy->watched[i].path : NULL;
+}
+
+const char *egret_policy_pattern(const struct egret_policy *policy, size_t i)
+{
+	return i < policy->pattern_count ? policy->patterns[i] : NULL;
+}

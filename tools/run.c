@@ -77,6 +77,7 @@ static void sandbox_options(struct egret_run *run)
 	const struct egret_defaults *defaults = egret_policy_defaults(run->policy);
 	int format = egret_config_log_format(run->settings.log_format, "log format");
 
+	run->sandbox.config = run->settings.config;
 	run->sandbox.policy = run->policy;
 	run->sandbox.mode = (enum egret_mode)egret_config_mode(run->settings.mode, "mode");
 	run->sandbox.log = run->settings.log[0] ? run->settings.log : defaults->log;

@@ -24,6 +24,10 @@
 #define PIDFD_THREAD O_EXCL
 #endif
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* struct landlock_ruleset_attr as of ABI 6; older headers end before `scoped`. */
 struct egret_landlock_attr {
 	uint64_t handled_access_fs, handled_access_net, scoped;

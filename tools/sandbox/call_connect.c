@@ -54,6 +54,26 @@ static struct egret_errand *errand_for(const struct egret_call *call, const stru
 	return errand;
 }
 
+/* The relay listens on one loopback; a program that made a network of its own has another. */
+static bool is_of_our_network(int fd)
+{
+	static _Atomic uint64_t ours;
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int mine;
+
+	if (!ours) {
+		mine = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (mine >= 0 && getsockopt(mine, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) == 0)
+			ours = cookie;
+		if (mine >= 0)
+			close(mine);
+	}
+	cookie = 0;
+	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
+	return cookie == ours;
+}
+
 /* A blocking connect returns what became of the server, a non-blocking one learns it as a reset. */
 static int connect_relay(struct egret_call *call, struct egret_target *target, struct egret_where *where)
 {
@@ -64,6 +84,8 @@ static int connect_relay(struct egret_call *call, struct egret_target *target, s
 
 	if (!len)
 		return -egret_deny_errno(call);
+	if (!is_of_our_network(target->fd))
+		return -egret_refuse(call, "network", "a connection from a network namespace of the program's own", EACCES);
 	errand = errand_for(call, target, where);
 	if (!errand)
 		return -ENOMEM;

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -50,6 +52,23 @@ int egret_confine_process(int landlock)
 		error = -errno;
 	close(fd);
 	return error;
+}
+
+static void read_only(const char *path)
+{
+	if (mount(path, path, NULL, MS_BIND, NULL) == 0)
+		mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+void egret_confine_kernel(void)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
+		return;
+	read_only("/proc/sys"); /* hides what is mounted below, binfmt_misc */
+	/* What is mounted below /sys, as cgroups are, stays as it is. */
+	syscall(SYS_mount_setattr, AT_FDCWD, "/sys", 0, &attr, sizeof(attr));
 }
 
 void egret_confine_descriptors(void)

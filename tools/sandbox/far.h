@@ -15,6 +15,12 @@ struct egret_far {
 	char address[EGRET_ADDR_TEXT]; /* that was dialled */
 };
 
+/* Before the command runs: opens the engine and reads the certificates of POLICY's originating entries where the command could replace
+ * them later. False: the engine cannot be opened. */
+bool egret_far_prepare(struct egret_policy *policy);
+/* A new TLS connection to HOST with the settings of ERRAND's entry. NULL with ERROR filled. */
+struct egret_tls *egret_far_tls(const struct egret_engine *engine, const struct egret_errand *errand, const char *host,
+				struct egret_tls_error *error);
 /* Dials what ERRAND asks for and shakes hands where its entry originates; gives up when CLIENT is gone. 0, or a negative errno after
  * logging, FAR closed. */
 int egret_far_open(struct egret_supervisor *sup, const struct egret_errand *errand, int client, struct egret_far *far);

@@ -11,74 +11,6 @@
 #define ENDPOINTS_MAX 16u
 #define TIMEOUT_MS 10000
 
-/* One context for the settings of a policy, made at first use: the CA is read once, and connections resume. */
-struct context {
-	struct context *next;
-	struct egret_policy *policy; /* referenced: the settings' address stays theirs */
-	const struct egret_tls_settings *settings;
-	struct egret_tls_ctx *ctx;
-};
-
-static struct {
-	pthread_mutex_t lock;
-	struct context *first;
-} contexts = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* Under the lock: those of a policy that was replaced go; open connections hold their own reference. */
-static void drop_stale(const struct egret_engine *engine, const struct egret_policy *policy)
-{
-	struct context **link = &contexts.first, *it;
-
-	while ((it = *link)) {
-		if (it->policy == policy) {
-			link = &it->next;
-			continue;
-		}
-		*link = it->next;
-		engine->ctx_unref(it->ctx);
-		egret_policy_unref(it->policy);
-		free(it);
-	}
-}
-
-static struct context *find_or_make(const struct egret_engine *engine, struct egret_policy *policy,
-				    const struct egret_tls_settings *settings, struct egret_tls_error *error)
-{
-	struct context *it;
-
-	for (it = contexts.first; it; it = it->next)
-		if (it->policy == policy && it->settings == settings)
-			return it;
-	drop_stale(engine, policy);
-	it = calloc(1, sizeof(*it));
-	if (!it)
-		return NULL;
-	it->ctx = engine->ctx_new(settings, NULL, error);
-	if (!it->ctx) {
-		free(it);
-		return NULL;
-	}
-	it->policy = egret_policy_ref(policy);
-	it->settings = settings;
-	it->next = contexts.first;
-	contexts.first = it;
-	return it;
-}
-
-static struct egret_tls *open_tls(const struct egret_engine *engine, const struct egret_errand *errand, const char *host,
-				  struct egret_tls_error *error)
-{
-	struct context *context;
-	struct egret_tls *tls = NULL;
-
-	pthread_mutex_lock(&contexts.lock);
-	context = find_or_make(engine, errand->policy, errand->entry->settings, error);
-	if (context)
-		tls = engine->open(context->ctx, host, errand->port, error);
-	pthread_mutex_unlock(&contexts.lock);
-	return tls;
-}
-
 /* Waits for FD; a program that gave up meanwhile ends the wait. */
 static int wait_for(int fd, short events, int client, int64_t deadline)
 {
@@ -184,7 +116,7 @@ static int originate(struct egret_far *far, const struct egret_errand *errand, i
 	char asked[EGRET_ADDR_TEXT];
 	const char *host = errand->host[0] ? errand->host : egret_addr_format(&errand->asked, -1, asked);
 	const struct egret_engine *engine = egret_engine_load(error);
-	struct egret_tls *tls = engine ? open_tls(engine, errand, host, error) : NULL;
+	struct egret_tls *tls = engine ? egret_far_tls(engine, errand, host, error) : NULL;
 	int result;
 
 	if (!tls)

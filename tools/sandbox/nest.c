@@ -11,10 +11,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 /* Between the supervisor and the helper, which share descriptors: numbers suffice. */
 struct order {
 	pthread_mutex_t lock;

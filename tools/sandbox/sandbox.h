@@ -34,6 +34,7 @@ const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *
 struct egret_sandbox_options {
 	enum egret_sandbox_mode sandbox;
 	struct egret_sandbox_facts facts;    /* of egret_sandbox_probe */
+	const char *config;                  /* the policy's file, absolute: looked at again where the command cannot write it */
 	struct egret_policy *policy;         /* borrowed until start returns; the supervisor keeps its own reference */
 	enum egret_mode mode;                /* overrides the policy's when not 0 */
 	const char *log;                     /* NULL, "stderr" or an absolute path */

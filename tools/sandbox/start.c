@@ -1,8 +1,10 @@
 /* launcher → supervisor → command. The listener appears in a descriptor table that the two share for a moment: no descriptor has to
  * be sent (that would notify the sender of itself), and nothing needs pidfd_getfd. */
 #include "confine.h"
+#include "far.h"
 #include "filter.h"
 #include "relay.h"
+#include "reload.h"
 #include "resolver.h"
 
 #include <errno.h>
@@ -41,8 +43,11 @@ static void report(int fd, int error, pid_t command, const char *step)
 /* In the command's process, while its descriptor table is the supervisor's. */
 static void install(struct handshake *shared, const struct egret_sandbox_facts *facts)
 {
-	int result = egret_confine_process(facts->landlock);
+	int result;
 
+	if (geteuid() == 0)
+		egret_confine_kernel();
+	result = egret_confine_process(facts->landlock);
 	snprintf(shared->step, sizeof(shared->step), "%s", "no_new_privs and landlock");
 	if (!result && geteuid() == 0) {
 		snprintf(shared->step, sizeof(shared->step), "%s", "dropping capabilities");
@@ -116,6 +121,9 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 	egret_resolver_start(sup);
 	if (!egret_relay_start(sup))
 		give_up(sup, out, errno, "the relay");
+	if (!egret_far_prepare(sup->policy))
+		give_up(sup, out, EACCES, "the TLS engine");
+	egret_reload_start(sup, sup->config);
 	report(out, 0, sup->command, "");
 	if (write(go, "g", 1) != 1)
 		_exit(125);
@@ -129,6 +137,7 @@ static bool prepare(struct egret_supervisor *sup, const struct egret_sandbox_opt
 	sup->policy = egret_policy_ref(options->policy);
 	sup->mode = options->mode;
 	sup->require = options->sandbox == EGRET_SANDBOX_REQUIRE;
+	sup->config = options->config;
 	sup->log = options->log;
 	sup->log_format = options->log_format;
 	sup->names = egret_names_new();

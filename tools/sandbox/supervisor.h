@@ -24,7 +24,8 @@ struct egret_supervisor {
 	pthread_mutex_t policy_lock;
 	enum egret_mode mode;
 	bool require;
-	const char *log; /* NULL: none */
+	const char *config; /* the policy's file, NULL: not known */
+	const char *log;    /* NULL: none */
 	enum egret_log_format log_format;
 	int events; /* file that the launcher reports from: every event as a line; -1: none */
 	struct egret_sandbox_facts facts;
