@@ -36,7 +36,7 @@ inside_github() {
 	expect "$T/egret.log" "packages.example.com"
 }
 
-test_the_composite_action_fails_the_step_and_fills_the_summary_when_something_is_refused() { # quick
+test_the_composite_action_fails_the_step_and_fills_the_summary_when_something_is_refused() { # limit=180
 	python3 -c 'import yaml' 2>/dev/null || skip "python3-yaml is not installed"
 	in_network_with_names "127.0.0.1 packages.example.com" inside_github
 }

@@ -85,7 +85,7 @@ test_a_supervisor_without_memory_lets_nothing_out() { # quick
 inside_flood() {
 	start_relay_server echo
 	named good.example "$PORT"
-	status timeout 60 "$EGRET" run --sandbox=require -- python3 -c '
+	status timeout 150 "$EGRET" run --sandbox=require -- python3 -c '
 import os, socket, sys, threading
 port = int(sys.argv[1])
 def flood():
@@ -104,7 +104,7 @@ for t in crowd: t.join()' "$PORT"
 	expect_status 0
 }
 
-test_a_flood_of_refused_connections_is_refused_and_others_go_on() { # quick
+test_a_flood_of_refused_connections_is_refused_and_others_go_on() { # quick limit=180
 	in_network_with_names "127.0.0.1 good.example" inside_flood
 }
 
@@ -142,7 +142,7 @@ sys.exit(1)' "$PORT" "$T/shared/started"
 	expect_status 0
 }
 
-test_the_supervisor_takes_a_changed_policy_that_the_command_could_not_write() { # quick
+test_the_supervisor_takes_a_changed_policy_that_the_command_could_not_write() { # limit=240
 	need setpriv
 	[ "$(id -u)" = 0 ] || skip "not root"
 	in_network_with_names "127.0.0.1 good.example" inside_reload
@@ -242,7 +242,7 @@ inside_bubblewrap() {
 	wait_for 5 grep -q allowed "$T/wire"
 }
 
-test_bubblewrap_works_in_the_sandbox_and_is_no_way_out() { # quick
+test_bubblewrap_works_in_the_sandbox_and_is_no_way_out() { # limit=180
 	need bwrap
 	in_network_with_names "127.0.0.1 good.example" inside_bubblewrap
 }
