@@ -22,6 +22,7 @@ typedef _Atomic(struct egret_conn *) conn_slot;
 static _Atomic uint64_t cloexec_bits[CHUNK * CHUNKS / 64]; /* pages that no wrapped descriptor needs are never touched */
 
 static _Atomic(conn_slot *) chunks[CHUNKS];
+static _Atomic int chunks_end; /* no chunk was ever made here or above */
 _Atomic unsigned egret_conn_live;
 static _Atomic long registry_pid; /* 0: nothing was registered yet */
 
@@ -253,6 +254,8 @@ static conn_slot *slot_make(int fd)
 		if (!chunk)
 			return NULL;
 		atomic_store_explicit(&chunks[fd / CHUNK], chunk, memory_order_release);
+		if (fd / CHUNK >= atomic_load(&chunks_end)) /* under registry_lock */
+			atomic_store_explicit(&chunks_end, fd / CHUNK + 1, memory_order_release);
 	}
 	return &chunk[fd % CHUNK];
 }
@@ -333,7 +336,8 @@ void egret_conn_forget(const struct egret_conn *conn, int fd)
 
 int egret_conn_next_fd(int from)
 {
-	for (int fd = from < 0 ? 0 : from; fd < CHUNK * CHUNKS; fd++) {
+	int end = CHUNK * atomic_load_explicit(&chunks_end, memory_order_acquire);
+	for (int fd = from < 0 ? 0 : from; fd < end; fd++) {
 		conn_slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
 		if (!chunk)
 			fd |= CHUNK - 1; /* to the end of the chunk */

@@ -20,7 +20,7 @@ static void log_request(void *data, struct egret_event *event)
 {
 	const struct egret_conn *conn = data;
 	char upstream[EGRET_ADDR_TEXT];
-	if (!is_ours_to_log(conn))
+	if (!is_ours_to_log(conn) || (event->verdict->allow && !egret_runtime_logs(conn->policy)))
 		return;
 	event->pid = conn->pid;
 	event->upstream = event->address = egret_addr_format(&conn->dialled, conn->dialled_port, upstream);

@@ -106,6 +106,7 @@ static struct egret_http_exchange *exchange_for(const struct egret_http *http, c
 	event->verdict = &exchange->verdict;
 	exchange->verdict = (struct egret_verdict){ .allow = true, .by_host = http->setup.host, .reason = EGRET_REASON_ENTRY,
 						    .entry = http->setup.entry };
+	exchange->upgrade = head->upgrade;
 	exchange->head_only = event->method && !strcmp(event->method, "HEAD");
 	exchange->connect = event->method && !strcmp(event->method, "CONNECT");
 	return exchange;

@@ -1,7 +1,7 @@
 #include "http_internal.h"
 
-/* SIZE LF DATA DATA_CR DATA_LF: one chunk. TRAILER: lines behind the last one, END_LF the line end that ends it all. */
-enum step { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_TEXT, TRAILER_LF, END_LF };
+/* SIZE LF DATA DATA_CR DATA_LF: one chunk. TRAILER: fields behind the last one, END_LF the line end that ends it all. */
+enum step { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_NAME, TRAILER_TEXT, TRAILER_LF, END_LF };
 
 #define LINE_MAX_BYTES 4096  /* of a chunk's line or of all trailers */
 #define SIZE_DIGITS 15
@@ -58,8 +58,11 @@ static bool read_byte(struct egret_http_chunks *chunks, char c)
 		chunks->line = 0;
 		return c == '\n';
 	case TRAILER:
-		chunks->step = c == '\r' ? END_LF : TRAILER_TEXT;
-		return c == '\r' || (is_text(c) && c != ' ' && c != '\t');
+		chunks->step = c == '\r' ? END_LF : TRAILER_NAME;
+		return c == '\r' || egret_http_is_token_byte((unsigned char)c);
+	case TRAILER_NAME:
+		chunks->step = c == ':' ? TRAILER_TEXT : TRAILER_NAME;
+		return c == ':' || egret_http_is_token_byte((unsigned char)c);
 	case TRAILER_TEXT:
 		chunks->step = c == '\r' ? TRAILER_LF : TRAILER_TEXT;
 		return c == '\r' || is_text(c);

@@ -46,7 +46,7 @@ struct egret_http_exchange {
 	int64_t started_us;       /* monotonic */
 	char *local;              /* owned; the answer to a denied request, which is the last one */
 	size_t local_len, local_at;
-	bool head_only, connect;
+	bool head_only, connect, upgrade;
 	char text[];
 };
 

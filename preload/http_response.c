@@ -13,8 +13,8 @@ static int on_headers(http_parser *parser)
 	struct egret_http *http = parser->data;
 	struct egret_http_exchange *first = http->first;
 
-	if (!first)
-		return -1;
+	if (!first || (parser->status_code == 101 && !first->upgrade))
+		return -1; /* a switch of protocols that nobody asked for would open the way past the rules */
 	first->event.status = parser->status_code;
 	if (first->event.upstream_ms < 0)
 		first->event.upstream_ms = (double)(egret_http_clock() - first->started_us) / 1000;

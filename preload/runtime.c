@@ -156,10 +156,24 @@ const char *egret_runtime_exe(void)
 	return exe;
 }
 
+/* NULL or "none": nowhere. */
+static const char *log_target(const struct egret_policy *policy)
+{
+	if (egret_runtime.log[0])
+		return egret_runtime.log;
+	return policy ? egret_policy_defaults(policy)->log : NULL;
+}
+
+bool egret_runtime_logs(const struct egret_policy *policy)
+{
+	const char *target = log_target(policy);
+	return egret_runtime.run_dir[0] || (target && strcmp(target, "none") != 0);
+}
+
 void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event)
 {
 	const struct egret_defaults *defaults = policy ? egret_policy_defaults(policy) : NULL;
-	const char *target = egret_runtime.log[0] ? egret_runtime.log : defaults ? defaults->log : NULL;
+	const char *target = log_target(policy);
 	enum egret_log_format format = format_of(egret_runtime.log_format, defaults ? defaults->log_format : EGRET_LOG_JSON);
 	if (!event->pid)
 		event->pid = (int)egret_raw(SYS_getpid, 0, 0, 0, 0);

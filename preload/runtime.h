@@ -40,6 +40,8 @@ int64_t egret_now_us(void);
 /* The file this process runs, "?" when it cannot be known; asked of the kernel once. */
 const char *egret_runtime_exe(void);
 
+/* Would egret_runtime_log write anything? */
+bool egret_runtime_logs(const struct egret_policy *policy);
 /* Writes EVENT to the policy's log (or EGRET_LOG) and to the run's event file. */
 void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event);
 

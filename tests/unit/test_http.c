@@ -214,6 +214,7 @@ static void requests_that_servers_read_in_two_ways_do_not_pass(void **state)
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: +5\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5, 5\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding*: x\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: xchunked\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
 		"POST /ok/1 HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -263,7 +264,8 @@ static void a_huge_head_does_not_pass(void **state)
 
 static void chunks_that_lie_break_the_connection(void **state)
 {
-	static const char *const bodies[] = { "5\nhello", "5\r\nhelloX", "-1\r\n", "0x5\r\nhello", "5 \r\nhello", "1000000000000000\r\n", "0\r\n\n" };
+	static const char *const bodies[] = { "5\nhello", "5\r\nhelloX", "-1\r\n", "0x5\r\nhello", "5 \r\nhello", "1000000000000000\r\n", "0\r\n\n", "0\r\nno field\r\n\r\n",
+		"0\r\n: x\r\n\r\n", "0\r\nA: b\r\n folded\r\n\r\n" };
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
 		struct egret_http *http = open_entry(0, false);
@@ -352,6 +354,41 @@ static void bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_p
 	assert_string_equal(logged, "GET /ok/1 200 - 0/2\n");
 }
 
+static void protocols_are_switched_only_when_an_allowed_request_asked_for_it(void **state)
+{
+	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	struct egret_http *http = open_entry(0, false);
+	size_t before;
+
+	(void)state;
+	assert_true(say(http, GET("/ok/1")));
+	before = out_len;
+	assert_false(hear(http, switching, 99));
+	say(http, "GET /no HTTP/1.1\r\n\r\n");
+	assert_int_equal(out_len, before);
+	egret_http_free(http);
+	http = open_entry(0, false);
+	assert_true(say(http, "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+	assert_true(hear(http, switching, 7));
+	before = out_len;
+	assert_true(say(http, "\x81\x01x") && out_len == before + 3);
+	egret_http_free(http);
+}
+
+static void ten_thousand_fields_do_not_pass(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	say(http, "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\n");
+	for (size_t i = 0; i < 10000; i++)
+		say(http, "A: b\r\n");
+	say(http, "\r\n");
+	assert_int_equal(out_len, 0);
+	assert_true(egret_http_due(http));
+	egret_http_free(http);
+}
+
 static int load(void **state)
 {
 	(void)state;
@@ -376,6 +413,8 @@ int main(void)
 		cmocka_unit_test(http_2_passes_only_where_it_was_configured_and_no_rules_are),
 		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
 		cmocka_unit_test(what_was_judged_is_what_is_sent_also_after_eagain),
+		cmocka_unit_test(protocols_are_switched_only_when_an_allowed_request_asked_for_it),
+		cmocka_unit_test(ten_thousand_fields_do_not_pass),
 		cmocka_unit_test(half_a_head_is_dropped_and_logged_when_the_program_ends),
 	};
 	return cmocka_run_group_tests(tests, load, NULL);
