@@ -65,6 +65,7 @@ struct egret_conn {
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
 	struct egret_lines lines;
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
+	_Atomic bool wrote, waits;    /* the last transfer was a write; reads have waited in the kernel (io.c: who waits anyway, waits first) */
 	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
 };
 
