@@ -45,13 +45,14 @@ PRELOAD_SRC := $(call src,preload)
 ENGINE_SRC  := $(call src,preload/engine)
 TOOLS_SRC   := $(call src,tools) $(call src,tools/import) $(call src,tools/report) $(call src,tools/sandbox)
 # What the sandbox's relay shares with the library.
-SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/elf.c)
+SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c preload/engine_load.c preload/elf.c)
 
 POLICY_LIB := $(BUILD)/libegret-policy.a
 PRELOAD    := $(BUILD)/lib/egret/libegret.so
 ENGINE     := $(BUILD)/lib/egret/libegret-tls.so
 COMMAND    := $(BUILD)/bin/egret
 PROGRAM_BIN := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(call src,tests/programs))
+CONFORMANCE_BIN := $(BUILD)/tests/conformance/caller $(BUILD)/tests/conformance/peer
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/unit))
 
 all: $(PRELOAD) $(ENGINE) $(COMMAND) docs ## build everything
@@ -93,7 +94,16 @@ $(BUILD)/tests/programs/%: tests/programs/%.c
 	@mkdir -p $(@D) $(BUILD)/obj/tests/programs
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
 
-unit: $(UNIT_BIN) $(PROGRAM_BIN) ## build the unit tests and the test programs
+# The two sides of the conformance suite.
+$(BUILD)/tests/conformance/caller: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/conformance/caller*.c))
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $^ $(LDFLAGS)
+
+$(BUILD)/tests/conformance/peer: $(BUILD)/obj/tests/conformance/peer.o
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $^ $(LDFLAGS) -lssl -lcrypto
+
+unit: $(UNIT_BIN) $(PROGRAM_BIN) $(CONFORMANCE_BIN) ## build the unit tests and the test programs
 
 deps: ## install what build and tests need (Debian)
 	tests/deps.sh
@@ -161,6 +171,11 @@ lint: ## static checks
 format: ## lay out the C sources as .clang-format says
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
+N    ?= 10000
+SEED ?= 1
+conformance: all unit ## compare N random sequences from SEED on, over TCP and wrapped
+	EGRET_CONFORMANCE_SECONDS=86000 EGRET_CONFORMANCE_COUNT=$(N) EGRET_CONFORMANCE_SEED=$(SEED) EGRET_TEST_LIMIT=86400 tests/run random_calls_give_the_same
+
 FUZZ_SECONDS ?= 60
 fuzz: ## run each fuzzer for FUZZ_SECONDS
 	tests/fuzz/run $(FUZZ_SECONDS)
@@ -197,5 +212,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all docs dist deb lint format fuzz bench unit deps check demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
+.PHONY: all conformance docs dist deb lint format fuzz bench unit deps check demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -270,7 +270,7 @@ void egret_conn_fresh(int fd)
 {
 	if (!egret_conn_has(fd) || !egret_conn_registry_is_ours())
 		return;
-	egret_ready_forget(fd);
+	egret_ready_forget(fd, -1);
 	egret_conn_put(egret_conn_take(fd));
 }
 

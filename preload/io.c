@@ -7,11 +7,17 @@
 #include "passthrough.h"
 #include "real.h"
 
+#include "policy/raw.h"
+#include "runtime.h"
+
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/time.h>
 
-#define IOV_STACK 16 /* iovecs handled in one round */
+#define IOV_STACK 16           /* iovecs handled in one round after the first */
+#define MOST_BYTES 0x7ffff000u /* bytes that one system call transfers at most, read(2) */
 
 struct egret_conn *egret_io_wrapped(int fd)
 {
@@ -31,24 +37,70 @@ bool egret_io_is_nonblocking(int fd, int flags)
 	return status >= 0 && (status & O_NONBLOCK);
 }
 
-/* SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, -1: none (socket(7)). */
-static int timeout_of(int fd, int option)
+/* Cancelled while it waits, a thread leaves the reference of its hook behind. */
+static void put_cancelled(void *conn) { egret_conn_put(conn); }
+
+/* When a call that waits began, and what SO_RCVTIMEO or SO_SNDTIMEO leaves it; looked up at the first wait. */
+struct patience {
+	int option;         /* SO_RCVTIMEO or SO_SNDTIMEO */
+	int64_t started_us; /* 0: no wait yet */
+	int limit_ms;       /* -1: none */
+};
+
+static void patience_begin(struct patience *patience, int fd)
 {
 	struct timeval tv = { 0 };
 	socklen_t size = sizeof tv;
-	if (real.getsockopt(fd, SOL_SOCKET, option, &tv, &size) != 0 || (tv.tv_sec == 0 && tv.tv_usec == 0))
+	patience->started_us = egret_now_us();
+	patience->limit_ms = -1;
+	if (real.getsockopt(fd, SOL_SOCKET, patience->option, &tv, &size) == 0 && (tv.tv_sec || tv.tv_usec))
+		patience->limit_ms = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+}
+
+/* Milliseconds that are left, -1: no limit. */
+static int patience_left(const struct patience *patience)
+{
+	if (patience->limit_ms < 0)
 		return -1;
-	return (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+	int64_t left = patience->limit_ms - (egret_now_us() - patience->started_us) / 1000;
+	return left > 0 ? (int)left : 0;
+}
+
+bool egret_io_signals_restart(void)
+{
+	sigset_t blocked;
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	for (int number = 1; number < NSIG; number++) {
+		struct sigaction action;
+		if (sigismember(&blocked, number) != 1 && sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+		    action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
+			return false;
+	}
+	return true;
+}
+
+/* Waits for EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
+static int wait_for(struct egret_conn *conn, int fd, short events, int limit_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int n;
+	pthread_cleanup_push(put_cancelled, conn);
+	do /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
+		n = real.poll(&pfd, 1, limit_ms);
+	while (n < 0 && errno == EINTR && limit_ms < 0 && egret_io_signals_restart());
+	pthread_cleanup_pop(0);
+	return n > 0 ? 0 : n == 0 ? EAGAIN : errno;
 }
 
 int egret_io_await_open(struct egret_conn *conn, int fd, int flags)
 {
 	int result;
+	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
+		return 0;
 	while ((result = egret_connect_step(conn)) == -EAGAIN) {
 		if (egret_io_is_nonblocking(fd, flags))
 			return EAGAIN;
-		struct pollfd pfd = { .fd = fd, .events = conn->wire.wants };
-		if (real.poll(&pfd, 1, egret_connect_time_left(conn)) < 0 && errno == EINTR)
+		if (wait_for(conn, fd, conn->wire.wants, egret_connect_time_left(conn)) == EINTR)
 			return EINTR;
 	}
 	return -result;
@@ -64,14 +116,30 @@ int egret_io_finish(struct egret_conn *conn)
 	return result;
 }
 
-bool egret_io_readable(struct egret_conn *conn)
+short egret_io_readable(struct egret_conn *conn)
 {
-	return conn->observed ? egret_observed_readable(conn->observed) : egret_wire_readable(&conn->wire);
+	if (conn->observed)
+		return egret_observed_readable(conn->observed) ? POLLIN | POLLRDNORM : 0;
+	return egret_wire_readable(&conn->wire);
 }
 
 size_t egret_io_available(struct egret_conn *conn)
 {
 	return conn->observed ? egret_observed_available(conn->observed) : egret_wire_available(&conn->wire);
+}
+
+void egret_io_take_over_lowat(struct egret_conn *conn, int fd)
+{
+	int bytes = 1, one = 1;
+	socklen_t size = sizeof bytes;
+	real.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size);
+	if (bytes != 1)
+		real.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	if (bytes == atomic_exchange(&conn->lowat, bytes) || conn->observed || !conn->wrapped)
+		return;
+	egret_guard_enter();
+	egret_wire_set_least(&conn->wire, (size_t)bytes);
+	egret_guard_leave();
 }
 
 static ssize_t fail(int error)
@@ -99,20 +167,32 @@ static bool moved_away(const struct egret_conn *conn, int fd, ssize_t result)
 /* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN. */
 static int begin(struct egret_conn *conn, int fd, int flags)
 {
-	if (flags & MSG_OOB)
-		return EOPNOTSUPP;
 	if (!egret_conn_own(conn))
 		return EIO;
 	int error = egret_io_await_open(conn, fd, flags);
 	return error == 0 || error == EAGAIN || error == EINTR ? error : BROKEN;
 }
 
-static size_t length_of(const struct iovec *iov, int count)
+/* Bytes of IOV, as many as one call transfers; a negative errno as readv(2) gives it. DROPS: no memory is needed. */
+static ssize_t length_of(const struct iovec *iov, int count, bool drops)
 {
 	size_t total = 0;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		if (iov[i].iov_len > SSIZE_MAX || total + iov[i].iov_len > SSIZE_MAX)
+			return -EINVAL;
+		if (!iov[i].iov_base && iov[i].iov_len && !drops)
+			return -EFAULT;
 		total += iov[i].iov_len;
-	return total;
+	}
+	return total < MOST_BYTES ? (ssize_t)total : (ssize_t)MOST_BYTES;
+}
+
+bool egret_io_is_nothing(const struct iovec *iov, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (iov[i].iov_len)
+			return false;
+	return true;
 }
 
 /* IOV without its first SKIP bytes, into OUT (IOV_STACK places; what does not fit waits for the next round). Returns how many. */
@@ -131,26 +211,99 @@ static int advance(const struct iovec *iov, int count, size_t skip, struct iovec
 	return n;
 }
 
-static ssize_t wire_read(struct egret_conn *conn, const struct iovec *iov, int count, int flags)
+/* ---- receiving ---- */
+
+/* Where the program's bytes come out: what is there now, into IOV behind its first DONE bytes. A count, or a negative errno. */
+static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int count, size_t done, int flags)
 {
+	struct iovec rest[IOV_STACK];
+	int n_rest = done ? advance(iov, count, done, rest) : count;
 	egret_guard_enter();
-	ssize_t n = conn->observed ? egret_observed_read(conn->observed, iov, count, flags) :
-				     egret_wire_read(&conn->wire, iov, count, flags & MSG_PEEK);
+	ssize_t n = conn->observed ? egret_observed_read(conn->observed, done ? rest : iov, n_rest, flags & MSG_PEEK) :
+				     egret_wire_read(&conn->wire, done ? rest : iov, n_rest, flags);
 	egret_guard_leave();
 	return n;
 }
 
 /* Waits in the kernel's own recv on the same descriptor: O_NONBLOCK, SO_RCVTIMEO, SA_RESTART and cancellation are the kernel's. */
-static bool wait_readable(int fd)
+static int wait_in_recv(struct egret_conn *conn, int fd)
 {
 	char byte;
-	return real.recv(fd, &byte, 1, MSG_PEEK) >= 0;
+	ssize_t n;
+	pthread_cleanup_push(put_cancelled, conn);
+	n = real.recv(fd, &byte, 1, MSG_PEEK);
+	pthread_cleanup_pop(0);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
+		egret_wire_note_error(&conn->wire, errno);
+		return 0;
+	}
+	if (n >= 0)
+		atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
+	return n >= 0 ? 0 : errno;
+}
+
+/* Waits until there may be more to read. 0, or a positive errno. A second wait of one call has what time the first left. */
+static int wait_readable(struct egret_conn *conn, int fd, int flags, struct patience *patience)
+{
+	if (flags & MSG_DONTWAIT)
+		return EAGAIN;
+	if (patience->started_us == 0) {
+		patience->started_us = egret_now_us();
+		return wait_in_recv(conn, fd);
+	}
+	int64_t started = patience->started_us;
+	patience_begin(patience, fd);
+	patience->started_us = started;
+	return patience->limit_ms < 0 ? wait_in_recv(conn, fd) : wait_for(conn, fd, POLLIN, patience_left(patience));
+}
+
+/* A program that wrote and now reads with a descriptor that blocks: there will be nothing yet. Waiting first saves a system call. */
+static bool expects_to_wait(struct egret_conn *conn, int flags)
+{
+	return atomic_load_explicit(&conn->wrote, memory_order_relaxed) && atomic_load_explicit(&conn->waits, memory_order_relaxed) &&
+	       !(flags & (MSG_DONTWAIT | MSG_PEEK)) && !conn->wire.unheld;
+}
+
+/* Bytes that a call which may wait waits for, socket(7), recv(2). */
+static size_t enough(struct egret_conn *conn, int flags, size_t total)
+{
+	size_t lowat = (size_t)atomic_load_explicit(&conn->lowat, memory_order_relaxed);
+	return (flags & MSG_WAITALL) || total < lowat ? total : lowat;
+}
+
+/* Receives into IOV until it is enough. A count, or a negative errno. */
+static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
+{
+	struct patience patience = { .option = SO_RCVTIMEO };
+	size_t done = 0, target = enough(conn, flags, total);
+	int how = flags & (MSG_PEEK | MSG_TRUNC), error = 0;
+	if ((flags & MSG_PEEK) && target > 1 && !(flags & MSG_DONTWAIT))
+		how |= MSG_WAITALL;
+	if (expects_to_wait(conn, flags))
+		error = wait_readable(conn, fd, flags, &patience);
+	while (error == 0) {
+		ssize_t n = take_plain(conn, iov, count, (flags & MSG_PEEK) ? 0 : done, how);
+		if (n > 0)
+			done = (flags & MSG_PEEK) ? (size_t)n : done + (size_t)n;
+		if (n == 0 || (n > 0 && done >= target))
+			break;
+		if (n > 0 && !(flags & MSG_PEEK))
+			continue;
+		error = n > 0 || n == -EAGAIN ? wait_readable(conn, fd, flags, &patience) : (int)-n;
+	}
+	atomic_store_explicit(&conn->wrote, false, memory_order_relaxed);
+	return done || !error ? (ssize_t)done : -error;
 }
 
 ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
-	size_t total = length_of(iov, count), done = 0;
-	struct iovec rest[IOV_STACK];
+	ssize_t total = length_of(iov, count, (flags & MSG_TRUNC) != 0);
+	if (total < 0)
+		return fail((int)-total);
+	if ((flags & MSG_TRUNC) && conn->observed)
+		return fail(EOPNOTSUPP); /* every byte of a response is read */
+	if (flags & MSG_OOB)
+		return fail(EINVAL); /* no urgent data, tcp(7): TLS has none */
 	int error = begin(conn, fd, flags);
 	if (error > 0)
 		return fail(error);
@@ -158,70 +311,77 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 		error = taken_errno(conn);
 		return error ? fail(error) : 0;
 	}
-	if (count > IOV_STACK)
-		count = IOV_STACK; /* a short read is always allowed */
-	for (;;) {
-		int n_rest = advance(iov, count, done, rest);
-		ssize_t n = total ? wire_read(conn, rest, n_rest, flags) : 0;
-		if (n > 0)
-			done += (size_t)n;
-		bool more = (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && n > 0 && done < total;
-		if (n >= 0 && !more)
-			break;
-		if (n < 0 && moved_away(conn, fd, n))
-			return real.readv(fd, iov, count);
-		if (n < 0 && n != -EAGAIN) {
-			egret_connect_broke(conn);
-			return done ? (ssize_t)done : fail((int)-n);
-		}
-		if (n < 0 && egret_io_is_nonblocking(fd, flags))
-			return done ? (ssize_t)done : fail(EAGAIN);
-		if (n < 0 && !wait_readable(fd))
-			return done ? (ssize_t)done : -1;
-	}
-	atomic_fetch_add(&conn->bytes_received, (flags & MSG_PEEK) ? 0 : (int64_t)done);
-	return (ssize_t)done;
+	ssize_t n = receive(conn, fd, iov, count, (size_t)total, flags);
+	if (n < 0 && moved_away(conn, fd, n))
+		return real.readv(fd, iov, count);
+	if (n < 0)
+		return fail((int)-n);
+	if (!(flags & MSG_PEEK))
+		atomic_fetch_add_explicit(&conn->bytes_received, n, memory_order_relaxed);
+	return n;
 }
+
+/* ---- sending ---- */
 
 static ssize_t broken_pipe(int error, int flags)
 {
 	if (error == EPIPE && !(flags & MSG_NOSIGNAL))
-		pthread_kill(pthread_self(), SIGPIPE);
+		egret_raw(SYS_tgkill, egret_raw(SYS_getpid, 0, 0, 0, 0), egret_raw(SYS_gettid, 0, 0, 0, 0), SIGPIPE, 0);
 	return fail(error);
 }
 
-static ssize_t wire_write(struct egret_conn *conn, const struct iovec *iov, int count)
+/* Where the program's bytes go in: what fits now, of IOV behind its first DONE bytes. A count, or a negative errno. */
+static ssize_t give_plain(struct egret_conn *conn, const struct iovec *iov, int count, size_t done)
 {
+	struct iovec rest[IOV_STACK];
+	int n_rest = done ? advance(iov, count, done, rest) : count;
 	egret_guard_enter();
-	ssize_t n = conn->observed ? egret_observed_write(conn->observed, iov, count) : egret_wire_write(&conn->wire, iov, count);
+	ssize_t n = conn->observed ? egret_observed_write(conn->observed, done ? rest : iov, n_rest) :
+				     egret_wire_write(&conn->wire, done ? rest : iov, n_rest);
 	egret_guard_leave();
 	return n;
 }
 
-/* Waits until the send buffer takes more. 0, or a positive errno: EAGAIN after SO_SNDTIMEO, EINTR. */
-static int wait_writable(int fd)
+/* Waits until the send buffer takes more. 0, or a positive errno. */
+static int wait_writable(struct egret_conn *conn, int fd, int flags, struct patience *patience)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	int n = real.poll(&pfd, 1, timeout_of(fd, SO_SNDTIMEO));
-	return n > 0 ? 0 : n == 0 ? EAGAIN : errno;
+	if (egret_io_is_nonblocking(fd, flags))
+		return EAGAIN;
+	if (patience->started_us == 0)
+		patience_begin(patience, fd);
+	int left = patience_left(patience);
+	return left == 0 ? EAGAIN : wait_for(conn, fd, POLLOUT, left);
 }
 
-/* A blocking write ends with its last byte in the kernel. */
-static void flush_stuck(struct egret_conn *conn, int fd)
+/* Sends all of IOV, or what fits when the descriptor does not block. A count, or a negative errno. */
+static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
 {
+	struct patience patience = { .option = SO_SNDTIMEO };
+	size_t done = 0;
 	for (;;) {
-		egret_guard_enter();
-		int result = egret_wire_flush(&conn->wire);
-		egret_guard_leave();
-		if (result != -EAGAIN || (wait_writable(fd) != 0 && errno != EINTR))
-			return;
+		ssize_t n = give_plain(conn, iov, count, done);
+		done += n > 0 ? (size_t)n : 0;
+		if (done >= total && n >= 0)
+			break;
+		if (n < 0 && n != -EAGAIN)
+			return done ? (ssize_t)done : n;
+		int error = n > 0 && count > IOV_STACK ? 0 : wait_writable(conn, fd, flags, &patience);
+		if (error)
+			return done ? (ssize_t)done : -error;
 	}
+	while (conn->wire.stuck && egret_wire_flush(&conn->wire) == -EAGAIN) /* a blocking write ends with its last byte in the kernel */
+		if (wait_writable(conn, fd, flags, &patience))
+			break;
+	return (ssize_t)done;
 }
 
 ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
-	size_t total = length_of(iov, count), done = 0;
-	struct iovec rest[IOV_STACK];
+	ssize_t total = length_of(iov, count, false);
+	if (total < 0)
+		return fail((int)-total);
+	if (flags & MSG_OOB)
+		return fail(EOPNOTSUPP);
 	int error = begin(conn, fd, flags);
 	if (error > 0)
 		return fail(error);
@@ -229,32 +389,18 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		error = taken_errno(conn);
 		return broken_pipe(error ? error : EPIPE, flags);
 	}
+	if (flags & MSG_FASTOPEN)
+		return fail(EISCONN);
 	if (atomic_load_explicit(&conn->unspoken, memory_order_relaxed) && (error = egret_passthrough_within_tls(conn, iov, count)) != 0)
 		return fail(error);
-	if (atomic_load_explicit(&conn->asks, memory_order_relaxed) && egret_connect_answered(conn, iov, count))
-		return (ssize_t)total;
-	bool nonblocking = egret_io_is_nonblocking(fd, flags);
-	while (done < total) {
-		bool direct = done == 0 && count <= IOV_STACK;
-		int n_rest = direct ? count : advance(iov, count, done, rest);
-		ssize_t n = wire_write(conn, direct ? iov : rest, n_rest);
-		if (n > 0)
-			done += (size_t)n;
-		else if (n < 0 && moved_away(conn, fd, n))
-			return real.writev(fd, iov, count);
-		else if (n != -EAGAIN)
-			return done ? (ssize_t)done : broken_pipe((int)-n, flags);
-		if (done == total || (nonblocking && n > 0))
-			break;
-		if (nonblocking)
-			return done ? (ssize_t)done : fail(EAGAIN);
-		if ((error = wait_writable(fd)) != 0)
-			return done ? (ssize_t)done : fail(error);
-	}
-	if (!nonblocking && conn->wrapped)
-		flush_stuck(conn, fd);
-	atomic_fetch_add(&conn->bytes_sent, (int64_t)done);
-	return (ssize_t)done;
+	ssize_t n = send_all(conn, fd, iov, count, (size_t)total, flags);
+	if (n < 0 && moved_away(conn, fd, n))
+		return real.writev(fd, iov, count);
+	if (n < 0)
+		return broken_pipe((int)-n, flags);
+	atomic_store_explicit(&conn->wrote, true, memory_order_relaxed);
+	atomic_fetch_add_explicit(&conn->bytes_sent, n, memory_order_relaxed);
+	return n;
 }
 
 ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)

@@ -7,6 +7,7 @@
 
 #include "conn.h"
 
+/* FLAGS as recv(2) and send(2) take them. Of no bytes: waits like recv, read's callers answer 0 before. */
 ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
 ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
 
@@ -18,11 +19,17 @@ int egret_io_finish(struct egret_conn *conn);
 
 /* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet). */
 int egret_io_await_open(struct egret_conn *conn, int fd, int flags);
+/* What the kernel made of the program's SO_RCVLOWAT is ours to keep: its own would hide the byte that is held back (wire.h). */
+void egret_io_take_over_lowat(struct egret_conn *conn, int fd);
+/* No bytes at all? readv and writev then do nothing, where recv, send and write of nothing ask the connection. */
+bool egret_io_is_nothing(const struct iovec *iov, int count);
+/* Would every handler that may interrupt this thread restart the call it interrupts (SA_RESTART)? */
+bool egret_io_signals_restart(void);
 /* Does a call with FLAGS on FD return instead of waiting? */
 bool egret_io_is_nonblocking(int fd, int flags);
 
-/* Is there something for the program to read, and how many bytes? Both after the connection has opened. */
-bool egret_io_readable(struct egret_conn *conn);
+/* What poll(2) says of reading (wire.h), and how many bytes? Both after the connection has opened. */
+short egret_io_readable(struct egret_conn *conn);
 size_t egret_io_available(struct egret_conn *conn);
 
 /* The conn of FD when egret carries its bytes, wrapped or observed (a reference), else NULL: the kernel does. */

@@ -5,6 +5,7 @@
 #include "engine_load.h"
 #include "guard.h"
 #include "hooks.h"
+#include "io.h"
 #include "judge.h"
 #include "moved.h"
 #include "passthrough.h"
@@ -31,18 +32,6 @@ static bool is_blocking(int fd)
 	return flags >= 0 && !(flags & O_NONBLOCK);
 }
 
-/* Would every handler that the program installed restart a call it interrupts? Then connect goes on, as the kernel's would. */
-static bool signals_restart(void)
-{
-	for (int number = 1; number < NSIG; number++) {
-		struct sigaction action;
-		if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
-		    !(action.sa_flags & SA_RESTART))
-			return false;
-	}
-	return true;
-}
-
 /* Drives the handshake to its end for a program that waits in connect. 0 or a positive errno. */
 static int handshake_blocking(struct egret_conn *conn)
 {
@@ -50,7 +39,7 @@ static int handshake_blocking(struct egret_conn *conn)
 	while ((result = egret_connect_step(conn)) == -EAGAIN) {
 		struct pollfd pfd = { .fd = conn->wire.fd, .events = conn->wire.wants };
 		int n = real.poll(&pfd, 1, egret_connect_time_left(conn));
-		if (n < 0 && errno == EINTR && !signals_restart())
+		if (n < 0 && errno == EINTR && !egret_io_signals_restart())
 			return EINTR; /* the handshake goes on at the next call, like an interrupted TCP connect */
 	}
 	return -result;
@@ -155,6 +144,7 @@ static void prepare_socket(struct egret_conn *conn)
 	conn->nodelay = was != 0;
 	if (!was)
 		real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	egret_io_take_over_lowat(conn, fd);
 	keep_from_exec(fd);
 }
 
@@ -197,10 +187,12 @@ static int originate(int fd, const struct egret_judged *judged)
 	conn->dialled = dialled.addr;
 	conn->dialled_port = dialled.port;
 	egret_judged_log(judged, &dialled);
-	if (code == 0 && blocking)
+	if (code == 0 && blocking) {
 		code = handshake_blocking(conn);
-	else if (code == 0)
+		atomic_store(&conn->reported, code == 0);
+	} else if (code == 0) {
 		code = EINPROGRESS;
+	}
 	if (code == EINPROGRESS || code == EINTR)
 		egret_ready_connect_started(fd, conn);
 	else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING)
@@ -212,8 +204,8 @@ static int originate(int fd, const struct egret_judged *judged)
 /* What this build does not enforce yet is refused, not passed: an entry that asks for it denies. */
 static const char *not_enforced(const struct egret_entry *entry)
 {
-	if (entry->settings->starttls == EGRET_MYSQL && entry->tls == EGRET_TLS_ORIGINATE)
-		return "tls_starttls = mysql is not spoken by this version, so the entry passes nothing";
+	if (entry->settings->starttls != EGRET_STARTTLS_NONE && entry->tls == EGRET_TLS_ORIGINATE)
+		return "tls_starttls is not spoken by this version, so the entry passes nothing";
 	return NULL;
 }
 

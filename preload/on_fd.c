@@ -26,18 +26,20 @@ static void say_goodbye(struct egret_conn *conn)
 /* FD is about to mean something else, or nothing. */
 static void let_go(int fd)
 {
-	egret_ready_forget(fd);
 	struct egret_conn *conn = egret_conn_take(fd);
+	int heir = conn && atomic_load(&conn->fd_count) > 0 ? egret_conn_other_fd(conn) : -1;
+	egret_ready_forget(fd, heir);
 	if (!conn)
 		return;
 	bool stale = egret_conn_is_stale(conn, fd);
-	if (atomic_load(&conn->fd_count) > 0) {
+	if (heir >= 0) {
 		if (conn->wire.fd == fd)
-			conn->wire.fd = egret_conn_other_fd(conn);
+			egret_wire_set_fd(&conn->wire, heir);
 	} else if (conn->wrapped) {
 		if (!stale && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_may_end(conn))
 			say_goodbye(conn);
 		egret_ready_connect_ended(conn);
+		egret_wire_set_fd(&conn->wire, -1); /* a thread that waits on it still must not meet what gets the number next */
 	} else {
 		egret_passthrough_end(conn, fd);
 	}
@@ -98,7 +100,7 @@ int egret_on_close(int fd)
 	if (concerns_us(fd))
 		let_go(fd);
 	else if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
-		egret_ready_forget(fd);
+		egret_ready_forget(fd, -1);
 	return real.close(fd);
 }
 

@@ -22,6 +22,24 @@ static bool under_way(struct egret_conn *conn)
 	return state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING;
 }
 
+static short look_readable(struct egret_conn *conn)
+{
+	if (!egret_conn_own(conn))
+		return POLLIN;
+	egret_guard_enter();
+	short seen = egret_io_readable(conn);
+	egret_guard_leave();
+	if (seen)
+		atomic_store_explicit(&conn->wrote, false, memory_order_relaxed);
+	return seen;
+}
+
+/* Is there something to read that the kernel's queue does not show (wire.h, unheld)? */
+static bool shows_without_kernel(struct egret_conn *conn)
+{
+	return conn->wire.unheld && look_readable(conn);
+}
+
 /* What the kernel is asked instead of FDS. Returns the milliseconds until the first handshake gives up, -1: none is under way. */
 static int prepare(const struct pollfd *fds, struct pollfd *work, nfds_t count)
 {
@@ -34,10 +52,17 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, nfds_t count)
 			int left = egret_connect_time_left(conn);
 			bound = bound < 0 || left < bound ? left : bound;
 			work[i].events = conn->wire.wants;
+		} else if (conn && (work[i].events & READ_EVENTS) && shows_without_kernel(conn)) {
+			bound = 0;
 		}
 		egret_conn_put(conn);
 	}
 	return bound;
+}
+
+static short unheld_event(const struct egret_conn *conn, const struct pollfd *fd)
+{
+	return conn->wire.unheld && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
 }
 
 /* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew. */
@@ -45,19 +70,19 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 {
 	int ready = 0;
 	for (nfds_t i = 0; i < count; i++) {
-		struct egret_conn *conn = work[i].revents ? egret_io_wrapped(fds[i].fd) : NULL;
+		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
 		fds[i].revents = work[i].revents;
-		if (conn && under_way(conn)) {
+		if (conn && work[i].revents && under_way(conn)) {
 			*again = *again || egret_connect_step(conn) != -EAGAIN;
 			fds[i].revents = 0;
-		} else if (conn && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
+		} else if (conn && work[i].revents && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
 			fds[i].revents |= POLLERR;
-		} else if (conn && (work[i].revents & READ_EVENTS) && egret_conn_own(conn)) {
-			egret_guard_enter();
-			if (!egret_io_readable(conn))
-				fds[i].revents &= ~READ_EVENTS;
-			egret_guard_leave();
+		} else if (conn && ((work[i].revents | unheld_event(conn, &fds[i])) & READ_EVENTS)) {
+			short seen = look_readable(conn);
+			fds[i].revents = (short)((fds[i].revents & ~READ_EVENTS) | (seen & (fds[i].events | POLLERR)));
 		}
+		if (conn && work[i].revents && conn->wire.error_once)
+			fds[i].revents |= POLLERR; /* the kernel's, which reading took from it */
 		egret_conn_put(conn);
 		ready += fds[i].revents != 0;
 	}

@@ -25,7 +25,7 @@ static bool hears(int fd, struct iovec *iov, size_t count, int flags, struct soc
 
 ssize_t egret_on_recv(int fd, void *buf, size_t size, int flags)
 {
-	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct egret_conn *conn = (flags & MSG_ERRQUEUE) ? NULL : egret_io_wrapped(fd);
 	struct iovec iov = { buf, size };
 	ssize_t n;
 	if (!conn)
@@ -37,7 +37,9 @@ ssize_t egret_on_recv(int fd, void *buf, size_t size, int flags)
 
 ssize_t egret_on_read(int fd, void *buf, size_t size)
 {
-	return egret_conn_has(fd) ? egret_on_recv(fd, buf, size, 0) : real.read(fd, buf, size);
+	if (!egret_conn_has(fd))
+		return real.read(fd, buf, size);
+	return size ? egret_on_recv(fd, buf, size, 0) : 0; /* only recv waits for what to read nothing of */
 }
 
 ssize_t egret_on_read_chk(int fd, void *buf, size_t size, size_t room)
@@ -86,7 +88,7 @@ ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
 	if (count < 0 || count > IOV_MAX)
 		errno = EINVAL;
 	else
-		n = egret_receive_plain(conn, fd, iov, count, 0);
+		n = egret_io_is_nothing(iov, count) ? 0 : egret_receive_plain(conn, fd, iov, count, 0);
 	egret_conn_put(conn);
 	return n;
 }
@@ -107,7 +109,7 @@ static void meet_descriptors(struct msghdr *message)
 
 ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 {
-	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct egret_conn *conn = (flags & MSG_ERRQUEUE) ? NULL : egret_io_wrapped(fd); /* the error queue holds no bytes of the stream */
 	struct egret_conn *watched = !conn && egret_conn_has(fd) ? egret_dns_watched(fd) : NULL;
 	if (!conn) {
 		ssize_t received = watched ? egret_dns_receive(watched, fd, message, flags) : real.recvmsg(fd, message, flags);
@@ -116,7 +118,11 @@ ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 		egret_conn_put(watched);
 		return received;
 	}
-	ssize_t n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	ssize_t n = -1;
+	if (message->msg_iovlen > IOV_MAX)
+		errno = EMSGSIZE;
+	else
+		n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
 	if (n >= 0) {
 		message->msg_namelen = 0;
 		message->msg_controllen = 0;
@@ -131,17 +137,21 @@ int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, s
 	if (!egret_conn_has(fd))
 		return real.recvmmsg(fd, list, count, flags, timeout);
 	unsigned done = 0;
+	int error = 0;
+	socklen_t size = sizeof error;
+	if (egret_on_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error) {
+		errno = error; /* the kernel tells it before the bytes that came first */
+		return -1;
+	}
 	while (done < count) {
 		ssize_t n = egret_on_recvmsg(fd, &list[done].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (n < 0)
 			break;
 		list[done++].msg_len = (unsigned)n;
-		if (n == 0)
-			break;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
 	}
-	return done ? (int)done : -1;
+	return done || count == 0 ? (int)done : -1;
 }
 
 /* With offset -1 it is readv, sockets included; with any other a socket answers ESPIPE. */

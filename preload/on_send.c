@@ -43,6 +43,10 @@ ssize_t egret_on_writev(int fd, const struct iovec *iov, int count)
 	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
 		return real.writev(fd, iov, count);
+	if (count >= 0 && count <= IOV_MAX && egret_io_is_nothing(iov, count)) {
+		egret_conn_put(conn);
+		return 0;
+	}
 	if (count >= 0 && count <= IOV_MAX)
 		return send_by(conn, fd, iov, count, 0);
 	egret_conn_put(conn);
@@ -101,7 +105,7 @@ ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
 		return egret_addressed_send(fd, message, flags);
 	if (!conn)
 		return real.sendmsg(fd, message, flags);
-	ssize_t n = egret_io_send(conn, fd, message, flags);
+	ssize_t n = message->msg_iovlen > IOV_MAX ? refuse(EMSGSIZE) : egret_io_send(conn, fd, message, flags);
 	egret_conn_put(conn);
 	return n;
 }

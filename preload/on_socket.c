@@ -17,16 +17,11 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 {
 	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn)) {
 		egret_guard_enter();
-		int result = egret_io_finish(conn);
-		bool wait = !egret_io_is_nonblocking(fd, 0);
-		while (result == -EAGAIN && wait) {
-			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-			if (real.poll(&pfd, 1, -1) < 0 && errno != EINTR)
-				break;
-			result = egret_wire_flush(&conn->wire);
-		}
+		egret_io_finish(conn);
 		egret_guard_leave();
 	}
+	if (how == SHUT_RD || how == SHUT_RDWR)
+		conn->wire.read_shut = true;
 	return real.shutdown(fd, how);
 }
 
@@ -65,6 +60,7 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 	} else {
 		egret_connect_step(conn);
 		number = atomic_exchange(&conn->connect_errno, 0);
+		number = number ? number : egret_wire_take_error(&conn->wire);
 	}
 	egret_conn_put(conn);
 	if (option == SO_ERROR && number == 0)
@@ -83,20 +79,16 @@ int egret_on_setsockopt(int fd, int level, int option, const void *value, sockle
 		return -1;
 	}
 	struct egret_conn *conn = egret_io_wrapped(fd);
-	if (conn && level == SOL_SOCKET && option == SO_RCVLOWAT && len >= sizeof(int)) {
-		int number;
-		memcpy(&number, value, sizeof number);
-		atomic_store(&conn->lowat, number < 1 ? 1 : number); /* the kernel's would hide the byte that is held back */
-		egret_conn_put(conn);
-		return 0;
-	}
-	if (conn && level == IPPROTO_TCP && option == TCP_NODELAY && len >= sizeof(int)) {
-		int number;
-		memcpy(&number, value, sizeof number);
-		conn->nodelay = number != 0;
+	int result = conn || !egret_moved_keeps(fd, level, option) ? real.setsockopt(fd, level, option, value, len) : 0;
+	if (conn && result == 0 && len >= sizeof(int)) {
+		if (level == SOL_SOCKET && option == SO_RCVLOWAT)
+			egret_io_take_over_lowat(conn, fd);
+		else if (level == IPPROTO_TCP && option == TCP_NODELAY)
+			conn->nodelay = *(const int *)value != 0;
+		else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
+			conn->wire.careful = true;
 	}
 	egret_conn_put(conn);
-	int result = conn || !egret_moved_keeps(fd, level, option) ? real.setsockopt(fd, level, option, value, len) : 0;
 	if (!conn)
 		egret_moved_setsockopt(fd, level, option, &result);
 	return result;

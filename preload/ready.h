@@ -1,24 +1,51 @@
-/* Handshakes under way and epoll: which registrations a descriptor has, and what they wait for meanwhile (on_epoll.c).
+/* epoll: which registrations a descriptor has, found by descriptor and by what an event carries; and handshakes under way.
  *
- * Registrations of every descriptor are noted as the program makes them (two a descriptor), also before it connects.
+ * Registrations of every descriptor are noted as the program makes them, also before it connects; while a handshake runs they wait
+ * for what it needs ("narrowed"). An event names its registration only by `data`, which a program need not make unique: all that fit
+ * are looked at.
+ *
+ * Memory: registrations belong to the table; sets, one for each epoll descriptor's number, are never freed. Locks: stripes by
+ * descriptor (a descriptor's list, its narrowing, its epoll_ctl), then the set's (its index); `pending_lock` stands alone. None is
+ * held while waiting. What is closed by a system call that no hook sees leaves a registration behind until its number is used again.
  */
 #ifndef EGRET_READY_H
 #define EGRET_READY_H
 
 #include "conn.h"
 
+#include <sys/epoll.h>
+
+/* What an event may belong to. */
+struct egret_ready_match {
+	int fd;
+	uint32_t events;  /* as the program asked */
+	bool told_out;    /* an edge-triggered program knows that it may write */
+};
+
 /* FD's connect is under way: its registrations are narrowed to what the handshake waits for. Again after each step. */
 void egret_ready_connect_started(int fd, struct egret_conn *conn);
 /* It is OPEN or FAILED: registrations are the program's again. */
 void egret_ready_connect_ended(struct egret_conn *conn);
-/* FD became readable by what egret itself put there: those who wait for edges are told. */
-void egret_ready_again(int fd);
-/* FD was closed: the kernel has dropped its registrations. */
-void egret_ready_forget(int fd);
-/* dup3(WITH, FD, FLAGS), and FD's registrations are those of the new one. */
+/* Handshakes whose time is over fail now. Returns milliseconds until the next one would, -1: none is under way. */
+int egret_ready_expire(void);
+
+/* epoll_ctl(2) as the program asked, narrowed and noted. */
+int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
+/* Registrations in EPFD with DATA: fills MATCHES, returns how many there are, which may be more than MOST. */
+size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
+/* The program saw EVENTS of FD's registration in EPFD. */
+void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events);
+/* A one-shot registration woke for nothing: it is armed again. */
+void egret_ready_rearm(int epfd, int fd);
+
+/* FD was closed: the kernel has dropped its registrations, unless another descriptor of the same connection, HEIR, lives on (-1: none). */
+void egret_ready_forget(int fd, int heir);
+/* dup3(WITH, FD, FLAGS), and FD's registrations are those of the new one; not those made before a fork, which are the parent's too. */
 int egret_ready_replace(int fd, int with, int flags);
-/* Might FD have registrations? One load; true for its neighbours too. */
+/* Might FD have registrations or be an epoll set? Two loads. */
 bool egret_ready_knows(int fd);
+/* Is FD an epoll set that was used? */
+bool egret_ready_is_set(int fd);
 
 /* Around fork: the child finds the registrations unlocked. */
 void egret_ready_before_fork(void);

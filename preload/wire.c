@@ -3,6 +3,8 @@
 #include "policy/raw.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #define HANDSHAKE_BATCH 16384 /* bytes looked at in one receive */
 #define DRAIN_ROUNDS 64
 #define DRAIN_BATCH (1 << 20) /* bytes dropped in one call */
+#define WIDE 212992           /* bytes: net.core.wmem_max as kernels have it, the most that SO_SNDBUF accepts */
 
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close)
 {
@@ -18,6 +21,7 @@ void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine 
 	wire->engine = engine;
 	wire->tls = tls;
 	wire->eof_is_close = eof_is_close;
+	wire->least = 1;
 	pthread_mutex_init(&wire->in_lock, NULL);
 	pthread_mutex_init(&wire->out_lock, NULL);
 	pthread_mutex_init(&wire->tls_lock, NULL);
@@ -93,17 +97,53 @@ int egret_wire_send_out(struct egret_wire *wire)
 		if (sent == -EAGAIN) {
 			wire->credit = 0;
 			wire->wants = POLLOUT;
+			wire->stuck = true;
 			return -EAGAIN;
 		}
 		if (sent < 0) {
 			egret_buf_free(&wire->out);
 			wire->write_closed = true;
+			wire->stuck = false;
 			return (int)sent;
 		}
 		egret_buf_consume(&wire->out, (size_t)sent);
 		wire->credit = wire->credit > (size_t)sent ? wire->credit - (size_t)sent : 0;
 	}
+	wire->stuck = false;
 	return 0;
+}
+
+static int option(const struct egret_wire *wire, int level, int name)
+{
+	int value = 0;
+	uint32_t size = sizeof value;
+	return egret_raw6(SYS_getsockopt, wire->fd, level, name, (long)&value, (long)&size, 0) == 0 ? value : -1;
+}
+
+static void set_option(const struct egret_wire *wire, int level, int name, int value)
+{
+	egret_raw6(SYS_setsockopt, wire->fd, level, name, (long)&value, sizeof value, 0);
+}
+
+int egret_wire_force_out(struct egret_wire *wire)
+{
+	int result = egret_wire_send_out(wire);
+	int size = result == -EAGAIN ? option(wire, SOL_SOCKET, SO_SNDBUF) : -1;
+	int locks = size >= 0 ? option(wire, SOL_SOCKET, SO_BUF_LOCK) : -1;
+	if (locks < 0) /* an older kernel could not make its buffer grow by itself again */
+		return result;
+	int unsent = option(wire, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+	set_option(wire, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
+	if (size < 2 * WIDE)
+		set_option(wire, SOL_SOCKET, SO_SNDBUF, WIDE);
+	result = egret_wire_send_out(wire);
+	if (size < 2 * WIDE) { /* the kernel doubles what it is told, socket(7) */
+		set_option(wire, SOL_SOCKET, SO_SNDBUF, size / 2);
+		set_option(wire, SOL_SOCKET, SO_BUF_LOCK, locks);
+	}
+	set_option(wire, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent);
+	wire->credit = 0;
+	return result;
 }
 
 int egret_wire_flush(struct egret_wire *wire)
@@ -143,17 +183,8 @@ static enum egret_tls_step handshake_step(struct egret_wire *wire, ssize_t have)
 	enum egret_tls_step step = wire->engine->handshake(wire->tls, have > 0 ? wire->in.data : NULL, have > 0 ? (size_t)have : 0, &used,
 							   &wire->out, &wire->failure);
 	pthread_mutex_unlock(&wire->tls_lock);
-	bool hold = step == EGRET_STEP_DONE && used > 0 && (wire->hold || egret_buf_len(&wire->peeked) > 0);
-	if (hold)
-		wire->stale = 1; /* what the program is to read first must be visible to poll */
-	egret_wire_discard(wire, used - hold);
+	egret_wire_discard(wire, used);
 	return step;
-}
-
-bool egret_wire_greet(struct egret_wire *wire, const void *data, size_t len, bool hold)
-{
-	wire->hold = hold;
-	return len == 0 || egret_buf_append(&wire->peeked, data, len);
 }
 
 static void handshake_done(struct egret_wire *wire)
@@ -213,9 +244,20 @@ int egret_wire_close_notify(struct egret_wire *wire)
 		wire->write_closed = true;
 	}
 	if (result == 0)
-		result = egret_wire_send_out(wire);
+		result = egret_wire_force_out(wire);
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
+}
+
+void egret_wire_set_fd(struct egret_wire *wire, int fd)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	pthread_mutex_lock(&wire->out_lock);
+	wire->fd = fd;
+	if (fd < 0)
+		wire->read_closed = wire->write_closed = true;
+	pthread_mutex_unlock(&wire->out_lock);
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 void egret_wire_drain(struct egret_wire *wire)

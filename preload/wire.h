@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 
 struct egret_wire {
-	int fd; /* borrowed; any descriptor of the connection's file description */
+	_Atomic int fd; /* borrowed; any descriptor of the connection's file description, -1: closed */
 	const struct egret_engine *engine;
 	struct egret_tls *tls; /* owned */
 	pthread_mutex_t in_lock, out_lock, tls_lock;
@@ -35,15 +35,21 @@ struct egret_wire {
 	size_t pending;       /* plaintext bytes that the engine holds opened */
 	size_t last_record;   /* bytes on the wire of the newest record whose header was seen: shall the next receive hold? */
 	size_t record_overhead;
-	_Atomic int error;    /* errno that every later read gives (sticky), 0: none */
+	_Atomic int error;    /* errno that every later read gives, 0: none */
+	_Atomic bool error_once; /* it is the kernel's (a reset): the first call that meets it takes it, as sk_err */
 	bool read_closed;     /* close_notify seen, or FIN where eof_is_close: reads give 0 */
+	_Atomic bool read_shut; /* the program did shutdown(SHUT_RD): the end is no truncation */
 	bool kernel_eof;      /* FIN seen */
 	_Atomic bool write_closed; /* close_notify sent or the connection reset: writes give EPIPE */
 	bool eof_is_close;    /* tls_truncation = eof */
 	bool handshaken;
-	bool hold;            /* the handshake's last byte stays in the kernel's queue although nothing is undelivered: something may become so */
 	_Atomic short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
 	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look */
+	_Atomic bool careful; /* TCP_NOTSENT_LOWAT is set: credit is no promise, ask whether the kernel says writable */
+	_Atomic bool stuck;   /* `out` is not empty: the next call on the connection flushes it */
+	_Atomic bool hungry;  /* a write was told to wait: the next POLLOUT is news */
+	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, nothing is held back in the kernel */
+	_Atomic bool unheld;  /* plaintext may be undelivered without a byte held: egret_wire_readable must be asked before waiting */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
 
@@ -51,29 +57,31 @@ struct egret_wire {
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close);
 void egret_wire_free(struct egret_wire *wire); /* frees TLS and buffers; sends nothing, closes nothing */
 
-/* What the program shall read first, before the handshake ends (STARTTLS): it makes the descriptor readable, since the last byte of the
- * handshake stays in the kernel's queue meanwhile. HOLD: keep that byte also while there is nothing, for egret_wire_say. False: no memory. */
-bool egret_wire_greet(struct egret_wire *wire, const void *data, size_t len, bool hold);
-/* With the byte held: the program shall read DATA next. */
-bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len);
-/* The byte is not needed any more. */
-void egret_wire_unhold(struct egret_wire *wire);
-
 /* One step of the handshake: 0 when it has ended, -EAGAIN (see wants), else the negative errno of design section 5, failure filled. */
 int egret_wire_handshake(struct egret_wire *wire);
 
-/* Reads into IOV. FLAGS: MSG_PEEK only (others are the caller's). Returns bytes, 0 at the end, -EAGAIN, -errno. A short read means
- * that the kernel's queue holds no complete record. */
+/* Reads into IOV. FLAGS: MSG_PEEK, MSG_TRUNC (counts and drops, tcp(7)), with MSG_PEEK also MSG_WAITALL: the caller waits for more, so
+ * nothing is held back meanwhile. Returns bytes, 0 at the end, -EAGAIN, -errno. A short read means that the kernel's queue holds no
+ * complete record. Of no bytes: 0 when there is something, else as any. */
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags);
 
-/* Is there something for the program to read (data, end or error)? Consumes what carries no data. 1 yes, 0 no. */
-int egret_wire_readable(struct egret_wire *wire);
+/* What poll(2) says of reading: POLLIN when there is data (SO_RCVLOWAT bytes of it), the end or an error, with POLLRDHUP at the end and
+ * POLLERR while an error waits to be taken; 0: nothing. Consumes what carries no data. */
+short egret_wire_readable(struct egret_wire *wire);
+/* The error that SO_ERROR or a write takes, as the kernel's sk_err; 0: none. */
+int egret_wire_take_error(struct egret_wire *wire);
+/* The kernel gave the caller ERROR on this descriptor. */
+void egret_wire_note_error(struct egret_wire *wire, int error);
+/* SO_RCVLOWAT, at least 1. */
+void egret_wire_set_least(struct egret_wire *wire, size_t bytes);
+/* From now on FD is used; -1: the descriptor is closed: reads give the end, writes EPIPE. No call is under way afterwards on the old one. */
+void egret_wire_set_fd(struct egret_wire *wire, int fd);
 /* Bytes that a read would give now (FIONREAD). */
 size_t egret_wire_available(struct egret_wire *wire);
 
-/* Encrypts and sends. Returns how many bytes of IOV were accepted: their ciphertext is in the kernel, or stuck in `out` while the last
- * byte of IOV was not accepted, so that the program must come back. -EAGAIN: none of these bytes was used. -EPIPE after close_notify
- * or an error. Never raises SIGPIPE. */
+/* Encrypts and sends. Returns how many bytes of IOV were accepted: their ciphertext is in the kernel (where it takes less than it
+ * promised, its buffer is widened for the tail; only a kernel that is out of memory leaves `stuck`). -EAGAIN: none of these bytes was
+ * used. -EPIPE after close_notify or an error. Never raises SIGPIPE. */
 ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int iovcnt);
 /* Tries to send what is stuck. 0: nothing is left, -EAGAIN, -errno. */
 int egret_wire_flush(struct egret_wire *wire);
@@ -81,7 +89,7 @@ int egret_wire_flush(struct egret_wire *wire);
 /* Under all three locks. The TLS state lives in another process from now on: it is dropped here, every later call gives -ESTALE. */
 void egret_wire_give_up(struct egret_wire *wire);
 
-/* close_notify, once, after what is stuck: 0, -EAGAIN (call again), -errno. The caller then does the FIN. */
+/* close_notify, once, after what is stuck: 0, -EAGAIN (out of memory: call again), -errno. The caller then does the FIN. */
 int egret_wire_close_notify(struct egret_wire *wire);
 /* Before close: consumes what the kernel's queue holds (tickets), so that close sends FIN and not RST. Bounded. */
 void egret_wire_drain(struct egret_wire *wire);

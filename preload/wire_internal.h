@@ -13,5 +13,8 @@ void egret_wire_discard(const struct egret_wire *wire, size_t count);
 bool egret_wire_take_answers(struct egret_wire *wire);
 /* Sends `out`: 0 when it is empty, -EAGAIN (wants is set), or a negative errno, after which `out` is empty too. */
 int egret_wire_send_out(struct egret_wire *wire);
+/* The same, and where the kernel's buffer is full it is made wide enough for this once: what was accepted from the program must go out
+ * without its help. */
+int egret_wire_force_out(struct egret_wire *wire);
 
 #endif

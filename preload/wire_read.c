@@ -5,13 +5,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #define HEADER 5               /* bytes of a record's header, RFC 8446 5.1 */
 #define HOLD_BATCH 65536       /* bytes of ciphertext kept beside the kernel's copy at most */
 #define KEEP_STALE 4096        /* bytes that may stay in the kernel's queue twice before they are dropped early */
-#define AVAILABLE_MOST 65536   /* FIONREAD counts so far */
+#define AVAILABLE_MOST (256 << 10) /* FIONREAD counts so far */
 #define PEEK_MOST (256 << 10)  /* bytes that MSG_PEEK shows at most */
 
 /* Where the plaintext goes. */
@@ -58,11 +59,18 @@ static bool holds_record(const struct egret_wire *wire)
 	return size && (size <= egret_buf_len(&wire->in) || size > EGRET_RECORD_WIRE_MAX); /* the engine refuses what is too long */
 }
 
-/* Lets go of what the kernel holds twice: all of it, or all but one byte while something is undelivered. */
+/* Plaintext bytes that are known to be undelivered. */
+static size_t undelivered(const struct egret_wire *wire, const struct sink *sink)
+{
+	return (sink->keep ? sink->done : 0) + egret_buf_len(&wire->peeked) + wire->pending;
+}
+
+/* Lets go of what the kernel holds twice: all of it, or all but one byte while the program has something to read. */
 static void settle(struct egret_wire *wire, const struct sink *sink)
 {
-	bool undelivered = wire->hold || (sink->keep && sink->done) || egret_buf_len(&wire->peeked) || wire->pending || holds_record(wire);
-	size_t keep = undelivered ? wire->stale > KEEP_STALE ? 1 : wire->stale : 0;
+	size_t count = undelivered(wire, sink);
+	bool readable = wire->least > 1 ? count >= wire->least : count || holds_record(wire);
+	size_t keep = readable ? wire->stale > KEEP_STALE ? 1 : wire->stale : 0;
 	if (wire->stale > keep)
 		egret_wire_discard(wire, wire->stale - keep);
 	wire->stale = keep;
@@ -71,11 +79,13 @@ static void settle(struct egret_wire *wire, const struct sink *sink)
 /* From now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
 static void ended(struct egret_wire *wire)
 {
+	uint8_t byte;
 	egret_buf_free(&wire->in);
 	if (wire->stale)
 		egret_wire_discard(wire, wire->stale);
 	wire->stale = 0;
-	egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
+	if (egret_wire_recv(wire, &byte, 1, MSG_PEEK) != 0) /* its FIN is not here yet */
+		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
 }
 
 static void broken(struct egret_wire *wire, int error)
@@ -88,6 +98,8 @@ static void broken(struct egret_wire *wire, int error)
 static void truncated(struct egret_wire *wire)
 {
 	wire->kernel_eof = true;
+	if (wire->read_shut)
+		return;
 	if (wire->eof_is_close && egret_buf_len(&wire->in) == 0) {
 		wire->read_closed = true;
 		return;
@@ -97,6 +109,19 @@ static void truncated(struct egret_wire *wire)
 		 egret_buf_len(&wire->in) ? "the server closed the connection in the middle of a TLS record: the data may be truncated" :
 		 "the server closed the connection without close_notify: the data may be truncated; if it never sends one, set tls_truncation = eof");
 	wire->error = ECONNRESET;
+}
+
+/* The kernel has told ERROR, once. Where both halves are shut the peer's close_notify alone makes the kernel answer with a reset, of
+ * which a TCP program would see nothing. */
+static void told(struct egret_wire *wire, int error)
+{
+	bool both_shut = wire->read_shut && wire->write_closed;
+	wire->read_closed = true;
+	wire->write_closed = true;
+	if (both_shut)
+		return;
+	wire->error = error;
+	wire->error_once = true;
 }
 
 /* One call of the engine. False when more ciphertext is needed or the end was met. */
@@ -135,29 +160,46 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 static bool fits(const struct egret_wire *wire, const struct sink *sink)
 {
 	size_t size = record_size(wire);
-	if (sink->keep || sink->left == 0 || wire->hold) /* a held byte would be read as new */
+	if (sink->keep || sink->left == 0)
 		return false;
 	return (size ? size : wire->last_record) <= sink->left + wire->record_overhead;
+}
+
+/* Receives what is behind the bytes that the kernel holds twice (KEEP_STALE at most). FLAGS 0: takes it and them; MSG_PEEK: leaves all. */
+static ssize_t receive_behind(struct egret_wire *wire, uint8_t *room, size_t size, int flags)
+{
+	uint8_t again[KEEP_STALE];
+	if (wire->stale == 0 && !flags)
+		return egret_wire_recv(wire, room, size, 0);
+	struct iovec iov[2] = { { again, wire->stale }, { room, size } };
+	struct msghdr msg = { .msg_iov = wire->stale ? iov : iov + 1, .msg_iovlen = wire->stale ? 2 : 1 };
+	long count;
+	do
+		count = egret_raw(SYS_recvmsg, wire->fd, &msg, flags | MSG_DONTWAIT, 0);
+	while (count == -EINTR);
+	if (count <= 0)
+		return count;
+	size_t again_count = (size_t)count < wire->stale ? (size_t)count : wire->stale;
+	if (!flags)
+		wire->stale -= again_count;
+	return (size_t)count == again_count ? -EAGAIN : count - (long)again_count;
 }
 
 /* Looks at more ciphertext and leaves it in the kernel's queue, behind the byte that may be held there already. */
 static ssize_t look(struct egret_wire *wire, const struct sink *sink, size_t size, uint8_t *room)
 {
-	uint8_t again[KEEP_STALE];
 	settle(wire, sink);
-	struct iovec iov[2] = { { again, wire->stale }, { room, size } };
-	struct msghdr msg = { .msg_iov = wire->stale ? iov : iov + 1, .msg_iovlen = wire->stale ? 2 : 1 };
-	long count;
-	do
-		count = egret_raw(SYS_recvmsg, wire->fd, &msg, MSG_PEEK | MSG_DONTWAIT, 0);
-	while (count == -EINTR);
-	if (count <= 0)
-		return count;
-	if ((size_t)count <= wire->stale)
-		return -EAGAIN;
-	count -= (long)wire->stale;
-	wire->stale += (size_t)count;
+	ssize_t count = receive_behind(wire, room, size, MSG_PEEK);
+	wire->stale += count > 0 ? (size_t)count : 0;
 	return count;
+}
+
+/* Takes more ciphertext out of the kernel's queue, with what is there twice. */
+static ssize_t take(struct egret_wire *wire, const struct sink *sink, size_t size, uint8_t *room)
+{
+	if (wire->stale > KEEP_STALE)
+		settle(wire, sink);
+	return receive_behind(wire, room, size, 0);
 }
 
 /* Gets more ciphertext into `in`. True: there is some (*DRAINED: the kernel had no more than this); false: none now, or the end. */
@@ -168,14 +210,12 @@ static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *draine
 	size_t size = fit ? sink->left + wire->record_overhead - have : HOLD_BATCH - have;
 	if (size > HOLD_BATCH - have)
 		size = HOLD_BATCH - have;
-	if (fit)
-		settle(wire, sink);
 	uint8_t *room = egret_buf_room(&wire->in, size);
 	if (!room) {
 		broken(wire, ENOMEM);
 		return false;
 	}
-	ssize_t count = fit ? egret_wire_recv(wire, room, size, 0) : look(wire, sink, size, room);
+	ssize_t count = fit ? take(wire, sink, size, room) : look(wire, sink, size, room);
 	if (count > 0) {
 		egret_buf_added(&wire->in, (size_t)count);
 		wire->last_record = record_size(wire) ? record_size(wire) : wire->last_record;
@@ -185,9 +225,7 @@ static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *draine
 	if (count == 0) {
 		truncated(wire);
 	} else if (count != -EAGAIN) { /* TCP gives an error once, then the end */
-		wire->error = (int)-count;
-		wire->read_closed = true;
-		wire->write_closed = true;
+		told(wire, (int)-count);
 	}
 	return false;
 }
@@ -210,16 +248,27 @@ static void pull(struct egret_wire *wire, struct sink *sink)
 		egret_buf_free(&wire->in);
 }
 
+int egret_wire_take_error(struct egret_wire *wire)
+{
+	if (!wire->error_once || !atomic_exchange(&wire->error_once, false))
+		return 0;
+	return atomic_exchange(&wire->error, 0);
+}
+
+void egret_wire_note_error(struct egret_wire *wire, int error)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	told(wire, error);
+	pthread_mutex_unlock(&wire->in_lock);
+}
+
 /* What reading gives when there was nothing to deliver. */
 static ssize_t outcome(struct egret_wire *wire)
 {
-	int error = wire->error;
-	if (error) {
-		if (wire->read_closed) /* the kernel's error: told once, then the end as TCP gives it */
-			wire->error = 0;
+	int once = egret_wire_take_error(wire), error = once ? once : wire->error;
+	if (error)
 		return -error;
-	}
-	if (wire->read_closed)
+	if (wire->read_closed || wire->read_shut)
 		return 0;
 	wire->wants = POLLIN;
 	return -EAGAIN;
@@ -243,84 +292,109 @@ static size_t take_peeked(struct egret_wire *wire, struct sink *sink)
 /* Brings up to SIZE bytes of plaintext into `peeked`. */
 static void fill_peeked(struct egret_wire *wire, size_t size)
 {
-	size_t have = egret_buf_len(&wire->peeked);
-	if (size <= have)
-		return;
 	struct sink opening = { .keep = true };
-	if (!wire->pending)
-		pull(wire, &opening);
-	if (!wire->pending)
-		return;
-	uint8_t *room = egret_buf_room(&wire->peeked, size - have);
-	if (!room)
-		return;
-	struct iovec iov = { room, size - have };
-	struct sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
-	pull(wire, &sink);
-	egret_buf_added(&wire->peeked, sink.done);
+	while (egret_buf_len(&wire->peeked) < size) {
+		if (!wire->pending)
+			pull(wire, &opening);
+		uint8_t *room = wire->pending ? egret_buf_room(&wire->peeked, wire->pending) : NULL;
+		if (!room)
+			break;
+		struct iovec iov = { room, wire->pending };
+		struct sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
+		decrypt(wire, &sink);
+		egret_buf_added(&wire->peeked, sink.done);
+	}
 	settle(wire, &opening);
 }
 
-static ssize_t show(struct egret_wire *wire, struct sink *sink)
+static void show(struct egret_wire *wire, struct sink *sink, int flags)
 {
 	uint8_t *data;
-	size_t room;
-	fill_peeked(wire, sink->left < PEEK_MOST ? sink->left : PEEK_MOST);
+	size_t room, least = wire->least, most = sink->left < PEEK_MOST ? sink->left : PEEK_MOST;
+	if (flags & MSG_WAITALL) { /* as long as it is not all there, the kernel must not wake the caller with what is */
+		wire->least = most;
+		wire->unheld = true;
+	}
+	fill_peeked(wire, most);
+	wire->least = least;
 	const uint8_t *from = egret_buf_len(&wire->peeked) ? egret_buf_head(&wire->peeked) : NULL;
 	for (size_t left = egret_buf_len(&wire->peeked); left > 0 && (room = sink_room(sink, &data)) > 0;) {
 		size_t count = left < room ? left : room;
-		memcpy(data, from + sink->done, count);
+		if (!(flags & MSG_TRUNC))
+			memcpy(data, from + sink->done, count);
 		sink_advance(sink, count);
 		left -= count;
 	}
-	return (ssize_t)sink->done;
+}
+
+/* tcp(7): MSG_TRUNC drops the bytes instead of passing them on. */
+static void drop(struct egret_wire *wire, struct sink *sink)
+{
+	while (sink->left > 0) {
+		fill_peeked(wire, 1);
+		size_t have = egret_buf_len(&wire->peeked), count = have < sink->left ? have : sink->left;
+		if (count == 0)
+			return;
+		egret_buf_consume(&wire->peeked, count);
+		sink->left -= count;
+		sink->done += count;
+	}
+}
+
+static short readable(struct egret_wire *wire)
+{
+	struct sink none = { .keep = true };
+	if (wire->least > 1)
+		fill_peeked(wire, wire->least);
+	else if (undelivered(wire, &none) == 0)
+		pull(wire, &none);
+	bool over = is_over(wire) || wire->read_shut;
+	if (!over && undelivered(wire, &none) < wire->least)
+		return 0;
+	return (short)(POLLIN | POLLRDNORM | (over ? POLLRDHUP : 0) | (wire->error_once ? POLLERR : 0));
 }
 
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags)
 {
-	struct sink sink = { .iov = iov, .count = iovcnt };
+	struct sink sink = { .iov = iov, .count = iovcnt }, none = { .keep = true };
 	for (int i = 0; i < iovcnt; i++)
 		sink.left += iov[i].iov_len;
-	if (sink.left == 0)
-		return 0;
+	bool nothing = sink.left == 0;
 	pthread_mutex_lock(&wire->in_lock);
-	if (flags & MSG_PEEK) {
-		show(wire, &sink);
+	if (nothing) {
+		readable(wire);
+		nothing = undelivered(wire, &none) > 0;
+	} else if (flags & MSG_PEEK) {
+		show(wire, &sink, flags);
+	} else if (flags & MSG_TRUNC) {
+		drop(wire, &sink);
 	} else {
 		take_peeked(wire, &sink);
 		pull(wire, &sink);
 	}
-	ssize_t result = sink.done ? (ssize_t)sink.done : outcome(wire);
+	if (wire->least > 1)
+		fill_peeked(wire, wire->least);
+	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : outcome(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
 }
 
-bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len)
+short egret_wire_readable(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->in_lock);
-	bool good = egret_buf_append(&wire->peeked, data, len);
-	pthread_mutex_unlock(&wire->in_lock);
-	return good;
-}
-
-void egret_wire_unhold(struct egret_wire *wire)
-{
-	struct sink none = { 0 };
-	pthread_mutex_lock(&wire->in_lock);
-	wire->hold = false;
-	settle(wire, &none);
-	pthread_mutex_unlock(&wire->in_lock);
-}
-
-int egret_wire_readable(struct egret_wire *wire)
-{
-	struct sink none = { .keep = true };
-	pthread_mutex_lock(&wire->in_lock);
-	if (egret_buf_len(&wire->peeked) == 0 && wire->pending == 0)
-		pull(wire, &none);
-	int result = egret_buf_len(&wire->peeked) || wire->pending || is_over(wire);
+	short result = readable(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
+}
+
+void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	wire->least = bytes;
+	wire->unheld = bytes > 1 || wire->unheld || wire->handshaken;
+	if (wire->handshaken)
+		fill_peeked(wire, bytes);
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 size_t egret_wire_available(struct egret_wire *wire)

@@ -50,10 +50,10 @@ static bool is_writable(const struct egret_wire *wire)
 /* How much of WANTED bytes may be encrypted now; 0: none. */
 static size_t allowance(struct egret_wire *wire, size_t wanted)
 {
-	if (on_wire(wanted) <= wire->credit)
+	if (on_wire(wanted) <= wire->credit && !wire->careful)
 		return wanted;
 	look_up_credit(wire);
-	if (on_wire(wanted) <= wire->credit)
+	if (on_wire(wanted) <= wire->credit && !wire->careful)
 		return wanted;
 	if (!is_writable(wire))
 		return 0;
@@ -132,11 +132,23 @@ static bool encrypt(struct egret_wire *wire, struct source *source, size_t count
 	return good;
 }
 
+/* What a send would take of the kernel, as tcp_sendmsg: its error if there is one, else OTHERWISE. */
+static int kernel_error(const struct egret_wire *wire, int otherwise)
+{
+	int error = 0;
+	uint32_t size = sizeof error;
+	egret_raw6(SYS_getsockopt, wire->fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&size, 0);
+	return error ? error : otherwise;
+}
+
 static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 {
 	size_t total = source->left;
-	if (wire->error || wire->write_closed)
-		return wire->error == ESTALE ? -ESTALE : -EPIPE;
+	int error = egret_wire_take_error(wire);
+	if (error || wire->error || wire->write_closed)
+		return error ? -error : wire->error == ESTALE ? -ESTALE : -kernel_error(wire, EPIPE);
+	if (total == 0)
+		return -kernel_error(wire, 0);
 	int result = egret_wire_take_answers(wire) ? egret_wire_send_out(wire) : -ENOMEM;
 	while (result == 0 && source->left > 0) {
 		size_t count = allowance(wire, source->left < GATHER_MOST ? source->left : GATHER_MOST);
@@ -151,6 +163,10 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 		}
 	}
 	size_t done = total - source->left;
+	if (result == -EAGAIN)
+		wire->hungry = true;
+	if (done > 0 && result == -EAGAIN && egret_buf_len(&wire->out) > 0)
+		result = egret_wire_force_out(wire);
 	if (done > 0 && (result == 0 || result == -EAGAIN))
 		return (ssize_t)done;
 	return result;

@@ -166,7 +166,7 @@ static void data_behind_the_handshake_stays_visible(void **state)
 	open_link(TLS1_2_VERSION, false);
 	say_bytes("hello", 5);
 	assert_true(shows_readable());
-	assert_int_equal(egret_wire_readable(&it.wire), 1);
+	assert_true(egret_wire_readable(&it.wire) & POLLIN);
 	assert_true(shows_readable());
 	assert_int_equal(wire_read(data, sizeof data, 0), 5);
 	assert_memory_equal(data, "hello", 5);
@@ -299,7 +299,7 @@ static void close_notify_is_the_end_and_stays_visible(void **state)
 	speak();
 	assert_int_equal(wire_read(got, sizeof got, 0), 3);
 	assert_true(shows_readable()); /* the peer keeps TCP open, poll must tell the end */
-	assert_int_equal(egret_wire_readable(&it.wire), 1);
+	assert_true(egret_wire_readable(&it.wire) & POLLIN);
 	assert_int_equal(wire_read(got, sizeof got, 0), 0);
 	assert_int_equal(wire_read(got, sizeof got, 0), 0);
 	assert_int_equal(wire_write("still", 5), 5);
@@ -319,7 +319,7 @@ static void a_changed_record_is_a_reset_and_writes_end(void **state)
 	int count = BIO_read(it.peer.out, wire, sizeof wire);
 	wire[count - 1] ^= 1;
 	deliver(wire, (size_t)count);
-	assert_int_equal(egret_wire_readable(&it.wire), 1);
+	assert_true(egret_wire_readable(&it.wire) & POLLIN);
 	assert_int_equal(wire_read(got, sizeof got, 0), -ECONNRESET);
 	assert_int_equal(wire_write("x", 1), -EPIPE);
 }

@@ -1,0 +1,497 @@
+#include "ready.h"
+
+#include "connect.h"
+#include "guard.h"
+#include "io.h"
+#include "real.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK 512
+#define CHUNKS 4096
+#define STRIPES 64
+#define FIRST_BUCKETS 16 /* a power of two */
+
+struct registration {
+	struct registration *next_of_data; /* in the set's bucket */
+	struct registration *next_of_fd;   /* the descriptor's other sets */
+	struct set *set;
+	int fd;
+	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl cannot reach it */
+	bool fired;    /* one-shot, and not armed */
+	bool told_out;
+	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
+	uint32_t events;
+	uint64_t data;
+};
+
+struct set {
+	struct set *next_all;
+	int epfd;
+	pthread_mutex_t lock;
+	struct registration **buckets; /* by data */
+	size_t bucket_count, count;
+};
+
+struct slot {
+	struct registration *first;  /* under the descriptor's stripe; read without it to see whether there is one */
+	_Atomic(struct set *) set;   /* of the epoll descriptor with this number */
+};
+
+static _Atomic(struct slot *) chunks[CHUNKS];
+static pthread_mutex_t stripes[STRIPES] = { [0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER };
+static pthread_mutex_t make_lock = PTHREAD_MUTEX_INITIALIZER; /* new chunks and sets; inside a stripe */
+static struct set *all_sets;
+static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct egret_conn *pending; /* handshakes under way, each with a reference */
+static _Atomic unsigned pending_count;
+
+static pthread_mutex_t *stripe_of(int fd) { return &stripes[(unsigned)fd % STRIPES]; }
+
+static struct slot *slot_of(int fd, bool make)
+{
+	if (fd < 0 || fd >= CHUNK * CHUNKS)
+		return NULL;
+	struct slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+	if (!chunk && make) {
+		pthread_mutex_lock(&make_lock);
+		chunk = atomic_load(&chunks[fd / CHUNK]);
+		if (!chunk && (chunk = calloc(CHUNK, sizeof *chunk)))
+			atomic_store_explicit(&chunks[fd / CHUNK], chunk, memory_order_release);
+		pthread_mutex_unlock(&make_lock);
+	}
+	return chunk ? &chunk[fd % CHUNK] : NULL;
+}
+
+static struct set *set_of(int epfd, bool make)
+{
+	struct slot *slot = slot_of(epfd, make);
+	struct set *set = slot ? atomic_load_explicit(&slot->set, memory_order_acquire) : NULL;
+	if (set || !slot || !make)
+		return set;
+	pthread_mutex_lock(&make_lock);
+	set = atomic_load(&slot->set);
+	if (!set && (set = calloc(1, sizeof *set))) {
+		set->epfd = epfd;
+		pthread_mutex_init(&set->lock, NULL);
+		set->next_all = all_sets;
+		all_sets = set;
+		atomic_store_explicit(&slot->set, set, memory_order_release);
+	}
+	pthread_mutex_unlock(&make_lock);
+	return set;
+}
+
+bool egret_ready_is_set(int fd)
+{
+	struct slot *slot = slot_of(fd, false);
+	return slot && atomic_load_explicit(&slot->set, memory_order_acquire);
+}
+
+bool egret_ready_knows(int fd)
+{
+	struct slot *slot = slot_of(fd, false);
+	return slot && (__atomic_load_n(&slot->first, __ATOMIC_RELAXED) || atomic_load_explicit(&slot->set, memory_order_relaxed));
+}
+
+/* ---- the index of a set, under its lock ---- */
+
+static struct registration **bucket_of(struct set *set, uint64_t data)
+{
+	return &set->buckets[(data * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (set->bucket_count - 1)];
+}
+
+static bool grow(struct set *set)
+{
+	size_t old_count = set->bucket_count, count = old_count ? 2 * old_count : FIRST_BUCKETS;
+	struct registration **old = set->buckets, **buckets = calloc(count, sizeof *buckets);
+	if (!buckets)
+		return old != NULL;
+	set->buckets = buckets;
+	set->bucket_count = count;
+	for (size_t i = 0; i < old_count; i++)
+		for (struct registration *it = old[i], *next; it; it = next) {
+			struct registration **bucket = bucket_of(set, it->data);
+			next = it->next_of_data;
+			it->next_of_data = *bucket;
+			*bucket = it;
+		}
+	free(old);
+	return true;
+}
+
+static bool index_add(struct set *set, struct registration *it)
+{
+	if (set->count >= set->bucket_count && !grow(set))
+		return false;
+	struct registration **bucket = bucket_of(set, it->data);
+	it->next_of_data = *bucket;
+	*bucket = it;
+	set->count++;
+	return true;
+}
+
+static void index_remove(struct set *set, struct registration *it)
+{
+	for (struct registration **link = bucket_of(set, it->data); *link; link = &(*link)->next_of_data)
+		if (*link == it) {
+			*link = it->next_of_data;
+			set->count--;
+			return;
+		}
+}
+
+/* ---- a descriptor's registrations, under its stripe ---- */
+
+static struct registration *registration_of(int fd, int epfd)
+{
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+		if (it->set->epfd == epfd && !it->ghost)
+			return it;
+	return NULL;
+}
+
+static void unlink_of_fd(struct slot *slot, struct registration *gone)
+{
+	for (struct registration **link = &slot->first; *link; link = &(*link)->next_of_fd)
+		if (*link == gone) {
+			__atomic_store_n(link, gone->next_of_fd, __ATOMIC_RELAXED);
+			return;
+		}
+}
+
+static void drop(struct slot *slot, struct registration *it)
+{
+	pthread_mutex_lock(&it->set->lock);
+	index_remove(it->set, it);
+	pthread_mutex_unlock(&it->set->lock);
+	unlink_of_fd(slot, it);
+	free(it);
+}
+
+/* A registration that memory has no room for is not noted: its wake-ups are not filtered. */
+static void add(int fd, int epfd, const struct epoll_event *event)
+{
+	struct slot *slot = slot_of(fd, true);
+	struct set *set = set_of(epfd, true);
+	struct registration *it = slot && set ? calloc(1, sizeof *it) : NULL;
+	if (!it)
+		return;
+	it->set = set;
+	it->fd = fd;
+	it->events = event->events;
+	it->data = event->data.u64;
+	pthread_mutex_lock(&set->lock);
+	bool good = index_add(set, it);
+	pthread_mutex_unlock(&set->lock);
+	if (!good) {
+		free(it);
+		return;
+	}
+	it->next_of_fd = slot->first;
+	__atomic_store_n(&slot->first, it, __ATOMIC_RELAXED);
+}
+
+static void change(struct registration *it, const struct epoll_event *event)
+{
+	pthread_mutex_lock(&it->set->lock);
+	index_remove(it->set, it);
+	it->events = event->events;
+	it->data = event->data.u64;
+	it->fired = it->told_out = it->inherited = false;
+	index_add(it->set, it); /* one was taken out: it need not grow */
+	pthread_mutex_unlock(&it->set->lock);
+}
+
+static void note(int fd, int epfd, int operation, const struct epoll_event *event)
+{
+	struct registration *it = registration_of(fd, epfd);
+	if (operation == EPOLL_CTL_DEL) {
+		if (it)
+			drop(slot_of(fd, false), it);
+	} else if (event && it) {
+		change(it, event);
+	} else if (event) {
+		add(fd, epfd, event);
+	}
+}
+
+static void apply(const struct registration *it, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.u64 = it->data };
+	if (it->ghost || it->fired || it->inherited)
+		return;
+	if (real.epoll_ctl(it->set->epfd, EPOLL_CTL_MOD, it->fd, &event) < 0 && errno == EINVAL) {
+		real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, it->fd, NULL); /* EPOLLEXCLUSIVE cannot be modified, epoll_ctl(2) */
+		real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, it->fd, &event);
+	}
+}
+
+/* EVENTS 0: the program's own. */
+static void apply_all(int fd, uint32_t events)
+{
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd) {
+		it->told_out = false; /* the kernel reports anew */
+		apply(it, events ? events : it->events);
+	}
+}
+
+static uint32_t epoll_wants(const struct egret_conn *conn) { return conn->wire.wants == POLLOUT ? EPOLLOUT : EPOLLIN; }
+
+int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event)
+{
+	struct epoll_event narrowed;
+	egret_guard_enter();
+	pthread_mutex_lock(stripe_of(fd));
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	struct epoll_event *asked = event;
+	int state = conn ? atomic_load(&conn->state) : EGRET_CONN_OPEN;
+	if ((state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING) && event && operation != EPOLL_CTL_DEL) {
+		narrowed = (struct epoll_event){ .events = epoll_wants(conn), .data = event->data };
+		conn->narrowed = conn->wire.wants;
+		asked = &narrowed;
+	}
+	int result = real.epoll_ctl(epfd, operation, fd, asked);
+	int error = errno;
+	if (result == 0)
+		note(fd, epfd, operation, event);
+	pthread_mutex_unlock(stripe_of(fd));
+	egret_conn_put(conn);
+	egret_guard_leave();
+	errno = error;
+	return result;
+}
+
+size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most)
+{
+	size_t count = 0;
+	struct set *set = set_of(epfd, false);
+	if (!set)
+		return 0;
+	pthread_mutex_lock(&set->lock);
+	for (struct registration *it = set->count ? *bucket_of(set, data) : NULL; it; it = it->next_of_data) {
+		if (it->data != data)
+			continue;
+		if (count < most)
+			matches[count] = (struct egret_ready_match){ it->fd, it->events, it->told_out };
+		count++;
+	}
+	pthread_mutex_unlock(&set->lock);
+	return count;
+}
+
+void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events)
+{
+	struct set *set = set_of(epfd, false);
+	if (!set)
+		return;
+	pthread_mutex_lock(&set->lock);
+	for (struct registration *it = set->count ? *bucket_of(set, data) : NULL; it; it = it->next_of_data)
+		if (it->fd == fd && it->data == data) {
+			it->fired = it->fired || (it->events & EPOLLONESHOT);
+			it->told_out = it->told_out || (events & EPOLLOUT);
+		}
+	pthread_mutex_unlock(&set->lock);
+}
+
+void egret_ready_rearm(int epfd, int fd)
+{
+	pthread_mutex_lock(stripe_of(fd));
+	struct registration *it = registration_of(fd, epfd);
+	if (it && (it->events & EPOLLONESHOT))
+		apply(it, it->events);
+	pthread_mutex_unlock(stripe_of(fd));
+}
+
+int egret_ready_replace(int fd, int with, int flags)
+{
+	pthread_mutex_lock(stripe_of(fd));
+	struct slot *slot = slot_of(fd, false);
+	struct registration *first = slot ? slot->first : NULL;
+	/* While the old socket lives elsewhere, its registrations would stay and report it. */
+	for (struct registration *it = first; it; it = it->next_of_fd)
+		if (!it->ghost && !it->inherited)
+			real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, fd, NULL);
+	int result = real.dup3(with, fd, flags);
+	for (struct registration *it = first; it; it = it->next_of_fd) {
+		struct epoll_event event = { .events = it->fired ? 0 : it->events, .data.u64 = it->data };
+		if (!it->ghost && !it->inherited)
+			real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, fd, &event);
+	}
+	pthread_mutex_unlock(stripe_of(fd));
+	return result;
+}
+
+/* ---- closing ---- */
+
+/* The set of a closed epoll descriptor: the kernel's is gone, unless another process or number holds it. */
+static void empty_set(struct set *set)
+{
+	for (;;) {
+		int fd = -1;
+		pthread_mutex_lock(&set->lock);
+		for (size_t i = 0; i < set->bucket_count && fd < 0; i++)
+			fd = set->buckets[i] ? set->buckets[i]->fd : -1;
+		pthread_mutex_unlock(&set->lock);
+		if (fd < 0)
+			return;
+		pthread_mutex_lock(stripe_of(fd));
+		struct slot *slot = slot_of(fd, false);
+		for (struct registration *it = slot->first, *next; it; it = next) {
+			next = it->next_of_fd;
+			if (it->set == set)
+				drop(slot, it);
+		}
+		pthread_mutex_unlock(stripe_of(fd));
+	}
+}
+
+static struct registration *take_list(int fd)
+{
+	pthread_mutex_lock(stripe_of(fd));
+	struct slot *slot = slot_of(fd, false);
+	struct registration *list = slot ? slot->first : NULL;
+	if (list)
+		__atomic_store_n(&slot->first, NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(stripe_of(fd));
+	return list;
+}
+
+static void bequeath(struct registration *it, int heir)
+{
+	struct slot *slot = slot_of(heir, true);
+	pthread_mutex_lock(stripe_of(heir));
+	pthread_mutex_lock(&it->set->lock);
+	it->fd = heir;
+	it->ghost = true;
+	pthread_mutex_unlock(&it->set->lock);
+	it->next_of_fd = slot->first;
+	__atomic_store_n(&slot->first, it, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(stripe_of(heir));
+}
+
+void egret_ready_forget(int fd, int heir)
+{
+	egret_guard_enter();
+	for (struct registration *it = take_list(fd), *next; it; it = next) {
+		next = it->next_of_fd;
+		if (heir >= 0 && slot_of(heir, true)) {
+			bequeath(it, heir);
+			continue;
+		}
+		pthread_mutex_lock(&it->set->lock);
+		index_remove(it->set, it);
+		pthread_mutex_unlock(&it->set->lock);
+		free(it);
+	}
+	struct set *set = set_of(fd, false);
+	if (set)
+		empty_set(set);
+	egret_guard_leave();
+}
+
+/* ---- handshakes under way ---- */
+
+static void pending_add(struct egret_conn *conn)
+{
+	pthread_mutex_lock(&pending_lock);
+	if (!conn->is_pending) {
+		atomic_fetch_add(&conn->refs, 1);
+		conn->is_pending = true;
+		conn->next_pending = pending;
+		pending = conn;
+		atomic_fetch_add(&pending_count, 1);
+	}
+	pthread_mutex_unlock(&pending_lock);
+}
+
+static bool pending_remove(struct egret_conn *conn)
+{
+	bool was = false;
+	pthread_mutex_lock(&pending_lock);
+	struct egret_conn **link = &pending;
+	while (*link && *link != conn)
+		link = &(*link)->next_pending;
+	if (*link) {
+		*link = conn->next_pending;
+		conn->is_pending = false;
+		atomic_fetch_sub(&pending_count, 1);
+		was = true;
+	}
+	pthread_mutex_unlock(&pending_lock);
+	return was;
+}
+
+void egret_ready_connect_started(int fd, struct egret_conn *conn)
+{
+	pending_add(conn);
+	pthread_mutex_lock(stripe_of(fd));
+	if (conn->narrowed != conn->wire.wants) {
+		apply_all(fd, epoll_wants(conn));
+		conn->narrowed = conn->wire.wants;
+	}
+	pthread_mutex_unlock(stripe_of(fd));
+}
+
+void egret_ready_connect_ended(struct egret_conn *conn)
+{
+	int fd = conn->wire.fd;
+	bool was = pending_remove(conn);
+	pthread_mutex_lock(stripe_of(fd));
+	if (conn->narrowed)
+		apply_all(fd, 0); /* a MOD reports anew what is ready now, also to edge-triggered programs */
+	conn->narrowed = 0;
+	pthread_mutex_unlock(stripe_of(fd));
+	if (was)
+		egret_conn_put(conn);
+}
+
+int egret_ready_expire(void)
+{
+	int bound = -1;
+	struct egret_conn *late = NULL;
+	if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
+		return -1;
+	pthread_mutex_lock(&pending_lock);
+	for (struct egret_conn *it = pending; it && !late; it = it->next_pending) {
+		int left = egret_connect_time_left(it);
+		bound = bound < 0 || left < bound ? left : bound;
+		if (left == 0) {
+			atomic_fetch_add(&it->refs, 1);
+			late = it;
+		}
+	}
+	pthread_mutex_unlock(&pending_lock);
+	if (late) {
+		egret_connect_step(late);
+		egret_conn_put(late);
+	}
+	return bound;
+}
+
+/* ---- fork ---- */
+
+void egret_ready_before_fork(void)
+{
+	pthread_mutex_lock(&pending_lock);
+	for (int i = 0; i < STRIPES; i++)
+		pthread_mutex_lock(&stripes[i]);
+	pthread_mutex_lock(&make_lock);
+}
+
+void egret_ready_after_fork(bool child)
+{
+	pthread_mutex_unlock(&make_lock);
+	for (int i = STRIPES; i-- > 0;)
+		pthread_mutex_unlock(&stripes[i]);
+	pthread_mutex_unlock(&pending_lock);
+	for (struct set *set = child ? all_sets : NULL; set; set = set->next_all) {
+		pthread_mutex_init(&set->lock, NULL); /* a thread that looked something up in it did not come along */
+		for (size_t i = 0; i < set->bucket_count; i++)
+			for (struct registration *it = set->buckets[i]; it; it = it->next_of_data)
+				it->inherited = true;
+	}
+}

@@ -1,0 +1,180 @@
+#include "caller.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+
+#define CONTROL 3
+#define SETTLE_MS 5000
+
+struct caller it;
+unsigned char room[ROOM];
+static FILE *control;
+
+long number(const struct call *call, int i, long fallback)
+{
+	char *end;
+	long value = i < call->argc ? strtol(call->argv[i], &end, 0) : fallback;
+	return i < call->argc && *end ? fallback : value;
+}
+
+bool has_word(const struct call *call, const char *word)
+{
+	for (int i = 1; i < call->argc; i++)
+		if (strcmp(call->argv[i], word) == 0)
+			return true;
+	return false;
+}
+
+int flags_of(const struct call *call, int i)
+{
+	static const struct {
+		const char *name;
+		int flag;
+	} names[] = { { "PEEK", MSG_PEEK }, { "DONTWAIT", MSG_DONTWAIT }, { "WAITALL", MSG_WAITALL }, { "TRUNC", MSG_TRUNC },
+		      { "NOSIGNAL", MSG_NOSIGNAL }, { "MORE", MSG_MORE }, { "EOR", MSG_EOR }, { "OOB", MSG_OOB },
+		      { "WAITFORONE", MSG_WAITFORONE }, { "CTRUNC", MSG_CTRUNC }, { "CONFIRM", MSG_CONFIRM }, { "ERRQUEUE", MSG_ERRQUEUE },
+		      { "CLOEXEC", MSG_CMSG_CLOEXEC } };
+	int flags = 0;
+	if (i >= call->argc)
+		return 0;
+	for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+		if (strstr(call->argv[i], names[n].name))
+			flags |= names[n].flag;
+	return flags;
+}
+
+size_t hear(char *word)
+{
+	char line[128], first[16] = "";
+	size_t value = 0;
+	if (!fgets(line, sizeof line, control))
+		exit(3);
+	sscanf(line, "%15s %zu", first, &value);
+	if (word)
+		memcpy(word, first, sizeof first);
+	return value;
+}
+
+size_t ask(char *word, const char *format, ...)
+{
+	char text[128];
+	va_list list;
+	va_start(list, format);
+	int length = vsnprintf(text, sizeof text - 1, format, list);
+	va_end(list);
+	text[length++] = '\n';
+	if (write(CONTROL, text, (size_t)length) != length)
+		exit(3);
+	return hear(word);
+}
+
+/* include/net/tcp_states.h of the kernel; netinet/tcp.h, which has them too, does not go with linux/tcp.h. */
+enum { TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9, TCP_CLOSING = 11 };
+
+/* tcpi_bytes_received counts what arrived in order; the state says whether a FIN or a reset did. */
+void settle(void)
+{
+	if (!it.connected || it.fd < 0)
+		return;
+	for (int i = 0; i < SETTLE_MS * 10; i++) {
+		struct tcp_info info;
+		socklen_t size = sizeof info;
+		if (getsockopt(it.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+			return;
+		bool gone = info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_TIME_WAIT;
+		bool fin = gone || info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_LAST_ACK || info.tcpi_state == TCP_CLOSING;
+		if (it.peer_cut ? gone : gone || (info.tcpi_bytes_received >= it.wire && (!it.peer_fin || fin)))
+			return;
+		usleep(100);
+	}
+	say("what the peer sent did not arrive");
+}
+
+void say(const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	putchar(' ');
+	vprintf(format, list);
+	va_end(list);
+}
+
+void tell(long result)
+{
+	if (result < 0)
+		say("= %ld %s", result, strerrorname_np(errno));
+	else
+		say("= %ld", result);
+}
+
+void skip(const char *why) { say("skip: %s", why); }
+
+bool run_row(const struct row *rows, size_t count, const struct call *call)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rows[i].name, call->argv[0]) == 0) {
+			rows[i].run(call);
+			return true;
+		}
+	return false;
+}
+
+static void on_pipe(int signal)
+{
+	(void)signal;
+	it.pipes++;
+}
+
+static void reset(void)
+{
+	for (int fd = 4; fd < 80; fd++)
+		if (fd != fileno(control) && fd != it.epfd)
+			close(fd);
+	if (it.epfd > 0)
+		close(it.epfd);
+	ask(NULL, "end");
+	memset(&it, 0, sizeof it);
+	it.fd = it.epfd = -1;
+	it.lowat = 1;
+}
+
+static void perform(char *line)
+{
+	struct call call = { 0 };
+	char *save = NULL;
+	for (char *word = strtok_r(line, " \n", &save); word && call.argc < MOST_ARGS; word = strtok_r(NULL, " \n", &save))
+		call.argv[call.argc++] = word;
+	if (call.argc == 0)
+		return;
+	it.pipes = 0;
+	if (!call_socket(&call) && !call_peer(&call) && !call_read(&call) && !call_write(&call) && !call_ready(&call) && !call_fd(&call))
+		say("unknown call");
+	if (it.pipes)
+		say("SIGPIPE");
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* Sequences come on standard input, a call a line; "." ends one. */
+int main(void)
+{
+	char line[256];
+	struct sigaction action = { .sa_handler = on_pipe };
+	sigaction(SIGPIPE, &action, NULL);
+	int copy = fcntl(CONTROL, F_DUPFD, 100);
+	control = fdopen(copy, "r");
+	it.fd = it.epfd = -1;
+	while (control && fgets(line, sizeof line, stdin)) {
+		if (line[0] != '.') {
+			perform(line);
+			continue;
+		}
+		reset();
+		puts(".");
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* caller: performs one sequence of socket calls after the other and tells each call's result on a line. What the files of it share.
+ *
+ * It runs twice for each sequence: over TCP without the library, and wrapped. A call that would wait for ever, or whose result time
+ * decides, is left out on both sides alike ("skip"). Before a result is told, all that the peer has sent is in the kernel's queue.
+ */
+#ifndef EGRET_TESTS_CALLER_H
+#define EGRET_TESTS_CALLER_H
+
+#include "pattern.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MOST_ARGS 6
+#define ROOM (1 << 20)  /* bytes of the largest transfer */
+#define UNREAD_MOST 6000 /* bytes that surely fit on their way to a peer that does not read */
+
+struct call {
+	int argc;
+	const char *argv[MOST_ARGS];
+};
+
+struct caller {
+	int fd, epfd;
+	bool connected, nonblocking, shut_wr, shut_rd;
+	bool small, tiny; /* the send buffer takes little; the receive buffer takes next to nothing: the peer sends only what is read meanwhile */
+	bool peer_ended, peer_fin, peer_cut; /* the peer's half is closed; with a FIN; by a reset */
+	size_t wire;               /* bytes that the peer has put on the wire */
+	size_t promised, owed;     /* plaintext of the peer: all that it sent, and what of it was not read yet */
+	size_t sent, unread;       /* plaintext of ours: all that was accepted, and what of it the peer did not read yet */
+	size_t pieces; /* segments of the peer in our queue: each costs the kernel more than its bytes */
+	int lowat;
+	volatile int pipes, alarms;
+};
+
+extern struct caller it;
+extern unsigned char room[ROOM];
+
+/* Argument I as a number, as flags (MSG_PEEK|...), or FALLBACK. */
+long number(const struct call *call, int i, long fallback);
+int flags_of(const struct call *call, int i);
+bool has_word(const struct call *call, const char *word);
+
+/* Sends one command to the peer and returns the number of its answer; WORD (16 bytes, may be NULL) gets the answer's word. */
+size_t ask(char *word, const char *format, ...) __attribute__((format(printf, 2, 3)));
+size_t hear(char *word);
+/* Waits until the kernel has all that the peer has put on the wire. */
+void settle(void);
+
+void tell(long result);                  /* "= result ERRNO" */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void skip(const char *why);
+
+/* Each file's calls; false: not one of its. */
+bool call_socket(const struct call *call);
+bool call_peer(const struct call *call);
+bool call_read(const struct call *call);
+bool call_write(const struct call *call);
+bool call_ready(const struct call *call);
+bool call_fd(const struct call *call);
+
+struct row {
+	const char *name;
+	void (*run)(const struct call *call);
+};
+bool run_row(const struct row *rows, size_t count, const struct call *call);
+#define RUN_ROW(rows, call) run_row(rows, sizeof(rows) / sizeof((rows)[0]), call)
+
+#endif

@@ -1,0 +1,236 @@
+/* Reading, in every way. */
+#include "caller.h"
+
+#include <signal.h>
+#include <sys/time.h>
+
+/* Would a read of COUNT bytes wait for what never comes? */
+static bool would_wait(const struct call *call, size_t count, int flags)
+{
+	(void)call;
+	if (it.fd < 0 || it.nonblocking || (flags & MSG_DONTWAIT) || it.peer_ended || it.shut_rd)
+		return false;
+	size_t lowat = it.lowat > 1 ? (size_t)it.lowat : 1;
+	size_t wanted = (flags & MSG_WAITALL) || count < lowat ? count : lowat;
+	return it.owed < (wanted ? wanted : 1);
+}
+
+static void check(ssize_t n, int flags)
+{
+	tell(n);
+	if (n <= 0)
+		return;
+	if (!(flags & MSG_TRUNC))
+		say("%s", pattern_is(room, it.promised - it.owed, (size_t)n) ? "right" : "WRONG");
+	if (!(flags & MSG_PEEK))
+		it.owed -= (size_t)n < it.owed ? (size_t)n : it.owed;
+}
+
+/* SIZE bytes of `room` in COUNT pieces, some of them empty. */
+static int pieces(struct iovec *iov, int count, size_t size)
+{
+	size_t at = 0;
+	for (int i = 0; i < count; i++) {
+		size_t length = i == count - 1 ? size - at : i % 3 == 1 ? 0 : size / (size_t)count;
+		iov[i] = (struct iovec){ room + at, length };
+		at += length;
+	}
+	return count;
+}
+
+#define MOST_PIECES 40
+
+static int piece_count(const struct call *call, int i)
+{
+	long count = number(call, i, 3);
+	return count < 0 ? 0 : count > MOST_PIECES ? MOST_PIECES : (int)count;
+}
+
+static void do_read(const struct call *call)
+{
+	size_t size = (size_t)number(call, 1, 100);
+	settle();
+	if (size && would_wait(call, size, 0))
+		return skip("would wait");
+	check(read(it.fd, room, size), 0);
+}
+
+static void do_recv(const struct call *call)
+{
+	size_t size = (size_t)number(call, 1, 100);
+	int flags = flags_of(call, 2);
+	settle();
+	if (would_wait(call, size, flags))
+		return skip("would wait");
+	check(recv(it.fd, (flags & MSG_TRUNC) ? NULL : room, size, flags), flags);
+}
+
+static void do_recvfrom(const struct call *call)
+{
+	struct sockaddr_storage from;
+	socklen_t length = sizeof from;
+	size_t size = (size_t)number(call, 1, 100);
+	int flags = flags_of(call, 2);
+	settle();
+	if (would_wait(call, size, flags))
+		return skip("would wait");
+	ssize_t n = recvfrom(it.fd, room, size, flags, (struct sockaddr *)&from, &length);
+	check(n, flags);
+	if (n >= 0)
+		say("from %u", length);
+}
+
+static void do_readv(const struct call *call)
+{
+	struct iovec iov[MOST_PIECES];
+	size_t size = (size_t)number(call, 1, 100);
+	int count = pieces(iov, piece_count(call, 2), size);
+	settle();
+	if (size && count && would_wait(call, size, 0))
+		return skip("would wait");
+	check(readv(it.fd, iov, count), 0);
+}
+
+static void do_recvmsg(const struct call *call)
+{
+	struct iovec iov[MOST_PIECES];
+	char control[64];
+	struct sockaddr_storage name;
+	size_t size = (size_t)number(call, 1, 100);
+	int flags = flags_of(call, 3), count = pieces(iov, piece_count(call, 2), size);
+	struct msghdr message = { .msg_iov = iov, .msg_iovlen = (size_t)count, .msg_control = control, .msg_controllen = sizeof control,
+				  .msg_name = &name, .msg_namelen = sizeof name };
+	settle();
+	if (would_wait(call, count ? size : 0, flags))
+		return skip("would wait");
+	ssize_t n = recvmsg(it.fd, &message, flags);
+	check(n, flags);
+	if (n >= 0)
+		say("flags %x name %u", (unsigned)message.msg_flags & ~(unsigned)MSG_CMSG_CLOEXEC, message.msg_namelen);
+}
+
+static void do_recvmmsg(const struct call *call)
+{
+	struct mmsghdr list[3];
+	struct iovec iov[3];
+	size_t size = (size_t)number(call, 1, 100);
+	int flags = flags_of(call, 2);
+	memset(list, 0, sizeof list);
+	for (int i = 0; i < 3; i++) {
+		iov[i] = (struct iovec){ room + size * (size_t)i, size };
+		list[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
+	}
+	settle();
+	if (size == 0 || would_wait(call, flags & MSG_WAITFORONE ? size : 3 * size, flags | ((flags & MSG_WAITFORONE) ? 0 : MSG_WAITALL)))
+		return skip("would wait");
+	int n = recvmmsg(it.fd, list, 3, flags, NULL);
+	tell(n);
+	for (int i = 0; i < n; i++) {
+		size_t length = list[i].msg_len;
+		say("%zu %s", length, pattern_is(room + size * (size_t)i, it.promised - it.owed, length) ? "right" : "WRONG");
+		it.owed -= length < it.owed ? length : it.owed;
+	}
+}
+
+/* SO_RCVTIMEO while nothing comes but what carries no data. */
+static void do_timed(const struct call *call)
+{
+	struct timeval tv = { 0, 40000 }, none = { 0, 0 };
+	if (it.owed || it.peer_ended || it.nonblocking || it.shut_rd)
+		return skip("would not wait");
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+	check(recv(it.fd, room, 100, flags_of(call, 1)), 0);
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
+}
+
+/* A read that waits for what the peer sends later. */
+static void do_late(const struct call *call)
+{
+	size_t count = (size_t)number(call, 1, 10);
+	int flags = flags_of(call, 2);
+	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1 || it.tiny)
+		return skip("would not wait");
+	ask(NULL, "late 20 %zu", count);
+	it.promised += count;
+	it.owed += count;
+	ssize_t n = recv(it.fd, room, count, flags);
+	it.wire = ask(NULL, "sync");
+	settle();
+	check(n, flags);
+}
+
+static size_t later; /* bytes that the handler asks the peer for */
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	if (it.alarms++ || !later)
+		return;
+	char text[32] = "send 00000 0\n";
+	for (size_t i = 9, n = later; n; n /= 10)
+		text[i--] = (char)('0' + n % 10);
+	if (write(3, text, strlen(text)) < 0)
+		abort();
+}
+
+/* A read that a signal interrupts: it goes on under SA_RESTART, to get what the handler made the peer send. */
+static void do_interrupted(const struct call *call)
+{
+	bool restart = has_word(call, "restart");
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0 }, old;
+	struct itimerval every = { { 0, 10000 }, { 0, 10000 } }, never = { { 0, 0 }, { 0, 0 } };
+	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1)
+		return skip("would not wait");
+	it.alarms = 0;
+	later = restart ? 10 : 0;
+	it.promised += later;
+	it.owed += later;
+	sigaction(SIGALRM, &action, &old);
+	setitimer(ITIMER_REAL, &every, NULL);
+	ssize_t n = recv(it.fd, room, 10, 0);
+	int error = errno;
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	if (later)
+		it.wire = hear(NULL);
+	settle();
+	errno = error;
+	check(n, 0);
+}
+
+/* A stream longer than any buffer, read in pieces. */
+static void do_bulk(const struct call *call)
+{
+	size_t total = (size_t)number(call, 1, 300000), size = (size_t)number(call, 2, 5000), done = 0;
+	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.shut_rd || it.lowat > 1 || size == 0 || size > ROOM)
+		return skip("not now");
+	ask(NULL, "bulk %zu %ld", total, number(call, 3, 0));
+	while (done < total) {
+		struct pollfd pfd = { .fd = it.fd, .events = POLLIN };
+		if (it.nonblocking && poll(&pfd, 1, 5000) != 1) {
+			say("nothing came after %zu", done);
+			break;
+		}
+		ssize_t n = recv(it.fd, room, size, 0);
+		if (n < 0 && errno == EAGAIN && it.nonblocking)
+			continue;
+		if (n <= 0 || !pattern_is(room, it.promised + done, (size_t)n)) {
+			tell(n);
+			say("after %zu", done);
+			break;
+		}
+		done += (size_t)n;
+	}
+	it.promised += total;
+	it.wire = ask(NULL, "sync");
+	settle();
+	say("%s", done == total ? "all right" : "FAILED");
+}
+
+bool call_read(const struct call *call)
+{
+	static const struct row rows[] = { { "read", do_read }, { "recv", do_recv }, { "recvfrom", do_recvfrom }, { "readv", do_readv },
+					   { "recvmsg", do_recvmsg }, { "recvmmsg", do_recvmmsg }, { "timed", do_timed }, { "late", do_late },
+					   { "interrupted", do_interrupted }, { "bulk", do_bulk } };
+	return RUN_ROW(rows, call);
+}

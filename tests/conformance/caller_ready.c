@@ -1,0 +1,131 @@
+/* Readiness: poll, select, epoll, at rest and while something comes. */
+#include "caller.h"
+
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <time.h>
+
+static short events_of(const struct call *call)
+{
+	short events = 0;
+	for (int i = 1; i < call->argc; i++)
+		events |= (short)((strcmp(call->argv[i], "in") == 0 ? POLLIN : 0) | (strcmp(call->argv[i], "out") == 0 ? POLLOUT : 0) |
+				  (strcmp(call->argv[i], "rdhup") == 0 ? POLLRDHUP : 0) | (strcmp(call->argv[i], "pri") == 0 ? POLLPRI : 0) |
+				  (strcmp(call->argv[i], "norm") == 0 ? POLLRDNORM : 0));
+	return events;
+}
+
+static void do_poll(const struct call *call)
+{
+	struct pollfd pfd = { .fd = it.fd, .events = events_of(call) };
+	settle();
+	tell(poll(&pfd, 1, 0));
+	say("%x", (unsigned)pfd.revents);
+}
+
+static void do_ppoll(const struct call *call)
+{
+	struct pollfd pfd[2] = { { .fd = -1, .events = POLLIN }, { .fd = it.fd, .events = events_of(call) } };
+	struct timespec none = { 0, 0 };
+	settle();
+	tell(ppoll(pfd, 2, &none, NULL));
+	say("%x %x", (unsigned)pfd[0].revents, (unsigned)pfd[1].revents);
+}
+
+static void select_in_some_way(const struct call *call, bool pselects)
+{
+	fd_set reads, writes, excepts;
+	struct timeval tv = { 0, 0 };
+	struct timespec ts = { 0, 0 };
+	short events = events_of(call);
+	settle();
+	if (it.fd < 0)
+		return skip("no socket");
+	FD_ZERO(&reads);
+	FD_ZERO(&writes);
+	FD_ZERO(&excepts);
+	if (events & POLLIN)
+		FD_SET(it.fd, &reads);
+	if (events & POLLOUT)
+		FD_SET(it.fd, &writes);
+	if (events & POLLPRI)
+		FD_SET(it.fd, &excepts);
+	tell(pselects ? pselect(it.fd + 1, &reads, &writes, &excepts, &ts, NULL) : select(it.fd + 1, &reads, &writes, &excepts, &tv));
+	say("%d %d %d", FD_ISSET(it.fd, &reads) != 0, FD_ISSET(it.fd, &writes) != 0, FD_ISSET(it.fd, &excepts) != 0);
+}
+
+static void do_select(const struct call *call) { select_in_some_way(call, false); }
+static void do_pselect(const struct call *call) { select_in_some_way(call, true); }
+
+/* ---- one epoll set, kept for the whole sequence ---- */
+
+static uint32_t epoll_events_of(const struct call *call)
+{
+	uint32_t events = 0;
+	for (int i = 2; i < call->argc; i++)
+		events |= (strcmp(call->argv[i], "in") == 0 ? EPOLLIN : 0) | (strcmp(call->argv[i], "out") == 0 ? EPOLLOUT : 0) |
+			  (strcmp(call->argv[i], "rdhup") == 0 ? EPOLLRDHUP : 0) | (strcmp(call->argv[i], "edge") == 0 ? EPOLLET : 0) |
+			  (strcmp(call->argv[i], "once") == 0 ? EPOLLONESHOT : 0);
+	return events;
+}
+
+static void do_epoll_ctl(const struct call *call)
+{
+	struct epoll_event event = { .events = epoll_events_of(call), .data.u64 = 77 };
+	const char *what = call->argc > 1 ? call->argv[1] : "";
+	int operation = strcmp(what, "add") == 0 ? EPOLL_CTL_ADD : strcmp(what, "mod") == 0 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+	settle();
+	if (it.epfd < 0)
+		it.epfd = fcntl(epoll_create1(EPOLL_CLOEXEC), F_DUPFD_CLOEXEC, 90);
+	tell(epoll_ctl(it.epfd, operation, it.fd, &event));
+}
+
+static void do_epoll_wait(const struct call *call)
+{
+	struct epoll_event events[2];
+	memset(events, 0, sizeof events);
+	settle();
+	if (it.epfd < 0)
+		return skip("no set");
+	int n = epoll_wait(it.epfd, events, 2, (int)number(call, 1, 0));
+	tell(n);
+	for (int i = 0; i < n; i++)
+		say("%x %d", events[i].events, (int)events[i].data.u64);
+}
+
+/* Waits in one of the calls while the peer sends nothing, or only what carries no data, or data. */
+static void do_wait(const struct call *call)
+{
+	size_t count = (size_t)number(call, 2, 10);
+	const char *how = call->argc > 1 ? call->argv[1] : "poll";
+	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.shut_rd || it.lowat > 1 || it.tiny)
+		return skip("would not wait");
+	if (has_word(call, "tickets"))
+		it.wire = ask(NULL, "tickets 2");
+	ask(NULL, "late 15 %zu", count);
+	struct pollfd pfd = { .fd = it.fd, .events = POLLIN };
+	struct epoll_event event = { .events = EPOLLIN | (has_word(call, "edge") ? EPOLLET : 0), .data.u64 = 1 };
+	int n, set = epoll_create1(EPOLL_CLOEXEC);
+	fd_set reads;
+	FD_ZERO(&reads);
+	FD_SET(it.fd, &reads);
+	epoll_ctl(set, EPOLL_CTL_ADD, it.fd, &event);
+	if (strcmp(how, "poll") == 0)
+		n = poll(&pfd, 1, 5000);
+	else if (strcmp(how, "select") == 0)
+		n = select(it.fd + 1, &reads, NULL, NULL, &(struct timeval){ 5, 0 });
+	else
+		n = epoll_wait(set, &event, 1, 5000);
+	say("woke %d", n);
+	it.promised += count;
+	it.owed += count;
+	it.wire = ask(NULL, "sync");
+	close(set);
+}
+
+bool call_ready(const struct call *call)
+{
+	static const struct row rows[] = { { "poll", do_poll }, { "ppoll", do_ppoll }, { "select", do_select }, { "pselect", do_pselect },
+					   { "epoll_ctl", do_epoll_ctl }, { "epoll_wait", do_epoll_wait }, { "wait", do_wait } };
+	return RUN_ROW(rows, call);
+}

@@ -1,0 +1,369 @@
+/* peer MODE CERT KEY: the server's side of a conformance run, over TCP or TLS 1.2 or 1.3, the same commands for each.
+ *
+ * Commands come as lines on descriptor 3; each is answered by one line there. Bytes follow one pattern, so that both sides know what
+ * must arrive. `sent` answers carry the bytes put on the wire so far: the driver waits until the client's kernel has them all.
+ */
+#include "pattern.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONTROL 3
+#define PATIENCE_MS 15000
+#define BLOCK 65536
+
+static SSL_CTX *ctx; /* NULL: plain TCP */
+static SSL *ssl;
+static int listener = -1, fd = -1, rcvbuf;
+static size_t out_at, in_at, wire; /* positions in the pattern; bytes sent on the wire */
+static unsigned char half[4 * BLOCK];
+static size_t half_at, half_end;
+
+static void answer(const char *word, size_t number)
+{
+	dprintf(CONTROL, "%s %zu\n", word, number);
+}
+
+static bool ready(short events)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	return poll(&pfd, 1, PATIENCE_MS) == 1;
+}
+
+static bool put(const unsigned char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = ready(POLLOUT) ? send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n <= 0)
+			return false;
+		data += n;
+		size -= (size_t)n;
+		wire += (size_t)n;
+	}
+	return true;
+}
+
+/* What OpenSSL wants to send goes out. */
+static bool flush(void)
+{
+	char *data;
+	long size = ssl ? BIO_get_mem_data(SSL_get_wbio(ssl), &data) : 0;
+	bool good = size <= 0 || put((unsigned char *)data, (size_t)size);
+	if (size > 0)
+		(void)BIO_reset(SSL_get_wbio(ssl));
+	return good;
+}
+
+/* Feeds OpenSSL with what arrives. -1: nothing came in time or the connection broke; 0: the end. */
+static ssize_t feed(void)
+{
+	unsigned char data[BLOCK];
+	ssize_t n = ready(POLLIN) ? recv(fd, data, sizeof data, 0) : -1;
+	if (n > 0)
+		BIO_write(SSL_get_rbio(ssl), data, (int)n);
+	return n;
+}
+
+static void open_session(void)
+{
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int on = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!ctx || fd < 0)
+		return;
+	ssl = SSL_new(ctx);
+	BIO *in = BIO_new(BIO_s_mem());
+	BIO_set_mem_eof_return(in, -1);
+	SSL_set_bio(ssl, in, BIO_new(BIO_s_mem()));
+	SSL_set_accept_state(ssl);
+	int result;
+	while ((result = SSL_do_handshake(ssl)) != 1 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ)
+		if (!flush() || feed() <= 0)
+			break;
+	flush();
+}
+
+static void close_session(void)
+{
+	SSL_free(ssl);
+	ssl = NULL;
+	if (fd >= 0)
+		close(fd);
+	if (listener >= 0)
+		close(listener);
+	fd = listener = -1;
+	out_at = in_at = wire = half_at = half_end = 0;
+}
+
+static void do_listen(size_t a, size_t b)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof sa;
+	close_session();
+	rcvbuf = (int)a;
+	(void)b;
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (rcvbuf)
+		setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
+	if (bind(listener, (struct sockaddr *)&sa, size) != 0 || listen(listener, 4) != 0)
+		exit(1);
+	getsockname(listener, (struct sockaddr *)&sa, &size);
+	answer("port", ntohs(sa.sin_port));
+}
+
+/* Answers at once: the client connects meanwhile. */
+static void do_accept(size_t delay_ms, size_t b)
+{
+	(void)b;
+	answer("ok", 0);
+	usleep((useconds_t)delay_ms * 1000);
+	open_session();
+}
+
+static void do_sync(size_t a, size_t b)
+{
+	(void)a;
+	(void)b;
+	answer("sent", wire);
+}
+
+static bool send_pattern(size_t count, size_t record)
+{
+	static unsigned char data[BLOCK];
+	bool good = true;
+	for (size_t done = 0; good && done < count;) {
+		size_t size = record && record < BLOCK ? record : BLOCK;
+		size = size < count - done ? size : count - done;
+		pattern_fill(data, out_at, size);
+		good = ssl ? SSL_write(ssl, data, (int)size) == (int)size && flush() : put(data, size);
+		out_at += size;
+		done += size;
+	}
+	return good;
+}
+
+static void do_send(size_t count, size_t record)
+{
+	bool good = send_pattern(count, record);
+	answer(good ? "sent" : "failed", wire);
+}
+
+static void do_bulk(size_t count, size_t record)
+{
+	answer("ok", 0);
+	send_pattern(count, record);
+}
+
+static void do_late(size_t ms, size_t count)
+{
+	answer("ok", 0);
+	usleep((useconds_t)ms * 1000);
+	send_pattern(count, 0);
+}
+
+/* Reads some plaintext. Bytes, 0: the end as the protocol has it, -1: cut, -2: broken, -3: nothing came in time. */
+static ssize_t take(unsigned char *data, size_t size)
+{
+	while (ssl) {
+		int n = SSL_read(ssl, data, (int)size);
+		if (n > 0)
+			return n;
+		int error = SSL_get_error(ssl, n);
+		if (error == SSL_ERROR_ZERO_RETURN)
+			return 0;
+		if (error != SSL_ERROR_WANT_READ)
+			return -2;
+		flush();
+		errno = 0;
+		ssize_t fed = feed();
+		if (fed <= 0)
+			return fed == 0 ? -1 : errno ? -2 : -3;
+	}
+	errno = 0;
+	ssize_t n = ready(POLLIN) ? recv(fd, data, size, 0) : -1;
+	return n >= 0 ? n : errno ? -2 : -3;
+}
+
+/* COUNT bytes of the pattern; NULL when they came, else what happened. */
+static const char *read_pattern(size_t count)
+{
+	static unsigned char data[BLOCK];
+	while (count > 0) {
+		ssize_t n = take(data, count < BLOCK ? count : BLOCK);
+		if (n <= 0)
+			return n == 0 ? "end" : n == -1 ? "cut" : n == -2 ? "broken" : "stuck";
+		if (!pattern_is(data, in_at, (size_t)n))
+			return "wrong";
+		in_at += (size_t)n;
+		count -= (size_t)n;
+	}
+	return NULL;
+}
+
+static void do_read(size_t count, size_t b)
+{
+	(void)b;
+	const char *why = read_pattern(count);
+	answer(why ? why : "ok", in_at);
+}
+
+/* Answers twice: at once, and when all has come. */
+static void do_slurp(size_t count, size_t b)
+{
+	answer("ok", 0);
+	do_read(count, b);
+}
+
+static void do_drain(size_t a, size_t b)
+{
+	(void)a;
+	(void)b;
+	const char *why = fd >= 0 ? read_pattern(SIZE_MAX) : "closed";
+	answer(why, in_at);
+}
+
+static void do_key_update(size_t request, size_t b)
+{
+	(void)b;
+	if (ssl && SSL_version(ssl) == TLS1_3_VERSION && SSL_key_update(ssl, request ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)) {
+		SSL_do_handshake(ssl);
+		flush();
+	}
+	answer("sent", wire);
+}
+
+static void do_tickets(size_t count, size_t b)
+{
+	(void)b;
+	for (size_t i = 0; ssl && SSL_version(ssl) == TLS1_3_VERSION && i < count; i++) {
+		SSL_new_session_ticket(ssl);
+		SSL_do_handshake(ssl);
+	}
+	flush();
+	answer("sent", wire);
+}
+
+/* The first part of a record of COUNT bytes; over TCP nothing, since nothing of it could be read. */
+static void do_half(size_t count, size_t part)
+{
+	count = count < BLOCK / 4 ? count : BLOCK / 4;
+	unsigned char data[BLOCK];
+	pattern_fill(data, out_at, count);
+	out_at += count;
+	half_at = 0;
+	half_end = count;
+	memcpy(half, data, count);
+	if (ssl) {
+		char *text;
+		SSL_write(ssl, data, (int)count);
+		half_end = (size_t)BIO_get_mem_data(SSL_get_wbio(ssl), &text);
+		memcpy(half, text, half_end);
+		(void)BIO_reset(SSL_get_wbio(ssl));
+		half_at = half_end * (part % 100) / 100;
+		put(half, half_at);
+	}
+	answer("sent", wire);
+}
+
+static void do_rest(size_t a, size_t b)
+{
+	(void)a;
+	(void)b;
+	put(half + half_at, half_end - half_at);
+	half_at = half_end = 0;
+	answer("sent", wire);
+}
+
+/* ONLY_NOTIFY: close_notify alone, the FIN follows with the end of the session; over TCP there is only the FIN. */
+static void do_shut(size_t only_notify, size_t b)
+{
+	(void)b;
+	if (ssl)
+		SSL_shutdown(ssl);
+	flush();
+	bool fin = !ssl || !only_notify;
+	if (fin)
+		shutdown(fd, SHUT_WR);
+	answer(fin ? "fin" : "sent", wire);
+}
+
+static void do_cut(size_t a, size_t b)
+{
+	(void)a;
+	(void)b;
+	shutdown(fd, SHUT_WR);
+	answer("sent", wire);
+}
+
+static void do_reset(size_t a, size_t b)
+{
+	struct linger now = { 1, 0 };
+	(void)a;
+	(void)b;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+	fd = -1;
+	answer("sent", wire);
+}
+
+static void do_end(size_t a, size_t b)
+{
+	(void)a;
+	(void)b;
+	close_session();
+	answer("ok", 0);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(size_t a, size_t b);
+} commands[] = { { "listen", do_listen }, { "accept", do_accept }, { "sync", do_sync }, { "send", do_send }, { "bulk", do_bulk },
+		 { "late", do_late }, { "read", do_read }, { "slurp", do_slurp }, { "drain", do_drain }, { "keyupdate", do_key_update },
+		 { "tickets", do_tickets }, { "half", do_half }, { "rest", do_rest }, { "shut", do_shut }, { "cut", do_cut },
+		 { "reset", do_reset }, { "end", do_end } };
+
+static void obey(const char *line)
+{
+	char word[16] = "";
+	size_t a = 0, b = 0;
+	sscanf(line, "%15s %zu %zu", word, &a, &b);
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(word, commands[i].name) == 0) {
+			commands[i].run(a, b);
+			return;
+		}
+	answer("unknown", 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		return 2;
+	signal(SIGPIPE, SIG_IGN);
+	if (strcmp(argv[1], "tcp") != 0) {
+		int version = strcmp(argv[1], "1.2") == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
+		ctx = SSL_CTX_new(TLS_server_method());
+		SSL_CTX_set_min_proto_version(ctx, version);
+		SSL_CTX_set_max_proto_version(ctx, version);
+		SSL_CTX_set_mode(ctx, SSL_MODE_AUTO_RETRY);
+		if (SSL_CTX_use_certificate_chain_file(ctx, argv[2]) != 1 || SSL_CTX_use_PrivateKey_file(ctx, argv[3], SSL_FILETYPE_PEM) != 1)
+			return 1;
+	}
+	FILE *control = fdopen(dup(CONTROL), "r");
+	char line[256];
+	while (control && fgets(line, sizeof line, control))
+		obey(line);
+	return 0;
+}

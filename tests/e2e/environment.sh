@@ -1,0 +1,58 @@
+# What keeps a process covered survives whatever a program does to its environment, and cannot be changed by it.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
+
+test_the_environment_survives_every_way_to_start_a_program() { # quick
+	need_library
+	sample_policy
+	local way
+	for way in execve execv execvp execvpe execl execlp execle fexecve execveat syscall posix_spawn posix_spawnp system popen wordexp; do
+		covered "$PROGRAMS/exec_ways" "$way" >"$T/out" 2>"$T/err" || fail "$way: $(cat "$T/err")"
+		grep -qxF "LD_PRELOAD=$EGRET_LIB" "$T/out" || fail "$way lost LD_PRELOAD"
+		grep -qxF "EGRET_CONFIG=$T/egret.ini" "$T/out" || fail "$way lost EGRET_CONFIG"
+	done
+}
+
+test_a_descendant_chooses_no_policy_mode_or_log_of_its_own() {
+	need_library
+	start_recorder
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+	INI
+	printf '[egret]\nunmatched = allow\n' >"$T/own.ini"
+	mkdir -p "$T/home/egret"
+	cp "$T/own.ini" "$T/home/egret/egret.ini"
+	local change
+	for change in "EGRET_CONFIG=$T/own.ini" EGRET_MODE=off EGRET_MODE=audit "EGRET_LOG=$T/own.log" "XDG_CONFIG_HOME=$T/home" LD_PRELOAD= \
+		"LD_PRELOAD=libc.so.6" "-i" "-u LD_PRELOAD" "-u EGRET_CONFIG"; do
+		# shellcheck disable=SC2086
+		status covered sh -c "env $change $(command -v curl) -sS --max-time 10 http://127.0.0.1:$PORT/secret"
+		[ "$STATUS" != 0 ] || fail "env $change passed"
+	done
+	wire_is_silent
+	[ ! -e "$T/own.log" ] || fail "it chose its log"
+}
+
+test_where_there_is_no_policy_a_descendant_cannot_bring_one() {
+	need_library
+	start_recorder
+	mkdir -p "$T/home/egret"
+	printf '[egret]\nunmatched = allow\n' >"$T/home/egret/egret.ini"
+	chmod 600 "$T/home/egret/egret.ini"
+	[ ! -e /etc/egret/egret.ini ] || skip "this machine has a policy"
+	status covered sh -c "XDG_CONFIG_HOME=$T/home EGRET_CONFIG=$T/home/egret/egret.ini $(command -v curl) -sS --max-time 10 http://$(hostname):1/"
+	status covered sh -c "XDG_CONFIG_HOME=$T/home $(command -v curl) -sS --max-time 10 http://198.51.100.7:1/"
+	expect "$T/err" "no policy"
+}
+
+test_a_relative_library_and_policy_hold_in_another_directory() {
+	need_library
+	sample_policy
+	mkdir -p "$T/lib/egret" "$T/elsewhere"
+	cp "$EGRET_LIB" "$T/lib/egret/"
+	(cd "$T" && EGRET_CONFIG=egret.ini LD_PRELOAD=lib/egret/libegret.so /bin/sh -c 'cd elsewhere && /usr/bin/env') >"$T/out" 2>"$T/err"
+	expect "$T/out" "LD_PRELOAD=$T/lib/egret/libegret.so"
+	expect "$T/out" "EGRET_CONFIG=$T/egret.ini"
+	[ ! -s "$T/err" ] || fail "$(cat "$T/err")"
+}

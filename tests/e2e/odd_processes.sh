@@ -1,0 +1,155 @@
+# Life inside other people's processes: the library is there before constructors, after exit, under other allocators, without files.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
+
+# originated_at: 127.0.0.1:PORT is reached by TLS, nothing else is.
+originated_at() {
+	start_recording_tls right --http
+	certificates
+	policy <<-INI
+		[egret]
+		internal = none
+		log = none
+		[server]
+		hosts = 127.0.0.1
+		ports = $PORT
+		tls = originate
+		tls_server_name = www.googleapis.com
+		tls_ca_file = $CERTS/ca.pem
+	INI
+}
+
+# odd MODE EXPECTED [DIRECTORY]: the answer at the covered server, then the refusal at another port.
+odd() {
+	equal "$1 $(covered "$PROGRAMS/odd" "$1" 127.0.0.1 "$PORT" "${3:-/}" 2>>"$T/err")" "$1 $2"
+	equal "$1 $(covered "$PROGRAMS/odd" "$1" 127.0.0.1 1 "${3:-/}" 2>>"$T/err")" "$1 ${4:-EACCES}"
+}
+
+test_a_connection_is_judged_and_wrapped_in_signal_handlers_and_after_exit() {
+	originated_at
+	odd plain connected
+	odd signal connected
+	odd exit connected
+	odd close_range connected
+	wire_is_tls
+}
+
+test_a_process_that_lost_its_root_directory_keeps_policy_engine_and_certificates() {
+	[ "$(id -u)" = 0 ] || skip "only root may chroot"
+	originated_at
+	mkdir "$T/empty"
+	odd chroot connected "$T/empty"
+	wire_is_tls
+}
+
+test_a_process_that_gave_up_root_keeps_a_policy_that_only_root_reads() {
+	[ "$(id -u)" = 0 ] || skip "only root may change its user"
+	originated_at
+	chmod 600 "$T/egret.ini"
+	odd setuid connected
+}
+
+test_a_line_of_ours_never_lands_in_a_file_that_took_descriptor_2() {
+	originated_at
+	equal "$(covered "$PROGRAMS/odd" stderr 127.0.0.1 1 "$T/own")" EACCES
+	[ ! -s "$T/own" ] || fail "$(cat "$T/own")"
+}
+
+test_a_process_without_descriptors_to_spare_is_denied_not_let_through() {
+	originated_at
+	equal "$(covered "$PROGRAMS/odd" few 127.0.0.1 1 2>/dev/null)" EACCES
+}
+
+test_a_process_that_dies_at_unknown_system_calls_lives_under_the_library() {
+	originated_at
+	equal "$("$PROGRAMS/odd" confined 127.0.0.1 1)" confined
+	equal "$(covered "$PROGRAMS/odd" confined 127.0.0.1 1)" confined
+}
+
+test_a_program_under_jemalloc_reaches_its_host_and_no_other() {
+	local jemalloc
+	jemalloc=$(ls /usr/lib/*/libjemalloc.so.2 2>/dev/null | head -n 1)
+	[ -n "$jemalloc" ] || skip "jemalloc is not installed"
+	originated_at
+	local list
+	for list in "$EGRET_LIB:$jemalloc" "$jemalloc:$EGRET_LIB"; do
+		equal "$(LD_PRELOAD=$list "$PROGRAMS/odd" plain 127.0.0.1 "$PORT" 2>>"$T/err")" connected
+		equal "$(LD_PRELOAD=$list "$PROGRAMS/odd" plain 127.0.0.1 1 2>>"$T/err")" EACCES
+	done
+}
+
+test_a_program_built_with_an_address_sanitizer_is_covered() {
+	need cc
+	originated_at
+	cc -D_GNU_SOURCE -fsanitize=address -o "$T/odd_asan" "$ROOT/tests/programs/odd.c" 2>"$T/err" || skip "no sanitizer here"
+	local runtime
+	runtime=$(ldd "$T/odd_asan" | awk '/libasan/ { print $3 }')
+	equal "$(LD_PRELOAD=$runtime:$EGRET_LIB "$T/odd_asan" plain 127.0.0.1 "$PORT" 2>>"$T/err")" connected
+	equal "$(LD_PRELOAD=$runtime:$EGRET_LIB "$T/odd_asan" plain 127.0.0.1 1 2>>"$T/err")" EACCES
+}
+
+# early_library: $T/libearly.so connects to 127.0.0.1:1 in an IFUNC resolver and in a constructor, and says how that went.
+early_library() {
+	cat >"$T/early.c" <<-'C'
+		#include <arpa/inet.h>
+		#include <stdio.h>
+		#include <sys/socket.h>
+		#include <unistd.h>
+		static int resolved = 7;
+		static int attempt(void)
+		{
+			struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(1), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+			int fd = socket(AF_INET, SOCK_STREAM, 0), result = connect(fd, (struct sockaddr *)&to, sizeof(to));
+			close(fd);
+			return result;
+		}
+		static int one(void) { return 1; }
+		static int (*resolve(void))(void) { resolved = attempt(); return one; }
+		static int chosen_here(void) __attribute__((ifunc("resolve"))); /* resolved with this library, before ours */
+		int chosen(void) { return chosen_here(); }
+		__attribute__((constructor)) static void construct(void) { printf("resolver %d constructor %d\n", resolved, attempt()); }
+	C
+	cc -shared -fPIC -Wl,-z,now -o "$T/libearly.so" "$T/early.c"
+	echo 'int chosen(void); int main(void) { return chosen() != 1; }' >"$T/main.c"
+	cc -o "$T/main" "$T/main.c" -L"$T" -learly -Wl,-rpath,"$T"
+}
+
+test_a_library_that_connects_while_it_is_loaded_is_refused_and_nothing_crashes() {
+	need cc
+	originated_at
+	early_library
+	equal "$(covered "$T/main" 2>>"$T/err")" "resolver -1 constructor -1"
+	expect "$T/err" "egret: denied tcp 127.0.0.1:1"
+}
+
+test_a_library_that_binds_to_its_own_needs_first_is_judged_all_the_same() {
+	need cc
+	originated_at
+	mkdir "$T/plugins"
+	cat >"$T/plugin.c" <<-'C'
+		#include <arpa/inet.h>
+		#include <sys/socket.h>
+		int attempt(int port)
+		{
+			struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+			return connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof(to));
+		}
+	C
+	cat >"$T/loader.c" <<-'C'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <stdio.h>
+		int main(void)
+		{
+			void *plugin = dlopen("plugin.so", RTLD_NOW | RTLD_DEEPBIND), *space = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW);
+			int (*attempt)(int) = plugin ? (int (*)(int))dlsym(plugin, "attempt") : NULL;
+			if (!attempt)
+				return puts(dlerror()), 1;
+			printf("%d %s\n", attempt(1), space ? "another space" : "no other space");
+			return 0;
+		}
+	C
+	cc -shared -fPIC -o "$T/plugins/plugin.so" "$T/plugin.c"
+	cc -o "$T/loader" "$T/loader.c" -Wl,-rpath,'$ORIGIN/plugins' # found by the caller's own path only
+	equal "$(covered "$T/loader" 2>>"$T/err")" "-1 no other space"
+	expect "$T/err" "egret: denied tcp 127.0.0.1:1"
+}
