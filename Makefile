@@ -163,7 +163,7 @@ deb: ## a Debian package, the same from any directory
 	packaging/deb.sh $(BUILD) $(VERSION) /usr/lib/$(ARCHDIR)
 
 lint: ## static checks
-	shellcheck -S warning -s bash -e SC1090,SC1091,SC2034,SC2154,SC2163 .ci/run packaging/*.sh examples/*/run.sh tests/run tests/deps.sh \
+	shellcheck -S warning -s bash -e SC1090,SC1091,SC2034,SC2046,SC2120,SC2154,SC2163 .ci/run packaging/*.sh examples/*/run.sh tests/run tests/deps.sh \
 		tests/fuzz/run tests/*/*.sh
 	cppcheck -q --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=allocaCalled \
 		--error-exitcode=1 -I. -D__x86_64__ policy preload tools
