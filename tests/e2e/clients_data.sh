@@ -28,7 +28,7 @@ test_a_malloc_that_opens_files_as_it_starts_does_not_deadlock() { # quick
 
 by_redis_cli() { "${UNDER[@]}" redis-cli -h "$1" -p "$2" set key secret; }
 
-test_plaintext_of_redis_cli_is_tls_on_the_wire() {
+test_plaintext_of_redis_cli_is_tls_on_the_wire() { # limit=120
 	start_redis tls
 	originated 6379
 	covered_client by_redis_cli good.example 6379
@@ -37,14 +37,14 @@ test_plaintext_of_redis_cli_is_tls_on_the_wire() {
 	wire_is_tls "SET"
 }
 
-test_redis_cli_is_told_of_a_refusal() {
+test_redis_cli_is_told_of_a_refusal() { # limit=180
 	need redis-server
 	PLAIN=recorded_redis TARGET='%s %s' refused_in_its_own_words ! "Permission denied" "Name or service not known" by_redis_cli
 }
 
 by_redis_benchmark() { "${UNDER[@]}" redis-benchmark -h "$1" -p "$2" -c 1 -n 100 -q -t set -d 20; }
 
-test_plaintext_of_redis_benchmark_is_tls_on_the_wire() {
+test_plaintext_of_redis_benchmark_is_tls_on_the_wire() { # limit=120
 	start_redis tls
 	originated 6379
 	covered_client by_redis_benchmark good.example 6379
@@ -53,7 +53,7 @@ test_plaintext_of_redis_benchmark_is_tls_on_the_wire() {
 	wire_is_tls "SET" "xxxx"
 }
 
-test_redis_benchmark_is_told_of_a_refusal() {
+test_redis_benchmark_is_told_of_a_refusal() { # limit=180
 	need redis-server
 	PLAIN=recorded_redis TARGET='%s %s' refused_in_its_own_words ! "Permission denied" "Name or service not known" by_redis_benchmark
 }
@@ -99,7 +99,7 @@ by_mosquitto_pub() { "${UNDER[@]}" mosquitto_pub -h "$1" -p "$2" -q 1 -r -t news
 
 by_mosquitto_sub() { "${UNDER[@]}" mosquitto_sub -h "$1" -p "$2" -q 1 -t news -C 1 -W 20; }
 
-test_plaintext_of_mosquitto_pub_and_sub_is_tls_on_the_wire() {
+test_plaintext_of_mosquitto_pub_and_sub_is_tls_on_the_wire() { # limit=120
 	start_mosquitto tls
 	originated 1883
 	covered_client by_mosquitto_pub good.example 1883
@@ -110,7 +110,7 @@ test_plaintext_of_mosquitto_pub_and_sub_is_tls_on_the_wire() {
 	wire_is_tls news MQTT
 }
 
-test_mosquitto_pub_and_sub_is_told_of_a_refusal() {
+test_mosquitto_pub_and_sub_is_told_of_a_refusal() { # limit=180
 	need mosquitto
 	PLAIN=recorded_mosquitto TARGET='%s %s' refused_in_its_own_words ! "Permission denied" "Unable to connect" by_mosquitto_pub
 }
@@ -172,7 +172,7 @@ test_plaintext_of_ldapsearch_is_tls_on_the_wire() {
 	wire_is_tls "dc=example"
 }
 
-test_ldapsearch_is_told_of_a_refusal() {
+test_ldapsearch_is_told_of_a_refusal() { # limit=180
 	need slapd
 	PLAIN=recorded_slapd TARGET='%s %s' refused_in_its_own_words 255 "Can't contact LDAP server" "Can't contact LDAP server" by_ldapsearch
 }
@@ -228,7 +228,7 @@ by_git_push() {
 	"${UNDER[@]}" git -C "$T/clone" push -q
 }
 
-test_plaintext_of_git_is_tls_on_the_wire() {
+test_plaintext_of_git_is_tls_on_the_wire() { # limit=120
 	start_git tls
 	PROTOCOL=http originated 80
 	covered_client by_git_push good.example 80
@@ -238,13 +238,13 @@ test_plaintext_of_git_is_tls_on_the_wire() {
 	wire_is_tls "git-upload-pack"
 }
 
-test_git_is_told_of_a_refusal() {
+test_git_is_told_of_a_refusal() { # limit=180
 	need git nginx fcgiwrap
 	PLAIN=recorded_git TARGET='%s %s' refused_in_its_own_words 128 "fatal: unable to access" "Could not resolve host" by_git
 }
 
-test_git_holds_under_load() { # limit=120
-	start_git tls 60000000
+test_git_holds_under_load() { # limit=240
+	start_git tls 8000000
 	PROTOCOL=http ASKED=80 originating good.example "$PORT"
 	covered_client by_git_push good.example 80
 	expect_status 0

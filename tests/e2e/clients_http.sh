@@ -8,7 +8,7 @@ test_plaintext_of_curl_is_tls_on_the_wire() { # quick
 	http_over_tls by_curl
 }
 
-test_curl_is_told_of_a_refusal() {
+test_curl_is_told_of_a_refusal() { # limit=180
 	refused_in_its_own_words ! "curl: (7)" "curl: (6)" by_curl
 }
 
@@ -18,7 +18,7 @@ test_plaintext_of_wget_is_tls_on_the_wire() {
 	http_over_tls by_wget
 }
 
-test_wget_is_told_of_a_refusal() {
+test_wget_is_told_of_a_refusal() { # limit=180
 	refused_in_its_own_words 4 "failed: Permission denied" "unable to resolve host address" by_wget
 }
 
@@ -49,7 +49,7 @@ test_plaintext_of_python_urllib_is_tls_on_the_wire() {
 	http_over_tls python_urllib
 }
 
-test_python_urllib_is_told_of_a_refusal() {
+test_python_urllib_is_told_of_a_refusal() { # limit=180
 	refused_in_its_own_words 3 "refused: PermissionError" "refused: gaierror: Name or service not known" python_urllib
 }
 
@@ -59,7 +59,7 @@ test_plaintext_of_python_asyncio_is_tls_on_the_wire() {
 	http_over_tls python_asyncio
 }
 
-test_python_asyncio_is_told_of_a_refusal() {
+test_python_asyncio_is_told_of_a_refusal() { # limit=180
 	refused_in_its_own_words 3 "refused: PermissionError" "refused: gaierror: Name or service not known" python_asyncio
 }
 
@@ -70,7 +70,7 @@ test_plaintext_of_python_requests_is_tls_on_the_wire() {
 	http_over_tls python_requests
 }
 
-test_python_requests_is_told_of_a_refusal() {
+test_python_requests_is_told_of_a_refusal() { # limit=180
 	need_python requests
 	refused_in_its_own_words 3 "Permission denied" "Name or service not known" python_requests
 }
@@ -82,9 +82,19 @@ test_plaintext_of_python_aiohttp_is_tls_on_the_wire() {
 	http_over_tls python_aiohttp
 }
 
-test_python_aiohttp_is_told_of_a_refusal() {
+test_python_aiohttp_is_told_of_a_refusal() { # limit=180
 	need_python aiohttp
 	refused_in_its_own_words 3 "Permission denied" "Name or service not known" python_aiohttp
+}
+
+python_threads() { "${UNDER[@]}" python3 "$FETCH/fetch.py" threads "$@"; }
+
+test_plaintext_of_python_threads_is_tls_on_the_wire() {
+	http_over_tls python_threads
+}
+
+test_python_threads_are_told_of_a_refusal() { # limit=180
+	refused_in_its_own_words 3 "refused: PermissionError" "refused: gaierror: Name or service not known" python_threads
 }
 
 by_ruby() { "${UNDER[@]}" ruby "$FETCH/fetch.rb" "$@"; }
@@ -94,7 +104,7 @@ test_plaintext_of_ruby_is_tls_on_the_wire() {
 	http_over_tls by_ruby
 }
 
-test_ruby_is_told_of_a_refusal() {
+test_ruby_is_told_of_a_refusal() { # limit=180
 	need ruby
 	refused_in_its_own_words 3 "refused: Errno::EACCES" "refused: SocketError" by_ruby
 }
@@ -106,7 +116,7 @@ test_plaintext_of_node_http_is_tls_on_the_wire() {
 	http_over_tls node_agent
 }
 
-test_node_http_is_told_of_a_refusal() {
+test_node_http_is_told_of_a_refusal() { # limit=180
 	need node
 	refused_in_its_own_words 3 "refused: EACCES" "refused: ENOTFOUND" node_agent
 }
@@ -118,7 +128,7 @@ test_plaintext_of_node_fetch_is_tls_on_the_wire() {
 	http_over_tls node_fetch
 }
 
-test_node_fetch_is_told_of_a_refusal() {
+test_node_fetch_is_told_of_a_refusal() { # limit=180
 	need node
 	refused_in_its_own_words 3 "refused: EACCES" "refused: ENOTFOUND" node_fetch
 }
@@ -129,7 +139,7 @@ test_plaintext_of_perl_is_tls_on_the_wire() {
 	http_over_tls by_perl
 }
 
-test_perl_is_told_of_a_refusal() {
+test_perl_is_told_of_a_refusal() { # limit=180
 	refused_in_its_own_words 3 "Permission denied" "Name or service not known" by_perl
 }
 
@@ -140,43 +150,43 @@ test_plaintext_of_php_is_tls_on_the_wire() {
 	http_over_tls by_php
 }
 
-test_php_is_told_of_a_refusal() {
+test_php_is_told_of_a_refusal() { # limit=180
 	need php
 	refused_in_its_own_words 3 "Permission denied" "getaddrinfo" by_php
 }
 
 java_url() { "${UNDER[@]}" java -Xmx128m "$FETCH/Fetch.java" url 2 "$@"; }
 
-test_plaintext_of_java_httpurlconnection_is_tls_on_the_wire() {
+test_plaintext_of_java_httpurlconnection_is_tls_on_the_wire() { # limit=240
 	need javac
 	http_over_tls java_url
 }
 
-test_java_httpurlconnection_is_told_of_a_refusal() {
+test_java_httpurlconnection_is_told_of_a_refusal() { # limit=240
 	need javac
 	refused_in_its_own_words 3 "Permission denied" "UnknownHostException" java_url
 }
 
 java_nio() { "${UNDER[@]}" java -Xmx128m "$FETCH/Fetch.java" nio 2 "$@"; }
 
-test_plaintext_of_java_httpclient_is_tls_on_the_wire() {
+test_plaintext_of_java_httpclient_is_tls_on_the_wire() { # limit=240
 	need javac
 	http_over_tls java_nio
 }
 
-test_java_httpclient_is_told_of_a_refusal() {
+test_java_httpclient_is_told_of_a_refusal() { # limit=240
 	need javac
 	refused_in_its_own_words 3 "Permission denied" "UnresolvedAddressException" java_nio
 }
 
 by_erlang() { "${UNDER[@]}" escript "$FETCH/fetch.escript" "$@"; }
 
-test_plaintext_of_erlang_httpc_is_tls_on_the_wire() {
+test_plaintext_of_erlang_httpc_is_tls_on_the_wire() { # limit=240
 	need escript
 	http_over_tls by_erlang
 }
 
-test_erlang_httpc_is_told_of_a_refusal() {
+test_erlang_httpc_is_told_of_a_refusal() { # limit=240
 	need escript
 	refused_in_its_own_words 3 "eacces" "nxdomain" by_erlang
 }
@@ -191,7 +201,7 @@ test_plaintext_of_lftp_is_tls_on_the_wire() {
 	http_over_tls by_lftp
 }
 
-test_lftp_is_told_of_a_refusal() {
+test_lftp_is_told_of_a_refusal() { # limit=180
 	need lftp
 	refused_in_its_own_words 1 "Permission denied" "Name or service not known" by_lftp
 }

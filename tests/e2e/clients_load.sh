@@ -155,14 +155,14 @@ test_node_fetch_holds_under_load() { # limit=120
 
 java_many() { "${UNDER[@]}" java -Xmx256m "$FETCH/Fetch.java" "$1" "$2" http://www.googleapis.com/many; }
 
-test_java_httpurlconnection_holds_under_load() { # limit=150
+test_java_httpurlconnection_holds_under_load() { # limit=240
 	need javac
 	served_web
 	covered_client java_many url 300
 	answers 300
 }
 
-test_java_httpclient_holds_under_load() { # limit=150
+test_java_httpclient_holds_under_load() { # limit=240
 	need javac
 	served_web
 	covered_client java_many nio 200
@@ -171,7 +171,7 @@ test_java_httpclient_holds_under_load() { # limit=150
 
 erlang_many() { "${UNDER[@]}" escript "$FETCH/fetch.escript" $(seq -f "http://www.googleapis.com/%g" 1 200); }
 
-test_erlang_httpc_holds_under_load() { # limit=120
+test_erlang_httpc_holds_under_load() { # limit=240
 	need escript
 	served_web
 	covered_client erlang_many
@@ -220,12 +220,12 @@ test_wrk_holds_under_load() { # limit=120
 	expect_not "$T/out" "Non-2xx"
 }
 
-test_ab_is_told_of_a_refusal() {
+test_ab_is_told_of_a_refusal() { # limit=180
 	need ab
 	refused_in_its_own_words ! "Permission denied" "Name or service not known" by_ab
 }
 
-test_wrk_is_told_of_a_refusal() {
+test_wrk_is_told_of_a_refusal() { # limit=180
 	need wrk
 	refused_in_its_own_words 1 "unable to connect to" "unable to resolve" by_wrk
 }
