@@ -111,6 +111,9 @@ deps: ## install what build and tests need (Debian)
 check: all unit ## run the tests; T=pattern picks by name
 	tests/run $(T)
 
+check-network: all ## real builds behind recorded policies; speaks to the machine's package servers
+	tests/network/run
+
 demo: all ## a real nginx with TLS, plain curl under egret, a denied host
 	examples/first-light/run.sh
 
@@ -210,7 +213,7 @@ clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all conformance docs dist deb lint format fuzz bench unit deps check demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
+.PHONY: all conformance docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -35,6 +35,7 @@ static int run_audited(struct egret_run *run, const char *sandbox, const char *b
 	char path[PATH_MAX], layers[512];
 	int status;
 
+	run->reports = true; /* what the supervisor saw is what is learnt */
 	run->policy = egret_config_load(base, path);
 	if (!run->policy || !egret_cover_settings(path, "audit", NULL, NULL, &run->settings))
 		return EGRET_FAILED;

@@ -91,18 +91,18 @@ write_table() {
 	} >"$ROOT/docs/escapes.md"
 }
 
-test_escapes_are_written_down() { # alone limit=400
+test_escapes_are_written_down() { # alone limit=2400
 	[ -n "${EGRET_WRITE_TABLE:-}" ] || skip "only when asked for: EGRET_WRITE_TABLE=1"
 	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' write_table
 }
 
-test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_root() { # alone limit=300
+test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_root() { # alone limit=900
 	need ip python3 gcc setpriv
 	[ "$(id -u)" = 0 ] || skip "not root"
 	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold sandbox
 }
 
-test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_nobody() { # alone limit=300
+test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_nobody() { # alone limit=900
 	need ip python3 gcc setpriv
 	[ "$(id -u)" = 0 ] || skip "not root"
 	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold nobody
