@@ -149,7 +149,8 @@ static bool library_agrees(const char *data, size_t len, const struct egret_http
 	parser.data = &look;
 	if (http_parser_execute(&parser, &settings, data, len) != len || HTTP_PARSER_ERRNO(&parser) != HPE_OK || !look.complete)
 		return false;
-	return look.length == head->length && look.chunked == head->chunked && parser.uses_transfer_encoding == head->chunked && parser.http_major == 1 && parser.http_minor == head->minor &&
+	return look.length == head->length && look.chunked == head->chunked && parser.uses_transfer_encoding == head->chunked &&
+	       parser.http_major == 1 && parser.http_minor == head->minor &&
 	       is_name(head->method, http_method_str((enum http_method)parser.method));
 }
 

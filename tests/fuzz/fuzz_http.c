@@ -19,7 +19,7 @@ struct run {
 	struct egret_http *http;
 	bool judged; /* what goes out must be allowed */
 	http_parser parser;
-	bool out_is_good;
+	bool out_is_good, in_url;
 	size_t started, logged;
 };
 
@@ -27,9 +27,10 @@ static int on_url(http_parser *parser, const char *at, size_t len)
 {
 	struct run *run = parser->data;
 
-	/* A URL may come in pieces; the first one is long enough to tell. */
-	if (len >= 4 && at[0] == '/' && memcmp(at, "/ok", 3))
+	/* A URL may come in pieces: only the first one tells where it begins. */
+	if (!run->in_url && len >= 4 && at[0] == '/' && memcmp(at, "/ok", 3))
 		run->out_is_good = false;
+	run->in_url = true;
 	return 0;
 }
 
@@ -38,6 +39,7 @@ static int on_headers(http_parser *parser)
 	struct run *run = parser->data;
 
 	run->started++;
+	run->in_url = false;
 	return 0;
 }
 
