@@ -1,13 +1,13 @@
-/* aio(7): the libc's threads would read and write the descriptor behind our back, ciphertext in, plaintext out. A connection that egret carries
- * has no such transfers: ENOSYS, which programs know from systems without them. */
+/* aio(7): the libc's threads would read and write the descriptor behind our back, ciphertext in, plaintext out, or requests that
+ * nobody judged. A connection that egret carries or looks at has no such transfers: ENOSYS, which programs know from systems without them. */
+#include "conn.h"
 #include "hooks.h"
-#include "io.h"
 #include "real.h"
 
 static bool refuses(int fd)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
-	bool governed = conn && conn->wrapped;
+	bool governed = conn && egret_conn_takes_writes(conn);
 	egret_conn_put(conn);
 	if (governed)
 		errno = ENOSYS;
