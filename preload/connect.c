@@ -10,6 +10,7 @@
 #include "real.h"
 #include "runtime.h"
 #include "say.h"
+#include "starttls.h"
 
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -22,6 +23,9 @@ void egret_connect_release(struct egret_conn *conn)
 	egret_conn_log_closed(conn);
 	if (conn->wrapped)
 		egret_wire_free(&conn->wire);
+	egret_starttls_free(conn->starttls);
+	conn->starttls = NULL;
+	egret_buf_free(&conn->starttls_out);
 	egret_passthrough_free(conn->hello);
 	conn->hello = NULL;
 	egret_dns_unwatch(conn->dns);
@@ -93,6 +97,22 @@ static int fail(struct egret_conn *conn, int error, bool tls)
 	return -error;
 }
 
+void egret_connect_broke(struct egret_conn *conn)
+{
+	struct egret_event event;
+	char address[EGRET_ADDR_TEXT], text[1024];
+	if (!conn->wire.failure.text[0] || atomic_exchange(&conn->told, true))
+		return;
+	egret_guard_enter();
+	fill_event(conn, &event, address);
+	event.handshake_ms = -1;
+	snprintf(text, sizeof text, "TLS with %s (%s) broke: %s", conn->host[0] ? conn->host : "the address", address, conn->wire.failure.text);
+	event.error = text;
+	egret_runtime_log(conn->policy, &event);
+	egret_say("egret: entry [%s] (%s:%u): %s", conn->entry->name, conn->entry->file, conn->entry->line, text);
+	egret_guard_leave();
+}
+
 void egret_connect_fail(struct egret_conn *conn, int error) { fail(conn, error, true); }
 
 static int opened(struct egret_conn *conn)
@@ -106,6 +126,21 @@ static int opened(struct egret_conn *conn)
 	return 0;
 }
 
+/* False: memory is out. */
+static bool begin_starttls(struct egret_conn *conn)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t size = sizeof ss;
+	struct egret_addr local = { 0 };
+	uint16_t port;
+	if (conn->entry->settings->starttls == EGRET_STARTTLS_NONE || conn->starttls)
+		return true;
+	if (real.getsockname(conn->wire.fd, (struct sockaddr *)&ss, &size) == 0)
+		egret_addr_from_sockaddr((struct sockaddr *)&ss, size, &local, &port);
+	conn->starttls = egret_starttls_new(conn->entry->settings->starttls, &local);
+	return conn->starttls != NULL;
+}
+
 static int step_tcp(struct egret_conn *conn)
 {
 	struct pollfd pfd = { .fd = conn->wire.fd, .events = POLLOUT };
@@ -117,14 +152,100 @@ static int step_tcp(struct egret_conn *conn)
 	real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	if (error)
 		return fail(conn, error, false);
+	if (!begin_starttls(conn))
+		return fail(conn, ENOMEM, false);
 	conn->deadline_us = egret_now_us() + (int64_t)conn->entry->settings->handshake_timeout_ms * 1000;
 	atomic_store(&conn->state, EGRET_CONN_HANDSHAKING);
 	return 0;
 }
 
+/* The dialogue's words to the server: 0 when all are gone, -EAGAIN, -errno. */
+static int send_words(struct egret_conn *conn)
+{
+	struct egret_buf *out = &conn->starttls_out;
+	while (egret_buf_len(out) > 0) {
+		ssize_t n = real.send(conn->wire.fd, egret_buf_head(out), egret_buf_len(out), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN)
+			conn->wire.wants = POLLOUT;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			egret_buf_consume(out, (size_t)n);
+	}
+	return 0;
+}
+
+static int cut_short(struct egret_conn *conn, int error)
+{
+	conn->wire.failure.failure = EGRET_TLS_CONNECTION;
+	snprintf(conn->wire.failure.text, sizeof conn->wire.failure.text,
+		 "expected the server's part of the dialogue before TLS, the connection %s; is tls_starttls what it speaks?", error ? "broke" : "ended");
+	return error == 0 || error == EPIPE ? -ECONNRESET : -error;
+}
+
+/* What was said before TLS is over: the program's greeting waits where its first read looks. */
+static int upgraded(struct egret_conn *conn)
+{
+	size_t len;
+	const uint8_t *greeting = egret_starttls_greeting(conn->starttls, &len);
+	bool asks = egret_starttls_may_ask(conn->entry->settings->starttls);
+	bool good = egret_wire_greet(&conn->wire, greeting, len, asks);
+	atomic_store(&conn->asks, asks);
+	egret_starttls_free(conn->starttls);
+	conn->starttls = NULL;
+	return good ? 0 : -ENOMEM;
+}
+
+/* STARTTLS: 0 when the server awaits a ClientHello, -EAGAIN, or a negative errno with wire.failure filled. */
+static int step_starttls(struct egret_conn *conn)
+{
+	uint8_t in[4096];
+	ssize_t have = 0;
+	for (;;) {
+		enum egret_starttls_step step = egret_starttls_step(conn->starttls, in, (size_t)have, &conn->starttls_out, &conn->wire.failure);
+		if (step == EGRET_STARTTLS_FAILED)
+			return -egret_tls_errno(conn->wire.failure.failure);
+		int result = send_words(conn);
+		if (result < 0)
+			return result == -EAGAIN ? -EAGAIN : cut_short(conn, -result);
+		if (step == EGRET_STARTTLS_UPGRADE)
+			return upgraded(conn);
+		conn->wire.wants = POLLIN;
+		do
+			have = real.recv(conn->wire.fd, in, sizeof in, MSG_DONTWAIT);
+		while (have < 0 && errno == EINTR);
+		if (have < 0 && errno == EAGAIN)
+			return -EAGAIN;
+		if (have <= 0)
+			return cut_short(conn, have < 0 ? errno : 0);
+	}
+}
+
+bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, int count)
+{
+	uint8_t first[16];
+	size_t len = 0;
+	for (int i = 0; i < count; i++)
+		for (size_t k = 0; k < iov[i].iov_len && len < sizeof first; k++)
+			first[len++] = ((const uint8_t *)iov[i].iov_base)[k];
+	const char *answer = len ? egret_starttls_refusal(conn->entry->settings->starttls, first, len) : NULL;
+	egret_guard_enter();
+	bool answered = answer && egret_wire_say(&conn->wire, answer, 1);
+	if (answered) {
+		egret_ready_again(conn->wire.fd);
+	} else if (len) {
+		atomic_store(&conn->asks, false);
+		egret_wire_unhold(&conn->wire);
+	}
+	egret_guard_leave();
+	return answered;
+}
+
 static int step_tls(struct egret_conn *conn)
 {
-	int result = egret_wire_handshake(&conn->wire);
+	int result = conn->starttls ? step_starttls(conn) : 0;
+	if (result == 0)
+		result = egret_wire_handshake(&conn->wire);
 	if (result == 0)
 		return opened(conn);
 	if (result != -EAGAIN)

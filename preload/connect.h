@@ -14,6 +14,13 @@ int egret_connect_step(struct egret_conn *conn);
 /* Under step_lock: CONN has failed with ERROR, logged with wire.failure's sentence. It never carries a byte again. */
 void egret_connect_fail(struct egret_conn *conn, int error);
 
+/* A read met the end of an OPEN connection that should not be: what wire.failure says is told and logged, once. */
+void egret_connect_broke(struct egret_conn *conn);
+
+/* A program's first write to a wrapped socket whose protocol has a request of its own for TLS: egret answers that there is none. True: it
+ * was such a request, and counts as sent. */
+bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, int count);
+
 /* Frees what a conn that nobody holds any more owns. */
 void egret_connect_release(struct egret_conn *conn);
 

@@ -60,7 +60,10 @@ struct egret_engine {
 	/* A context for SETTINGS (copied as far as needed; the files are read now). TICKET_DIR: the run's private directory for
 	 * session tickets, NULL for this process only. NULL on error. */
 	struct egret_tls_ctx *(*ctx_new)(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error);
+	void (*ctx_ref)(struct egret_tls_ctx *ctx);
 	void (*ctx_unref)(struct egret_tls_ctx *ctx);
+	/* Is a file that CTX was made of (CAs, the system's store, lists, the client's certificate and key) not what it was? One stat each. */
+	bool (*ctx_changed)(const struct egret_tls_ctx *ctx);
 
 	/* A client connection to HOST (a canonical name or the text of an address; settings->server_name wins) and PORT, for the
 	 * session key. Holds a reference to CTX. NULL on error. */

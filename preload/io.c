@@ -314,6 +314,8 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 	ssize_t n = receive(conn, fd, iov, count, (size_t)total, flags);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.readv(fd, iov, count);
+	if (n < 0 && n != -EAGAIN)
+		egret_connect_broke(conn);
 	if (n < 0)
 		return fail((int)-n);
 	if (!(flags & MSG_PEEK))
@@ -393,6 +395,8 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		return fail(EISCONN);
 	if (atomic_load_explicit(&conn->unspoken, memory_order_relaxed) && (error = egret_passthrough_within_tls(conn, iov, count)) != 0)
 		return fail(error);
+	if (atomic_load_explicit(&conn->asks, memory_order_relaxed) && egret_connect_answered(conn, iov, count))
+		return total;
 	ssize_t n = send_all(conn, fd, iov, count, (size_t)total, flags);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.writev(fd, iov, count);

@@ -183,8 +183,17 @@ static enum egret_tls_step handshake_step(struct egret_wire *wire, ssize_t have)
 	enum egret_tls_step step = wire->engine->handshake(wire->tls, have > 0 ? wire->in.data : NULL, have > 0 ? (size_t)have : 0, &used,
 							   &wire->out, &wire->failure);
 	pthread_mutex_unlock(&wire->tls_lock);
-	egret_wire_discard(wire, used);
+	bool hold = step == EGRET_STEP_DONE && used > 0 && (wire->hold || egret_buf_len(&wire->peeked) > 0);
+	if (hold)
+		wire->stale = 1; /* what the program is to read first must be visible to poll */
+	egret_wire_discard(wire, used - hold);
 	return step;
+}
+
+bool egret_wire_greet(struct egret_wire *wire, const void *data, size_t len, bool hold)
+{
+	wire->hold = hold;
+	return len == 0 || egret_buf_append(&wire->peeked, data, len);
 }
 
 static void handshake_done(struct egret_wire *wire)

@@ -43,6 +43,7 @@ struct egret_wire {
 	_Atomic bool write_closed; /* close_notify sent or the connection reset: writes give EPIPE */
 	bool eof_is_close;    /* tls_truncation = eof */
 	bool handshaken;
+	bool hold;            /* the handshake's last byte stays in the kernel's queue although nothing is undelivered: something may become so */
 	_Atomic short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
 	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look */
 	_Atomic bool careful; /* TCP_NOTSENT_LOWAT is set: credit is no promise, ask whether the kernel says writable */
@@ -56,6 +57,14 @@ struct egret_wire {
 /* Takes ownership of TLS. */
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close);
 void egret_wire_free(struct egret_wire *wire); /* frees TLS and buffers; sends nothing, closes nothing */
+
+/* What the program shall read first, before the handshake ends (STARTTLS): it makes the descriptor readable, since the last byte of the
+ * handshake stays in the kernel's queue meanwhile. HOLD: keep that byte also while there is nothing, for egret_wire_say. False: no memory. */
+bool egret_wire_greet(struct egret_wire *wire, const void *data, size_t len, bool hold);
+/* With the byte held: the program shall read DATA next. */
+bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len);
+/* The byte is not needed any more. */
+void egret_wire_unhold(struct egret_wire *wire);
 
 /* One step of the handshake: 0 when it has ended, -EAGAIN (see wants), else the negative errno of design section 5, failure filled. */
 int egret_wire_handshake(struct egret_wire *wire);

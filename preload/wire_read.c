@@ -69,7 +69,7 @@ static size_t undelivered(const struct egret_wire *wire, const struct sink *sink
 static void settle(struct egret_wire *wire, const struct sink *sink)
 {
 	size_t count = undelivered(wire, sink);
-	bool readable = wire->least > 1 ? count >= wire->least : count || holds_record(wire);
+	bool readable = wire->hold || (wire->least > 1 ? count >= wire->least : count || holds_record(wire));
 	size_t keep = readable ? wire->stale > KEEP_STALE ? 1 : wire->stale : 0;
 	if (wire->stale > keep)
 		egret_wire_discard(wire, wire->stale - keep);
@@ -160,7 +160,7 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 static bool fits(const struct egret_wire *wire, const struct sink *sink)
 {
 	size_t size = record_size(wire);
-	if (sink->keep || sink->left == 0)
+	if (sink->keep || sink->left == 0 || wire->hold)
 		return false;
 	return (size ? size : wire->last_record) <= sink->left + wire->record_overhead;
 }
@@ -377,6 +377,23 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : outcome(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
+}
+
+bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	bool good = egret_buf_append(&wire->peeked, data, len);
+	pthread_mutex_unlock(&wire->in_lock);
+	return good;
+}
+
+void egret_wire_unhold(struct egret_wire *wire)
+{
+	struct sink none = { 0 };
+	pthread_mutex_lock(&wire->in_lock);
+	wire->hold = false;
+	settle(wire, &none);
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 short egret_wire_readable(struct egret_wire *wire)

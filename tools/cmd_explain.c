@@ -2,6 +2,7 @@
 #include "policy/http_rules.h"
 #include "policy/log.h"
 #include "tools/config.h"
+#include "tools/explain_tls.h"
 #include "tools/flags.h"
 #include "tools/json.h"
 #include "tools/target.h"
@@ -117,7 +118,7 @@ static const char *protocol_of(const struct answer *answer, const struct egret_t
 	return NULL;
 }
 
-static void print_json(const struct answer *answer, const struct egret_target *target)
+static void print_json(const struct answer *answer, const struct egret_target *target, const char *policy_file)
 {
 	const struct egret_entry *entry = answer->entry;
 	bool local = target->transport == EGRET_LOCAL;
@@ -140,10 +141,15 @@ static void print_json(const struct answer *answer, const struct egret_target *t
 	egret_json_member(stdout, 0, "tls", answer->tls);
 	egret_json_member(stdout, 0, "server_name", answer->server_name);
 	egret_json_member(stdout, 0, "verify", answer->verify);
+	fputs(", \"settings\": ", stdout);
+	if (answer->server_name)
+		egret_explain_tls_json(entry, policy_file, target->host);
+	else
+		fputs("[]", stdout);
 	puts("}");
 }
 
-static void print_text(const struct answer *answer, const char *asked)
+static void print_text(const struct answer *answer, const struct egret_target *target, const char *policy_file, const char *asked)
 {
 	const struct egret_entry *entry = answer->entry;
 	char clean[1024];
@@ -161,6 +167,8 @@ static void print_text(const struct answer *answer, const char *asked)
 		printf("  server name  %s\n", answer->server_name);
 	if (answer->verify)
 		printf("  verifies     %s\n", answer->verify);
+	if (answer->server_name)
+		egret_explain_tls_text(entry, policy_file, target->host);
 }
 
 int cmd_explain(int argc, char **argv)
@@ -189,9 +197,9 @@ int cmd_explain(int argc, char **argv)
 		return EGRET_USAGE;
 	judge(policy, &target, (enum egret_mode)mode, &answer);
 	if (json)
-		print_json(&answer, &target);
+		print_json(&answer, &target, path);
 	else
-		print_text(&answer, argv[1]);
+		print_text(&answer, &target, path, argv[1]);
 	egret_policy_unref(policy);
 	return answer.allow ? 0 : 1;
 }

@@ -1,80 +1,11 @@
 /* Settings → SSL_CTX. Verification is on unless a key says otherwise; whatever cannot be used is an error, never skipped. */
 #include "internal.h"
 
-#include <dirent.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
+#include <openssl/x509err.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/* Where distributions keep their CAs: the hashed directory first, it costs one file instead of the whole bundle. */
-static const char *const store_dirs[] = { "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/openssl/certs", "/system/etc/security/cacerts" };
-const char *const egret_store_files[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-					   "/etc/ssl/cert.pem", NULL };
-
-/* Does DIR hold files named by the hash of a subject (openssl-rehash(1)), or only bundles? */
-static bool is_hashed(const char *path)
-{
-	bool hashed = false;
-	DIR *dir = opendir(path);
-	for (struct dirent *file = dir ? readdir(dir) : NULL; file && !hashed; file = readdir(dir))
-		hashed = strspn(file->d_name, "0123456789abcdef") == 8 && file->d_name[8] == '.';
-	if (dir)
-		closedir(dir);
-	return hashed;
-}
-
-static bool add_system_store(struct egret_tls_ctx *ctx)
-{
-	for (size_t i = 0; i < sizeof store_dirs / sizeof store_dirs[0]; i++)
-		if (is_hashed(store_dirs[i]) && SSL_CTX_load_verify_dir(ctx->ssl_ctx, store_dirs[i])) {
-			ctx->ca_from = strdup(store_dirs[i]);
-			return ctx->ca_from != NULL;
-		}
-	for (const char *const *file = egret_store_files; *file; file++)
-		if (SSL_CTX_load_verify_file(ctx->ssl_ctx, *file)) {
-			ctx->ca_from = strdup(*file);
-			return ctx->ca_from != NULL;
-		}
-	return false;
-}
-
-static bool set_store(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, struct egret_tls_error *error)
-{
-	if (s->verify == EGRET_VERIFY_NONE)
-		return (ctx->ca_from = strdup("nowhere")) != NULL;
-	if (!s->ca_file && !s->ca_path && !add_system_store(ctx)) {
-		egret_failure(error, EGRET_TLS_UNVERIFIED, "no CA store was found on this machine; install ca-certificates or set tls_ca_file");
-		return false;
-	}
-	if (s->ca_file && !SSL_CTX_load_verify_file(ctx->ssl_ctx, s->ca_file)) {
-		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_ca_file %s holds no certificate that can be used: %s", s->ca_file, egret_failure_reason());
-		return false;
-	}
-	if (s->ca_path && (!is_hashed(s->ca_path) || !SSL_CTX_load_verify_dir(ctx->ssl_ctx, s->ca_path))) {
-		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_ca_path %s holds no certificate by its hash; run openssl rehash on it", s->ca_path);
-		return false;
-	}
-	if (!ctx->ca_from)
-		ctx->ca_from = strdup(s->ca_file ? s->ca_file : s->ca_path);
-	return ctx->ca_from != NULL;
-}
-
-static bool set_crl(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, struct egret_tls_error *error)
-{
-	if (!s->crl_file)
-		return true;
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx->ssl_ctx);
-	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-	if (!lookup || X509_load_crl_file(lookup, s->crl_file, X509_FILETYPE_PEM) < 1) {
-		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_crl_file %s holds no CRL that can be used: %s", s->crl_file, egret_failure_reason());
-		return false;
-	}
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
-	return true;
-}
 
 static int no_password(char *buf, int size, int writing, void *data)
 {
@@ -95,7 +26,8 @@ static bool set_client(struct egret_tls_ctx *ctx, const struct egret_tls_setting
 	SSL_CTX_set_default_passwd_cb_userdata(ctx->ssl_ctx, &asked);
 	if (SSL_CTX_use_certificate_chain_file(ctx->ssl_ctx, s->client_cert) != 1)
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "tls_client_cert %s cannot be used: %s", s->client_cert, egret_failure_reason());
-	else if (SSL_CTX_use_PrivateKey_file(ctx->ssl_ctx, key, SSL_FILETYPE_PEM) != 1)
+	else if (SSL_CTX_use_PrivateKey_file(ctx->ssl_ctx, key, SSL_FILETYPE_PEM) != 1 &&
+		 (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509 || ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH))
 		egret_failure(error, EGRET_TLS_UNVERIFIED,
 			      asked ? "tls_client_key %s is encrypted and there is nobody to ask for its password; store it decrypted, mode 0600 (%s)"
 				    : "tls_client_key %s cannot be used: %s",
@@ -151,37 +83,38 @@ static void digest_text(EVP_MD_CTX *sha, const char *text)
 	EVP_DigestUpdate(sha, text ? text : "\xff", text ? strlen(text) + 1 : 2);
 }
 
-/* A file by its name and its content's identity: another CA file under the same name is another key. */
-static void digest_file(EVP_MD_CTX *sha, const char *path)
+/* Every setting; the content of CAs and lists is added as it is loaded (store.c). */
+static void digest_settings(EVP_MD_CTX *sha, const struct egret_tls_settings *s)
 {
-	struct stat st;
-	digest_text(sha, path);
-	if (path && stat(path, &st) == 0) {
-		int64_t identity[] = { (int64_t)st.st_dev,  (int64_t)st.st_ino, st.st_size,	      st.st_mtim.tv_sec,
-				       st.st_mtim.tv_nsec, st.st_ctim.tv_sec,   st.st_ctim.tv_nsec };
-		EVP_DigestUpdate(sha, identity, sizeof identity);
-	}
-}
-
-static bool digest_settings(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s)
-{
-	EVP_MD_CTX *sha = EVP_MD_CTX_new();
 	int32_t numbers[] = { s->verify, (int32_t)s->min_version, (int32_t)s->max_version, s->starttls, (int32_t)s->pin_count };
-	if (!sha || !EVP_DigestInit_ex(sha, EVP_sha256(), NULL)) {
-		EVP_MD_CTX_free(sha);
-		return false;
-	}
 	EVP_DigestUpdate(sha, numbers, sizeof numbers);
 	EVP_DigestUpdate(sha, s->pins, s->pin_count * sizeof *s->pins);
-	const char *const texts[] = { s->server_name, s->ciphers, s->ciphersuites, s->groups, s->alpn };
+	const char *const texts[] = { s->server_name, s->ciphers, s->ciphersuites, s->groups, s->alpn, s->ca_file,
+				      s->ca_path, s->crl_file, s->client_cert, s->client_key };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		digest_text(sha, texts[i]);
-	const char *const files[] = { s->ca_file, s->ca_path, s->crl_file, s->client_cert, s->client_key, ctx->ca_from };
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-		digest_file(sha, files[i]);
-	bool good = EVP_DigestFinal_ex(sha, ctx->settings_digest, NULL) == 1;
-	EVP_MD_CTX_free(sha);
+}
+
+/* The client's certificate and key are files of their own: a session belongs to the one that was shown. */
+static bool digest_client(EVP_MD_CTX *sha, const struct egret_tls_settings *s)
+{
+	const char *const files[] = { s->client_cert, s->client_key };
+	struct egret_buf text = { 0 };
+	bool good = true;
+	for (size_t i = 0; good && i < 2; i++)
+		good = !files[i] || egret_source_read(files[i], &text);
+	if (egret_buf_len(&text)) {
+		EVP_DigestUpdate(sha, egret_buf_head(&text), egret_buf_len(&text));
+		OPENSSL_cleanse(egret_buf_head(&text), egret_buf_len(&text));
+	}
+	egret_buf_free(&text);
 	return good;
+}
+
+/* Before they are read: a change meanwhile is found at the next look. */
+static bool add_client(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s)
+{
+	return (!s->client_cert || egret_source_add(ctx, s->client_cert)) && (!s->client_key || egret_source_add(ctx, s->client_key));
 }
 
 static bool copy_settings(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s)
@@ -198,6 +131,26 @@ static bool copy_settings(struct egret_tls_ctx *ctx, const struct egret_tls_sett
 	return true;
 }
 
+static bool fill_digested(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, EVP_MD_CTX *sha, struct egret_tls_error *error)
+{
+	digest_settings(sha, s);
+	return set_protocol(ctx, s, error) && egret_store_set(ctx, s, sha, error) && egret_store_set_crl(ctx, s, sha, error) &&
+	       add_client(ctx, s) && set_client(ctx, s, error) && digest_client(sha, s) && EVP_DigestFinal_ex(sha, ctx->settings_digest, NULL) == 1;
+}
+
+/* False without an error: memory is out. */
+static bool fill(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, struct egret_tls_error *error)
+{
+	SSL_CTX_set_options(ctx->ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_mode(ctx->ssl_ctx, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_verify(ctx->ssl_ctx, s->verify == EGRET_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, egret_verify_seen);
+	egret_session_enable(ctx->ssl_ctx);
+	EVP_MD_CTX *sha = EVP_MD_CTX_new();
+	bool good = sha && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) && fill_digested(ctx, s, sha, error);
+	EVP_MD_CTX_free(sha);
+	return good;
+}
+
 struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *s, const char *ticket_dir, struct egret_tls_error *error)
 {
 	ERR_clear_error();
@@ -210,17 +163,10 @@ struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *s, const ch
 		egret_ctx_unref(ctx);
 		return NULL;
 	}
-	SSL_CTX_set_options(ctx->ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(ctx->ssl_ctx, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_verify(ctx->ssl_ctx, s->verify == EGRET_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, egret_verify_seen);
-	egret_session_enable(ctx->ssl_ctx);
-	if (!set_protocol(ctx, s, error) || !set_store(ctx, s, error) || !set_crl(ctx, s, error) || !set_client(ctx, s, error)) {
-		egret_ctx_unref(ctx);
-		return NULL;
-	}
-	if (digest_settings(ctx, s))
+	if (fill(ctx, s, error))
 		return ctx;
-	egret_failure(error, EGRET_TLS_MEMORY, "out of memory");
+	if (error && error->failure == EGRET_TLS_OK)
+		egret_failure(error, EGRET_TLS_MEMORY, "out of memory");
 	egret_ctx_unref(ctx);
 	return NULL;
 }
@@ -234,5 +180,6 @@ void egret_ctx_unref(struct egret_tls_ctx *ctx)
 	free(ctx->server_name);
 	free(ctx->ca_from);
 	free(ctx->ticket_dir);
+	egret_sources_free(ctx);
 	free(ctx);
 }

@@ -41,11 +41,21 @@ static struct egret_tls_ctx *ctx_new(const struct egret_tls_settings *settings, 
 	return ctx;
 }
 
+static void ctx_ref(struct egret_tls_ctx *ctx) { atomic_fetch_add(&ctx->refs, 1); }
+
 static void ctx_unref(struct egret_tls_ctx *ctx)
 {
 	enter();
 	egret_ctx_unref(ctx);
 	leave();
+}
+
+static bool ctx_changed(const struct egret_tls_ctx *ctx)
+{
+	enter();
+	bool changed = egret_sources_changed(ctx);
+	leave();
+	return changed;
 }
 
 static void free_tls(struct egret_tls *tls)
@@ -323,7 +333,9 @@ static void resume(void)
 __attribute__((visibility("default"))) const struct egret_engine egret_engine = {
 	.abi = EGRET_ENGINE_ABI,
 	.ctx_new = ctx_new,
+	.ctx_ref = ctx_ref,
 	.ctx_unref = ctx_unref,
+	.ctx_changed = ctx_changed,
 	.open = open_tls,
 	.free = free_entered,
 	.handshake = handshake,

@@ -89,6 +89,14 @@ static void unverified(const struct egret_tls *tls, long result, struct egret_tl
 	case X509_V_ERR_CERT_REVOKED:
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate of %s was revoked, says tls_crl_file; the server must get a new one", tls->name);
 		return;
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+		egret_failure(error, EGRET_TLS_UNVERIFIED,
+			      "tls_crl_file holds no revocation list of the CA that issued the certificate of %s; add it there", tls->name);
+		return;
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+		egret_failure(error, EGRET_TLS_UNVERIFIED,
+			      "the revocation list of the CA that issued the certificate of %s is out of date; get a new one for tls_crl_file", tls->name);
+		return;
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
@@ -107,6 +115,38 @@ static void unverified(const struct egret_tls *tls, long result, struct egret_tl
 static bool is_record(const uint8_t *first, size_t len)
 {
 	return len < 3 || (first[0] >= 20 && first[0] <= 23 && first[1] == 3 && first[2] <= 4);
+}
+
+/* RFC 8446 6.2: the server says what it did not like; which key changes that? */
+static void alerted(const char *what, int reason, struct egret_tls_error *error)
+{
+	const char *keys;
+	switch (reason - SSL_AD_REASON_OFFSET) {
+	case SSL_AD_CERTIFICATE_REQUIRED:
+		keys = "it wants a certificate of the client: set tls_client_cert and tls_client_key";
+		break;
+	case SSL_AD_BAD_CERTIFICATE:
+	case SSL_AD_UNSUPPORTED_CERTIFICATE:
+	case SSL_AD_CERTIFICATE_REVOKED:
+	case SSL_AD_CERTIFICATE_EXPIRED:
+	case SSL_AD_CERTIFICATE_UNKNOWN:
+	case SSL_AD_UNKNOWN_CA:
+	case SSL_AD_ACCESS_DENIED:
+		keys = "it did not accept the client's certificate; see tls_client_cert";
+		break;
+	case SSL_AD_PROTOCOL_VERSION:
+		keys = "see tls_min_version and tls_max_version";
+		break;
+	case SSL_AD_NO_APPLICATION_PROTOCOL:
+		keys = "it speaks none of tls_alpn";
+		break;
+	case SSL_AD_UNRECOGNIZED_NAME:
+		keys = "it does not know the name asked for; see tls_server_name";
+		break;
+	default:
+		keys = "see tls_min_version, tls_ciphers, tls_ciphersuites, tls_groups and tls_client_cert";
+	}
+	egret_failure(error, EGRET_TLS_PROTOCOL, "the server ended the %s with an alert: %s; %s", what, egret_failure_reason(), keys);
 }
 
 void egret_failure_of_handshake(const struct egret_tls *tls, struct egret_tls_error *error)
@@ -128,8 +168,7 @@ void egret_failure_of_handshake(const struct egret_tls *tls, struct egret_tls_er
 			      "port, or tls_starttls, or tls = off",
 			      shown);
 	} else if (reason >= SSL_AD_REASON_OFFSET) {
-		egret_failure(error, EGRET_TLS_PROTOCOL, "the server ended the handshake with an alert: %s; see tls_min_version, tls_ciphers and tls_client_cert",
-			      egret_failure_reason());
+		alerted("handshake", reason, error);
 	} else {
 		egret_failure(error, EGRET_TLS_PROTOCOL, "the TLS handshake failed: %s; see tls_min_version, tls_ciphers and tls_groups", egret_failure_reason());
 	}
@@ -139,8 +178,7 @@ void egret_failure_of_record(struct egret_tls_error *error)
 {
 	int reason = ERR_GET_REASON(ERR_peek_last_error());
 	if (reason >= SSL_AD_REASON_OFFSET)
-		egret_failure(error, EGRET_TLS_CONNECTION, "the server ended the connection with an alert: %s%s", egret_failure_reason(),
-			      reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED ? "; set tls_client_cert and tls_client_key" : "");
+		alerted("connection", reason, error);
 	else
 		egret_failure(error, EGRET_TLS_CONNECTION, "a record of the server could not be used: %s", egret_failure_reason());
 }

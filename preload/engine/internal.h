@@ -4,11 +4,18 @@
 
 #include "preload/engine.h"
 
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define KEY_SIZE 32 /* bytes of a session key: SHA-256 over all that verification depends on */
+
+/* A file or directory, as it was when it was looked at. */
+struct egret_source {
+	char *path; /* owned */
+	uint8_t identity[KEY_SIZE];
+};
 
 struct egret_tls_ctx {
 	_Atomic unsigned refs;
@@ -20,7 +27,9 @@ struct egret_tls_ctx {
 	char *ca_from;     /* owned; which key or store the CAs came from, for messages */
 	bool cache;
 	char *ticket_dir; /* owned; NULL: sessions stay in this process */
-	uint8_t settings_digest[KEY_SIZE]; /* every setting and the content of every file */
+	struct egret_source sources[6];
+	size_t source_count;
+	uint8_t settings_digest[KEY_SIZE]; /* every setting and the content of every file; of a directory each file's identity */
 };
 
 struct egret_tls {
@@ -43,6 +52,18 @@ struct egret_tls {
 struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error);
 void egret_ctx_unref(struct egret_tls_ctx *ctx);
 
+/* sources.c */
+/* Appends what PATH holds; false: errno says why not. */
+bool egret_source_read(const char *path, struct egret_buf *content);
+/* Remembers PATH as it is now, before it is read, and returns that (KEY_SIZE bytes); NULL: memory is out. */
+const uint8_t *egret_source_add(struct egret_tls_ctx *ctx, const char *path);
+bool egret_sources_changed(const struct egret_tls_ctx *ctx);
+void egret_sources_free(struct egret_tls_ctx *ctx);
+
+/* store.c: what is loaded is added to the digest as well. */
+bool egret_store_set(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, EVP_MD_CTX *sha, struct egret_tls_error *error);
+bool egret_store_set_crl(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, EVP_MD_CTX *sha, struct egret_tls_error *error);
+
 /* session.c: sessions of verified connections only, under a key that covers all verification depends on (design section 6). */
 void egret_session_key(struct egret_tls *tls, uint16_t port);
 void egret_session_offer(struct egret_tls *tls);
@@ -63,8 +84,10 @@ const char *egret_failure_reason(void);
 BIO *egret_bio_new(struct egret_tls *tls);
 
 /* verify.c: what holds after the handshake, resumed or not: the name and the pins. */
-/* OpenSSL's verify callback: remembers what was rejected, changes nothing. */
+/* OpenSSL's verify callback: remembers what was rejected; forgives a CA of which there is no revocation list. */
 int egret_verify_seen(int good, X509_STORE_CTX *store);
+/* Is CERTIFICATE for the name, and its key one of the pins, as far as the settings ask? */
+bool egret_verify_certificate(const struct egret_tls *tls, X509 *certificate, struct egret_tls_error *error);
 bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error);
 
 extern const char *const egret_store_files[]; /* NULL at the end */

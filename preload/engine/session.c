@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SLOTS 256 /* sessions kept by a process; a newer one takes the slot of an older */
 
@@ -16,10 +17,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void egret_session_key(struct egret_tls *tls, uint16_t port)
 {
-	uint8_t all[KEY_SIZE + sizeof tls->name + 3] = { 0 };
+	uid_t user = geteuid();
+	uint8_t all[KEY_SIZE + sizeof tls->name + 3 + sizeof user] = { 0 };
 	memcpy(all, tls->ctx->settings_digest, KEY_SIZE);
 	memcpy(all + KEY_SIZE, tls->name, strlen(tls->name));
 	memcpy(all + KEY_SIZE + sizeof tls->name, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, tls->is_address }, 3);
+	memcpy(all + KEY_SIZE + sizeof tls->name + 3, &user, sizeof user);
 	SHA256(all, sizeof all, tls->session_key);
 }
 
@@ -48,11 +51,13 @@ static int store(SSL *ssl, SSL_SESSION *session)
 	return 1; /* the reference is ours now */
 }
 
-/* A resumption must not outlive the certificate that it rests on. */
-static bool still_valid(const SSL_SESSION *session)
+/* A resumption must not outlive the certificate that it rests on, nor rest on one that would not be accepted now. */
+static bool still_good(const struct egret_tls *tls, SSL_SESSION *session)
 {
-	X509 *peer = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)session);
-	return peer && X509_cmp_current_time(X509_get0_notAfter(peer)) > 0;
+	X509 *peer = SSL_SESSION_get0_peer(session);
+	const char *asked = SSL_SESSION_get0_hostname(session);
+	return peer && X509_cmp_current_time(X509_get0_notAfter(peer)) > 0 && (!asked || strcmp(asked, tls->name) == 0) &&
+	       egret_verify_certificate(tls, peer, NULL);
 }
 
 void egret_session_offer(struct egret_tls *tls)
@@ -71,7 +76,7 @@ void egret_session_offer(struct egret_tls *tls)
 	pthread_mutex_unlock(&lock);
 	if (!session)
 		session = egret_ticket_take(tls->ctx, tls->session_key);
-	if (session && still_valid(session))
+	if (session && still_good(tls, session))
 		SSL_set_session(tls->ssl, session);
 	SSL_SESSION_free(session);
 }

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TICKET_MOST 16384 /* bytes of one session, the server's certificate in it */
+#define FRONT (2 * KEY_SIZE) /* bytes before it: its key, and the SHA-256 of both; a file that was renamed or cut is nobody's */
 #define NAME_SIZE (2 * KEY_SIZE + 16)
 
 /* The directory of CTX, or -1: it must be ours and nobody else's. */
@@ -56,14 +58,29 @@ static bool write_file(int dir, const char *name, const uint8_t *data, size_t si
 	return good;
 }
 
+static void checksum(const uint8_t *file, size_t size, uint8_t sum[KEY_SIZE])
+{
+	EVP_MD_CTX *sha = EVP_MD_CTX_new();
+	memset(sum, 0, KEY_SIZE);
+	if (sha && EVP_DigestInit_ex(sha, EVP_sha256(), NULL)) {
+		EVP_DigestUpdate(sha, file, KEY_SIZE);
+		EVP_DigestUpdate(sha, file + FRONT, size - FRONT);
+		EVP_DigestFinal_ex(sha, sum, NULL);
+	}
+	EVP_MD_CTX_free(sha);
+}
+
 bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_SESSION *session)
 {
-	uint8_t data[TICKET_MOST], *end = data;
+	uint8_t data[FRONT + TICKET_MOST], *end = data + FRONT;
 	char name[NAME_SIZE], temporary[NAME_SIZE];
 	int size = i2d_SSL_SESSION(session, NULL), dir = open_dir(ctx);
 	bool good = false;
 	if (dir >= 0 && size > 0 && size <= TICKET_MOST && temporary_name(temporary)) {
 		i2d_SSL_SESSION(session, &end);
+		size += FRONT;
+		memcpy(data, key, KEY_SIZE);
+		checksum(data, (size_t)size, data + KEY_SIZE);
 		name_of(key, 0, name);
 		if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			name_of(key, 1, name);
@@ -77,10 +94,19 @@ bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_S
 	return good;
 }
 
-static SSL_SESSION *read_file(int dir, const char *name)
+static SSL_SESSION *parse(const uint8_t *data, size_t size, const uint8_t *key)
 {
-	uint8_t data[TICKET_MOST];
-	const uint8_t *at = data;
+	uint8_t sum[KEY_SIZE];
+	const uint8_t *at = data + FRONT;
+	if (size <= FRONT || memcmp(data, key, KEY_SIZE) != 0)
+		return NULL;
+	checksum(data, size, sum);
+	return memcmp(data + KEY_SIZE, sum, KEY_SIZE) == 0 ? d2i_SSL_SESSION(NULL, &at, (long)(size - FRONT)) : NULL;
+}
+
+static SSL_SESSION *read_file(int dir, const char *name, const uint8_t *key)
+{
+	uint8_t data[FRONT + TICKET_MOST];
 	struct stat st;
 	SSL_SESSION *session = NULL;
 	int fd = (int)egret_raw(SYS_openat, dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
@@ -88,7 +114,7 @@ static SSL_SESSION *read_file(int dir, const char *name)
 		return NULL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077)) {
 		long size = egret_raw_read(fd, data, sizeof data);
-		session = size > 0 ? d2i_SSL_SESSION(NULL, &at, size) : NULL;
+		session = size > 0 ? parse(data, (size_t)size, key) : NULL;
 		OPENSSL_cleanse(data, sizeof data);
 	}
 	egret_raw_close(fd);
@@ -104,7 +130,7 @@ SSL_SESSION *egret_ticket_take(const struct egret_tls_ctx *ctx, const uint8_t *k
 		name_of(key, i, name);
 		if (renameat(dir, name, dir, temporary) != 0)
 			continue;
-		session = read_file(dir, temporary);
+		session = read_file(dir, temporary, key);
 		unlinkat(dir, temporary, 0);
 	}
 	if (dir >= 0)

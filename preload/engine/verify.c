@@ -10,6 +10,11 @@ int egret_verify_seen(int good, X509_STORE_CTX *store)
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct egret_tls *tls = ssl ? SSL_get_app_data(ssl) : NULL;
 	X509 *current = X509_STORE_CTX_get_current_cert(store);
+	/* tls_crl_file need not speak of every CA of the chain; of the server's certificate it must. */
+	if (!good && X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL && X509_STORE_CTX_get_error_depth(store) > 0) {
+		X509_STORE_CTX_set_error(store, X509_V_OK);
+		return 1;
+	}
 	if (!good && tls && current && !tls->rejected && X509_up_ref(current))
 		tls->rejected = current;
 	return good;
@@ -61,9 +66,8 @@ static void report_pin(const struct egret_tls *tls, X509 *peer, struct egret_tls
 		      tls->name, (char *)text);
 }
 
-bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error)
+bool egret_verify_certificate(const struct egret_tls *tls, X509 *peer, struct egret_tls_error *error)
 {
-	X509 *peer = SSL_get0_peer_certificate(tls->ssl);
 	if (!named(tls, peer)) {
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate is not for %s; if the server is the right one, set tls_server_name", tls->name);
 		return false;
@@ -72,6 +76,13 @@ bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error)
 		report_pin(tls, peer, error);
 		return false;
 	}
+	return true;
+}
+
+bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error)
+{
+	if (!egret_verify_certificate(tls, SSL_get0_peer_certificate(tls->ssl), error))
+		return false;
 	if (tls->ctx->verify != EGRET_VERIFY_NONE && SSL_get_verify_result(tls->ssl) != X509_V_OK) {
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate of %s was not verified", tls->name);
 		return false;

@@ -6,6 +6,8 @@
 #   wrong.*                valid, for other.example   expired.*          the right names, ended yesterday
 #   unknown.*              the right names, signed by other-ca            client.*  for mutual TLS
 #   revoked.*, ca.crl      the right names, revoked by the CA
+#   ip.*                   for 127.0.0.1 and ::1              good.example.* the name as CN only, in no subjectAltName
+#   partial.*              for f*.wild.example
 #   hash/                  the CA as a hashed directory (tls_ca_path)
 set -euo pipefail
 
@@ -14,8 +16,10 @@ dir=$1
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
-[ ! -e "$dir/.done" ] || exit 0
+made_by=$(cksum <"$0")
+[ "$(cat "$dir/.done" 2>/dev/null)" != "$made_by" ] || exit 0
 cd "$dir"
+rm -f -- *.pem *.key *.csr *.cnf index.* serial.*
 
 # key NAME [rsa]
 key() {
@@ -76,6 +80,9 @@ make_all() {
 	leaf expired ca "$names" serverAuth '' "$(date -u -d '-30 days' +%y%m%d%H%M%SZ)" "$(date -u -d '-1 day' +%y%m%d%H%M%SZ)"
 	leaf unknown other-ca "$names" serverAuth
 	leaf client ca DNS:client.example clientAuth
+	leaf ip ca IP:127.0.0.1,IP:::1 serverAuth
+	leaf good.example ca email:nobody@good.example serverAuth
+	leaf partial ca 'DNS:f*.wild.example' serverAuth
 	leaf revoked ca "$names" serverAuth
 	openssl ca -config revoked.cnf -cert ca.pem -keyfile ca.key -revoke revoked.alone.pem
 	openssl ca -config revoked.cnf -cert ca.pem -keyfile ca.key -gencrl -out ca.crl
@@ -84,4 +91,4 @@ make_all() {
 }
 
 make_all >make.log 2>&1 || { cat make.log >&2; exit 1; }
-touch .done
+echo "$made_by" >.done

@@ -10,7 +10,7 @@ explains() {
 
 test_explain_in_json_has_exactly_the_promised_keys() { # quick
 	sample_policy
-	local keys='["dial","entry","file","host","line","port","protocol","reason","server_name","tls","verdict","verify"]'
+	local keys='["dial","entry","file","host","line","port","protocol","reason","server_name","settings","tls","verdict","verify"]'
 	explains 0 http://www.googleapis.com/books/v1 "keys == $keys" '.verdict == "allow"' '.entry == "googleapis"' '.line == 3' \
 		'.tls == "originate"' '.server_name == "www.googleapis.com"' '.verify == "full"' '.port == 80' \
 		'.dial == ["www.googleapis.com:443"]' '.protocol == "http"'
@@ -63,3 +63,39 @@ test_a_deny_entry_wins_in_explain() { # quick
 	explains 0 good.example.com:443 '.entry == "wild"'
 }
 
+
+test_explain_tells_every_tls_setting_and_where_it_comes_from() { # quick
+	certificates
+	policy <<-INI
+		[egret]
+		tls_min_version = 1.3
+		tls_verify = chain
+		[server]
+		hosts = a.example
+		ports = 80
+		tls = originate
+		tls_ca_file = $CERTS/ca.pem
+		tls_verify = full
+		tls_pin_sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,
+		  BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=
+		[plain]
+		hosts = b.example
+		ports = 443
+		protocol = tls
+	INI
+	status "$EGRET" explain a.example:80
+	expect_status 0
+	expect out "tls_min_version       = 1.3  ($T/egret.ini:2)"
+	expect out "tls_verify            = full  ($T/egret.ini:9)"
+	expect out "tls_ca_file           = $CERTS/ca.pem  ($T/egret.ini:8)"
+	expect out "tls_server_name       = a.example  (default)"
+	expect out "tls_handshake_timeout = 10s  (default)"
+	expect_not out "tls_client_cert"
+	setting() { jq -r ".settings[] | select(.key == \"$1\") | \"\\(.value) \\(.file) \\(.line)\"" out; }
+	status "$EGRET" explain --json a.example:80
+	equal "$(setting tls_min_version)" "1.3 $T/egret.ini 2"
+	equal "$(setting tls_truncation)" "error null null"
+	equal "$(setting tls_pin_sha256)" "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA= $T/egret.ini 10"
+	status "$EGRET" explain --json b.example:443
+	equal "$(jq -c .settings out)" "[]"
+}

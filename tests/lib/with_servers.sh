@@ -108,6 +108,16 @@ start_http() {
 	announced "$T/http.port"
 }
 
+# start_s_server CERT [ARGS of openssl-s_server(1)]: a real server of OpenSSL's whose page tells what was negotiated.
+start_s_server() {
+	local cert=$1
+	shift
+	certificates
+	free_port
+	openssl s_server -accept "127.0.0.1:$PORT" -cert "$CERTS/$cert.pem" -key "$CERTS/$cert.key" -www "$@" >"$T/s_server" 2>&1 &
+	wait_for 10 listening "$PORT"
+}
+
 # start_plain_http: answers every request with "hello in the clear", in plaintext.
 start_plain_http() {
 	start_recorder $'HTTP/1.0 200 OK\r\nContent-Length: 19\r\n\r\nhello in the clear\n'

@@ -1,0 +1,61 @@
+# CAs, certificates and keys change under running programs: their next connections use what is there now.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
+
+# start_program: a covered program that connects again and again; its newest outcome is $T/outcome: "hello" or the errno's name.
+start_program() {
+	rm -f "$T/outcome"
+	covered python3 - "$T/outcome" 2>>"$T/err" <<-'PY' &
+		import errno, os, socket, sys, time
+		while True:
+		    try:
+		        s = socket.create_connection(("good.example", 80), 20)
+		        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+		        got = b""
+		        while data := s.recv(1000): got += data
+		        outcome = got.decode()
+		    except OSError as e:
+		        outcome = errno.errorcode.get(e.errno, str(e))
+		    with open(sys.argv[1] + ".new", "w") as f: f.write(outcome)
+		    os.rename(sys.argv[1] + ".new", sys.argv[1])
+		    time.sleep(0.1)
+	PY
+}
+
+# outcome_becomes TEXT
+outcome_becomes() {
+	wait_for 20 grep -q "$1" "$T/outcome"
+}
+
+test_a_swapped_symlink_of_a_ca_is_seen_by_a_running_program() { # limit=120
+	start_tls right --http
+	originating good.example "$PORT"
+	mkdir -p "$T/mount/..1" "$T/mount/..2"
+	cp "$CERTS/other-ca.pem" "$T/mount/..1/ca.pem"
+	cp "$CERTS/ca.pem" "$T/mount/..2/ca.pem"
+	ln -s ..1 "$T/mount/..data"
+	ln -s ..data/ca.pem "$T/mount/ca.pem"
+	sed -i "s,^tls_ca_file = .*,tls_ca_file = $T/mount/ca.pem," "$T/egret.ini"
+	start_program
+	outcome_becomes EACCES
+	ln -s ..2 "$T/mount/..data_tmp"
+	mv -T "$T/mount/..data_tmp" "$T/mount/..data"
+	outcome_becomes "hello over tls"
+	ln -s ..1 "$T/mount/..data_tmp"
+	mv -T "$T/mount/..data_tmp" "$T/mount/..data"
+	outcome_becomes EACCES
+}
+
+test_a_ca_that_is_taken_out_of_a_directory_is_not_trusted_any_more() { # limit=120
+	local hash
+	start_tls right --http
+	originating good.example "$PORT"
+	cp -r "$CERTS/hash" "$T/hash"
+	hash=$(ls "$T/hash")
+	sed -i "s,^tls_ca_file = .*,tls_ca_path = $T/hash," "$T/egret.ini"
+	start_program
+	outcome_becomes "hello over tls"
+	cat "$CERTS/other-ca.pem" >"$T/hash/$hash"
+	outcome_becomes EACCES
+	cat "$CERTS/ca.pem" >"$T/hash/$hash"
+	outcome_becomes "hello over tls"
+}
