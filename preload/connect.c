@@ -232,7 +232,8 @@ bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, in
 	egret_guard_enter();
 	bool answered = answer && egret_wire_say(&conn->wire, answer, 1);
 	if (answered) {
-		egret_ready_again(conn->wire.fd);
+		conn->narrowed = POLLIN; /* registrations that are given back report anew, also to those who wait for edges */
+		egret_ready_connect_ended(conn);
 	} else if (len) {
 		atomic_store(&conn->asks, false);
 		egret_wire_unhold(&conn->wire);

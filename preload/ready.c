@@ -449,13 +449,6 @@ void egret_ready_connect_ended(struct egret_conn *conn)
 		egret_conn_put(conn);
 }
 
-void egret_ready_again(int fd)
-{
-	pthread_mutex_lock(stripe_of(fd));
-	apply_all(fd, 0);
-	pthread_mutex_unlock(stripe_of(fd));
-}
-
 int egret_ready_expire(void)
 {
 	int bound = -1;

@@ -24,8 +24,6 @@ struct egret_ready_match {
 
 /* FD's connect is under way: its registrations are narrowed to what the handshake waits for. Again after each step. */
 void egret_ready_connect_started(int fd, struct egret_conn *conn);
-/* FD became readable by what egret itself put there: those who wait for edges are told. */
-void egret_ready_again(int fd);
 /* It is OPEN or FAILED: registrations are the program's again. */
 void egret_ready_connect_ended(struct egret_conn *conn);
 /* Handshakes whose time is over fail now. Returns milliseconds until the next one would, -1: none is under way. */
