@@ -49,9 +49,19 @@ static void log_verdict(const struct egret_judged *judged, const struct egret_en
 	egret_runtime_log(judged->policy, &event);
 }
 
+/* A look at the route: resolvers sort addresses (RFC 6724) by connecting datagram sockets to port 0 of a host that an entry may well name.
+ * It is refused, since a datagram could follow, but it is no attempt to tell of. */
+static bool is_route_look_up(const struct egret_judged *judged)
+{
+	return judged->request.transport == EGRET_DATAGRAM && judged->request.port == 0 &&
+	       (judged->verdict.reason == EGRET_REASON_PORT || judged->verdict.reason == EGRET_REASON_PROTOCOL);
+}
+
 static void deny(struct egret_judged *judged)
 {
 	judged->denied = egret_policy_defaults(judged->policy)->deny_errno;
+	if (is_route_look_up(judged))
+		return;
 	log_verdict(judged, NULL);
 	egret_say_denied(transport_name(judged->request.transport), judged->name[0] ? judged->name : judged->request.path,
 			 &judged->request.addr, judged->request.port, &judged->verdict);

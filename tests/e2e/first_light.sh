@@ -133,3 +133,23 @@ test_a_program_that_speaks_tls_itself_is_left_alone() {
 	expect "$T/plain" "GET /secret"
 	wire_is_tls
 }
+
+test_a_look_at_the_route_to_a_named_host_is_no_denial_to_tell_of() { # quick
+	start_recorder
+	originating good.example "$PORT"
+	covered python3 - >"$T/out" 2>"$T/err" <<-'PY'
+		import socket
+		for host in "good.example", "127.0.0.9":
+		    address = socket.getaddrinfo(host, 80)[0][4][0]
+		    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		    try:
+		        s.connect((address, 0))
+		        print("connected")
+		    except OSError as e:
+		        print(e.errno)
+	PY
+	equal "$(cat "$T/out")" "13
+13"
+	expect "$T/err" "denied udp 127.0.0.9"
+	expect_not "$T/err" "good.example"
+}

@@ -66,3 +66,35 @@ test_a_reader_of_the_output_is_not_kept_waiting_by_the_supervisor() { # quick
 	policy <<<"[egret]"
 	equal "$("$EGRET" run --sandbox=require -- sh -c 'sleep 5 >/dev/null 2>&1 & echo done' 2>/dev/null)" "done"
 }
+
+inside_connect_port() {
+	start_recording_tls right --http
+	policy <<-INI
+		[egret]
+		internal = none
+		[server]
+		hosts = 127.0.0.1
+		ports = 80
+		connect_port = $PORT
+		tls = originate
+		tls_server_name = api.example.com
+		tls_ca_file = $CERTS/ca.pem
+		[never]
+		hosts = 203.0.113.9
+		ports = $PORT
+		action = deny
+		[elsewhere]
+		hosts = 203.0.113.9
+		ports = 80
+		connect_port = $PORT
+	INI
+	status "$EGRET" run --sandbox=auto -- curl -sS --max-time 10 http://127.0.0.1/secret
+	expect_status 0
+	wire_is_tls
+	status "$EGRET" run --sandbox=auto -- env -i curl -sS --max-time 10 "http://203.0.113.9:$PORT/secret"
+	[ "$STATUS" != 0 ] || fail "an address that a deny entry names was reached"
+}
+
+test_both_layers_agree_on_a_connect_port_of_an_address() {
+	in_network inside_connect_port
+}

@@ -47,6 +47,15 @@ static void trace(const struct egret_call *call, const struct egret_ruling *ruli
 	egret_trace(call->sup, &event);
 }
 
+/* Is ADDR, asked for by its number, what ENTRY is about? */
+static bool is_about(const struct egret_policy *policy, const struct egret_entry *entry, const struct egret_addr *addr)
+{
+	struct egret_request request = { .transport = EGRET_STREAM, .addr = *addr, .port = entry->port_count ? entry->ports[0].first : 0 };
+	struct egret_verdict verdict = egret_decide(policy, &request, EGRET_ENFORCE);
+
+	return verdict.allow && verdict.entry == entry;
+}
+
 /* Is ADDR:PORT where an origination entry or fixed addresses lead? The preload layer dials there; it asked for something else. */
 static const struct egret_entry *dialled_by(const struct egret_policy *policy, const char *host, const struct egret_addr *addr,
 					    uint16_t port)
@@ -62,7 +71,8 @@ static const struct egret_entry *dialled_by(const struct egret_policy *policy, c
 			if (egret_addr_equal(&entry->endpoints[j].addr, addr) &&
 			    (entry->endpoints[j].port ? entry->endpoints[j].port == port : entry->connect_port == port))
 				return entry;
-		if (host && entry->connect_port == port && egret_entry_covers_name(entry, host, strlen(host)))
+		if (entry->connect_port == port &&
+		    (host ? egret_entry_covers_name(entry, host, strlen(host)) : is_about(policy, entry, addr)))
 			return entry;
 	}
 	return NULL;
@@ -99,6 +109,12 @@ static enum egret_route route_of(const struct egret_call *call, const struct egr
 	return egret_relay_can(entry) ? EGRET_ROUTE_RELAY : EGRET_ROUTE_NONE;
 }
 
+/* May a denied destination be one that the preload layer dials for an entry? Never one that a deny entry names. */
+static bool may_be_a_dial(const struct egret_call *call, const struct egret_verdict *verdict)
+{
+	return !verdict->allow && !call->sup->require && verdict->reason != EGRET_REASON_DENY_ENTRY;
+}
+
 static void judge_names(const struct egret_call *call, struct egret_request *request, struct egret_ruling *ruling)
 {
 	const struct egret_supervisor *sup = call->sup;
@@ -109,7 +125,7 @@ static void judge_names(const struct egret_call *call, struct egret_request *req
 		request->host = name;
 		request->host_len = strlen(name);
 		verdict = egret_decide(call->policy, request, sup->mode);
-		if (!verdict.allow && !sup->require) {
+		if (may_be_a_dial(call, &verdict)) {
 			const struct egret_entry *entry = dialled_by(call->policy, name, &request->addr, request->port);
 
 			if (entry)
@@ -137,7 +153,7 @@ struct egret_ruling egret_judge_address(const struct egret_call *call, enum egre
 		request.host = NULL;
 		request.host_len = 0;
 		verdict = egret_decide(call->policy, &request, call->sup->mode);
-		if (!verdict.allow && !call->sup->require && (entry = dialled_by(call->policy, NULL, addr, port)))
+		if (may_be_a_dial(call, &verdict) && (entry = dialled_by(call->policy, NULL, addr, port)))
 			verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_ENTRY, .entry = entry };
 		if (verdict.allow || !ruling.host[0]) {
 			ruling.verdict = verdict;
