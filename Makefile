@@ -92,7 +92,7 @@ $(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: $(ENGINE)
 # Small programs that the shell tests run: one file, nothing of ours linked in.
 $(BUILD)/tests/programs/%: tests/programs/%.c
 	@mkdir -p $(@D) $(BUILD)/obj/tests/programs
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread $(EXTRA) -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
 
 # The two sides of the conformance suite.
 $(BUILD)/tests/conformance/caller: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/conformance/caller*.c))
@@ -103,7 +103,7 @@ $(BUILD)/tests/conformance/peer: $(BUILD)/obj/tests/conformance/peer.o
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LDFLAGS) -lssl -lcrypto
 
-unit: $(UNIT_BIN) $(PROGRAM_BIN) $(CONFORMANCE_BIN) ## build the unit tests and the test programs
+unit: $(UNIT_BIN) $(PROGRAM_BIN) $(CONFORMANCE_BIN) $(BUILD)/bench/server ## build the unit tests and the test programs
 
 deps: ## install what build and tests need (Debian)
 	tests/deps.sh
@@ -179,6 +179,10 @@ SEED ?= 1
 conformance: all unit ## compare N random sequences from SEED on, over TCP and wrapped
 	EGRET_CONFORMANCE_SECONDS=86000 EGRET_CONFORMANCE_COUNT=$(N) EGRET_CONFORMANCE_SEED=$(SEED) EGRET_TEST_LIMIT=86400 tests/run random_calls_give_the_same
 
+MIB ?= 10240
+soak: all unit ## MIB mebibytes (10 GiB) each way at once through one connection, every byte compared
+	EGRET_THREADS_MIB=$(MIB) EGRET_TEST_LIMIT=86400 tests/run one_thread_reads_while_another_writes
+
 FUZZ_SECONDS ?= 60
 fuzz: ## run each fuzzer for FUZZ_SECONDS
 	tests/fuzz/run $(FUZZ_SECONDS)
@@ -215,5 +219,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all conformance docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
+.PHONY: all conformance soak docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

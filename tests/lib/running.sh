@@ -44,6 +44,7 @@ list_shell_tests() {
 			esac
 			limit=60
 			[[ $line =~ limit=([0-9]+) ]] && limit=${BASH_REMATCH[1]}
+			limit=${EGRET_TEST_LIMIT:-$limit}
 			echo "shell $file $name $limit"
 		done
 	done

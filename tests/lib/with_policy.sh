@@ -49,9 +49,9 @@ governing() {
 	INI
 }
 
-# covered COMMAND...: under the preload layer alone, without `egret run`.
+# covered COMMAND...: under the preload layer alone, without `egret run`; behind a sanitizer's runtime, which must come first.
 covered() {
-	LD_PRELOAD=$EGRET_LIB "$@"
+	LD_PRELOAD="${EGRET_SANITIZER:-} $EGRET_LIB" "$@"
 }
 
 # sample_policy: one entry of each kind, five in all.

@@ -1,0 +1,31 @@
+# Threads on wrapped sockets: both ways at once, many at once, closed, cancelled and interrupted while they wait; every byte compared.
+
+HOST=www.googleapis.com
+
+# start_echo: the bench's threaded TLS server, told to echo by what tests/programs/threads.c says first.
+start_echo() {
+	certificates
+	rm -f "$T/echo.port"
+	"$EGRET_BUILD/bench/server" "$T/echo.port" "$CERTS/right.pem" "$CERTS/right.key" &
+	wait_for 10 test -s "$T/echo.port"
+	PORT=$(cut -d' ' -f2 "$T/echo.port")
+}
+
+# threads MODE [MIB]: the server's port speaks nothing but TLS.
+threads() {
+	start_echo
+	originating $HOST "$PORT"
+	status covered "$PROGRAMS/threads" "$1" $HOST "${2:-8}"
+	expect_status 0
+	expect "$T/out" right
+	[ ! -s "$T/err" ] || fail "it said: $(head -c 4000 "$T/err")"
+}
+
+test_one_thread_reads_while_another_writes_and_no_byte_is_lost() { # limit=600
+	threads duplex "${EGRET_THREADS_MIB:-64}"
+}
+test_many_threads_on_many_connections_get_their_own_bytes() { threads many; }
+test_a_connection_closed_while_a_thread_reads_gives_its_number_away_but_no_bytes() { threads closing; }
+test_a_thread_cancelled_while_it_reads_or_writes_leaves_the_connection_whole() { threads cancel; }
+test_signals_that_restart_calls_are_not_seen_by_reads_and_writes() { threads restart; }
+test_signals_that_do_not_restart_end_calls_but_lose_no_byte() { threads eintr; }

@@ -1,0 +1,335 @@
+/* A threaded program on sockets that echo what they receive: threads MODE HOST [MIB]. Prints "right" when every byte and errno was.
+ *
+ *   duplex    one thread writes MIB mebibytes, another reads and compares them
+ *   many      16 threads, each with 10 connections one after the other and half a MiB on each; another duplicates and closes
+ *   closing   a connection is closed, or shut down, while a thread waits in read
+ *   cancel    threads are cancelled in a read and in a write that wait; the connections still work, or close
+ *   restart   signals with SA_RESTART arrive all the time: no call ends early
+ *   eintr     signals without it: calls end with EINTR before the first byte, or with a part; no byte is lost or sent twice
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK (256u << 10)
+#define MIB (1024u * 1024u)
+
+static struct addrinfo *server;
+static atomic_bool over;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+static void must(int ok, const char *what)
+{
+	if (!ok)
+		die(what);
+}
+
+/* The server's orders are struct bench_order of tests/bench/load: echo. */
+static int connected(void)
+{
+	const char order[16] = "e";
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	must(fd >= 0 && connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
+	must(write(fd, order, sizeof order) == sizeof order, "write of the order");
+	return fd;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+	while (nanosleep(&left, &left) != 0)
+		;
+}
+
+/* ---- a stream of bytes of which each tells its place ---- */
+
+struct stream {
+	int fd;
+	uint32_t seed;
+	uint64_t total;
+	int eintr_is_fine;
+	uint64_t interrupted; /* calls that ended with EINTR or, of writes, with a part */
+};
+
+/* The 8 bytes at place 8 * WORD: splitmix64. */
+static uint64_t pattern(uint32_t seed, uint64_t word)
+{
+	uint64_t x = (word + 1 + ((uint64_t)seed << 40)) * UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ (x >> 27);
+}
+
+static void fill(char *to, uint32_t seed, uint64_t at, size_t size)
+{
+	for (size_t i = 0; i < size; i += 8) {
+		uint64_t word = pattern(seed, (at + i) / 8);
+		memcpy(to + i, &word, 8);
+	}
+}
+
+static void *write_stream(void *arg)
+{
+	struct stream *stream = arg;
+	char *chunk = malloc(CHUNK);
+	must(chunk != NULL, "malloc");
+	for (uint64_t at = 0; at < stream->total; at += CHUNK) {
+		fill(chunk, stream->seed, at, CHUNK);
+		for (size_t done = 0; done < CHUNK;) {
+			ssize_t n = write(stream->fd, chunk + done, CHUNK - done);
+			must(n > 0 || (n < 0 && errno == EINTR && stream->eintr_is_fine), "write");
+			must((size_t)n == CHUNK - done || stream->eintr_is_fine, "write of all");
+			stream->interrupted += n < 0 || (size_t)n < CHUNK - done;
+			done += n > 0 ? (size_t)n : 0;
+		}
+	}
+	free(chunk);
+	return NULL;
+}
+
+static void *read_stream(void *arg)
+{
+	struct stream *stream = arg;
+	char *got = malloc(CHUNK), *expected = malloc(CHUNK);
+	must(got && expected, "malloc");
+	for (uint64_t at = 0; at < stream->total; at += CHUNK) {
+		for (size_t done = 0; done < CHUNK;) {
+			ssize_t n = read(stream->fd, got + done, CHUNK - done);
+			must(n > 0 || (n < 0 && errno == EINTR && stream->eintr_is_fine), n ? "read" : "read met the end");
+			stream->interrupted += n < 0;
+			done += n > 0 ? (size_t)n : 0;
+		}
+		fill(expected, stream->seed, at, CHUNK);
+		errno = EBADMSG;
+		must(memcmp(got, expected, CHUNK) == 0, "compare");
+	}
+	free(got);
+	free(expected);
+	return NULL;
+}
+
+/* Both ways at once: TOTAL bytes, a multiple of CHUNK. */
+static void duplex(struct stream *out, uint64_t total)
+{
+	struct stream in;
+	pthread_t writer;
+	out->total = total;
+	in = *out;
+	must(pthread_create(&writer, NULL, write_stream, out) == 0, "pthread_create");
+	read_stream(&in);
+	pthread_join(writer, NULL);
+	out->interrupted += in.interrupted;
+}
+
+static void mode_duplex(uint64_t mib)
+{
+	struct stream stream = { .fd = connected(), .seed = 1 };
+	duplex(&stream, mib * MIB);
+	close(stream.fd);
+}
+
+/* ---- many ---- */
+
+static void *visit_often(void *arg)
+{
+	uint32_t self = (uint32_t)(uintptr_t)arg;
+	for (uint32_t round = 0; round < 10; round++) {
+		struct stream stream = { .fd = connected(), .seed = self * 100 + round };
+		duplex(&stream, MIB / 2);
+		close(stream.fd);
+	}
+	return NULL;
+}
+
+/* The registry changes all the time under the others. */
+static void *duplicate_and_close(void *arg)
+{
+	int fd = connected();
+	(void)arg;
+	while (!atomic_load(&over)) {
+		int copy = dup(fd);
+		must(copy >= 0, "dup");
+		struct pollfd pfd = { copy, POLLOUT, 0 };
+		must(poll(&pfd, 1, 0) == 1, "poll");
+		close(copy);
+		pause_ms(1);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void mode_many(void)
+{
+	pthread_t threads[16], other;
+	must(pthread_create(&other, NULL, duplicate_and_close, NULL) == 0, "pthread_create");
+	for (uintptr_t i = 0; i < 16; i++)
+		must(pthread_create(&threads[i], NULL, visit_often, (void *)i) == 0, "pthread_create");
+	for (int i = 0; i < 16; i++)
+		pthread_join(threads[i], NULL);
+	atomic_store(&over, true);
+	pthread_join(other, NULL);
+}
+
+/* ---- closing, cancelling ---- */
+
+/* Sends and gets a word back: the connection works. */
+static void works(int fd)
+{
+	char word[8] = "word", got[8] = "";
+	must(send(fd, word, sizeof word, MSG_NOSIGNAL) == sizeof word, "send");
+	must(recv(fd, got, sizeof got, MSG_WAITALL) == sizeof got && strcmp(got, word) == 0, "recv");
+}
+
+static void *read_once(void *arg)
+{
+	char byte = 0;
+	ssize_t n = read(*(int *)arg, &byte, 1);
+	return (void *)(intptr_t)(n < 0 ? -errno : n);
+}
+
+static void *write_for_ever(void *arg)
+{
+	char *chunk = calloc(1, CHUNK);
+	must(chunk != NULL, "calloc");
+	pthread_cleanup_push(free, chunk);
+	while (write(*(int *)arg, chunk, CHUNK) > 0)
+		;
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+static pthread_t waiting(void *(*run)(void *), int *fd)
+{
+	pthread_t thread;
+	must(pthread_create(&thread, NULL, run, fd) == 0, "pthread_create");
+	pause_ms(30);
+	return thread;
+}
+
+/* What a reader gets that another thread's close or shutdown wakes. */
+static void joined(pthread_t reader)
+{
+	void *result;
+	pthread_join(reader, &result);
+	errno = (int)-(intptr_t)result;
+	must((intptr_t)result <= 0 && errno != EFAULT, "read beside a close");
+}
+
+/* shutdown wakes the reader, which meets the end. After close its number soon is another connection, whose bytes are not for it. */
+static void mode_closing(void)
+{
+	for (int round = 0; round < 20; round++) {
+		int number = connected();
+		works(number);
+		pthread_t reader = waiting(read_once, &number);
+		if (round % 2) {
+			must(shutdown(number, round % 4 == 1 ? SHUT_RDWR : SHUT_WR) == 0, "shutdown");
+			joined(reader);
+			close(number);
+			continue;
+		}
+		close(number);
+		int next = connected();
+		for (int i = 0; i < 50; i++)
+			works(next);
+		pthread_cancel(reader);
+		pthread_join(reader, NULL);
+		works(next);
+		close(next);
+	}
+}
+
+static void mode_cancel(void)
+{
+	void *result;
+	for (int round = 0; round < 20; round++) {
+		int fd = connected();
+		pthread_t thread = waiting(read_once, &fd);
+		must(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED, "cancel a read");
+		works(fd);
+		thread = waiting(write_for_ever, &fd);
+		must(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED, "cancel a write");
+		must(close(fd) == 0, "close");
+	}
+}
+
+/* ---- signals ---- */
+
+static atomic_ulong handled;
+static void on_signal(int number) { (void)number; atomic_fetch_add(&handled, 1); }
+
+static void *disturb(void *arg)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	while (!atomic_load(&over)) {
+		pthread_kill(*(pthread_t *)arg, SIGUSR1);
+		kill(getpid(), SIGUSR2);
+		pause_ms(1);
+	}
+	return NULL;
+}
+
+/* A read that waits longer than several signals, then both ways at once. */
+static void mode_signals(int flags, uint64_t mib)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+	struct stream stream = { .fd = connected(), .seed = 7, .eintr_is_fine = !(flags & SA_RESTART) };
+	pthread_t self = pthread_self(), other;
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
+	must(pthread_create(&other, NULL, disturb, &self) == 0, "pthread_create");
+	if (!(flags & SA_RESTART))
+		must(read_once(&stream.fd) == (void *)(intptr_t)-EINTR, "read with signals that do not restart");
+	duplex(&stream, mib * MIB);
+	atomic_store(&over, true);
+	pthread_join(other, NULL);
+	must(atomic_load(&handled) > 0, "signals");
+	if (flags & SA_RESTART) {
+		errno = EINTR;
+		must(stream.interrupted == 0, "calls that restart");
+	}
+	close(stream.fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	const char *mode = argc > 2 ? argv[1] : "";
+	uint64_t mib = argc > 3 ? strtoull(argv[3], NULL, 10) : 8;
+	if (argc < 3 || getaddrinfo(argv[2], "80", &hints, &server) != 0)
+		return 2;
+	if (strcmp(mode, "duplex") == 0)
+		mode_duplex(mib);
+	else if (strcmp(mode, "many") == 0)
+		mode_many();
+	else if (strcmp(mode, "closing") == 0)
+		mode_closing();
+	else if (strcmp(mode, "cancel") == 0)
+		mode_cancel();
+	else if (strcmp(mode, "restart") == 0)
+		mode_signals(SA_RESTART, mib);
+	else if (strcmp(mode, "eintr") == 0)
+		mode_signals(0, mib);
+	else
+		return 2;
+	freeaddrinfo(server);
+	puts("right");
+	return 0;
+}
