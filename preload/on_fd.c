@@ -126,7 +126,7 @@ void egret_on_closefrom(int first)
 static bool may_land(int fd, int to)
 {
 	struct egret_conn *conn = egret_stdio_has(to) ? egret_conn_get(fd) : NULL;
-	bool unjudged = conn && !conn->wrapped && atomic_load(&conn->passthrough) && conn->entry->protocol == EGRET_TLS;
+	bool unjudged = conn && egret_passthrough_is_unjudged(conn);
 	int error = unjudged ? EPERM : conn && (conn->wrapped || conn->observed) ? egret_relay_move(conn) : 0;
 	if (error)
 		egret_say("egret: entry [%s]: a connection to %s cannot become descriptor %d: stdio would write to it past egret, and no relay could "

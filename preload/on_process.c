@@ -263,6 +263,7 @@ int egret_on_execveat(int dir, const char *path, char *const argv[], char *const
 	char whole[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path_at(dir, path, whole));
+	egret_relay_hand_over();
 	return real.execveat(dir, path, argv, fixed, flags);
 }
 
@@ -271,8 +272,8 @@ int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_ac
 {
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
-	egret_spawn_hand_over(actions);
-	return real.posix_spawn(pid, path, actions, attr, argv, fixed);
+	int error = egret_spawn_hand_over(actions);
+	return error ? error : real.posix_spawn(pid, path, actions, attr, argv, fixed);
 }
 
 int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -281,8 +282,8 @@ int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_a
 	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
-	egret_spawn_hand_over(actions);
-	return real.posix_spawnp(pid, file, actions, attr, argv, fixed);
+	int error = egret_spawn_hand_over(actions);
+	return error ? error : real.posix_spawnp(pid, file, actions, attr, argv, fixed);
 }
 
 /* Since glibc 2.39. */
@@ -293,7 +294,8 @@ int egret_on_pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_ac
 		return ENOSYS;
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
-	return real.pidfd_spawn(pidfd, path, actions, attr, argv, fixed);
+	int error = egret_spawn_hand_over(actions);
+	return error ? error : real.pidfd_spawn(pidfd, path, actions, attr, argv, fixed);
 }
 
 int egret_on_pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -304,7 +306,8 @@ int egret_on_pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_a
 		return ENOSYS;
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
-	return real.pidfd_spawnp(pidfd, file, actions, attr, argv, fixed);
+	int error = egret_spawn_hand_over(actions);
+	return error ? error : real.pidfd_spawnp(pidfd, file, actions, attr, argv, fixed);
 }
 
 /* system, popen and wordexp hand on the process's own environment from inside the libc: mend that one. */

@@ -2,6 +2,7 @@
 #include "addressed.h"
 #include "hooks.h"
 #include "io.h"
+#include "passthrough.h"
 #include "real.h"
 #include "relay.h"
 
@@ -83,17 +84,28 @@ static int hand_over(const struct msghdr *message)
 		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= it->cmsg_len && !error; at += sizeof(int)) {
 			int fd;
 			memcpy(&fd, (char *)it + at, sizeof fd);
-			struct egret_conn *conn = egret_io_wrapped(fd);
-			error = conn && egret_relay_move(conn) ? EPERM : 0;
+			struct egret_conn *conn = egret_conn_get(fd);
+			bool carried = conn && (conn->wrapped || conn->observed);
+			error = conn && (egret_passthrough_is_unjudged(conn) || (carried && egret_relay_move(conn))) ? EPERM : 0;
 			egret_conn_put(conn);
 		}
 	}
 	return error;
 }
 
+/* Would the kernel dial by itself, tcp(7)? A plain connection that failed leaves its conn behind, and a socket that can be dialled again. */
+static bool may_dial(const struct egret_conn *conn, const struct msghdr *message, int flags)
+{
+	return (flags & MSG_FASTOPEN) && message->msg_name && message->msg_namelen && !conn->wrapped && !conn->observed && !conn->dns;
+}
+
 ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
+	if (conn && may_dial(conn, message, flags)) {
+		egret_conn_put(conn);
+		conn = NULL;
+	}
 	if (message->msg_controllen && egret_addressed_strays(message)) {
 		egret_conn_put(conn);
 		return refuse(EPERM);

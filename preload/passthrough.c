@@ -125,10 +125,22 @@ static void tell(const struct egret_conn *conn, const struct egret_verdict *verd
 		egret_say_hello_denied(conn->host, &conn->dialled, conn->asked_port, verdict, event.server_name);
 }
 
-static bool allows(const struct egret_conn *conn, const struct egret_hello *hello)
+static struct egret_verdict verdict_on(const struct egret_conn *conn, const struct egret_hello *hello)
 {
 	struct egret_verdict connected = { .allow = true, .by_host = conn->by_host, .reason = EGRET_REASON_ENTRY, .entry = conn->entry };
-	struct egret_verdict verdict = egret_decide_hello(conn->policy, &connected, &conn->asked, hello, egret_runtime.mode);
+	return egret_decide_hello(conn->policy, &connected, &conn->asked, hello, egret_runtime.mode);
+}
+
+bool egret_passthrough_is_unjudged(const struct egret_conn *conn)
+{
+	const struct egret_hello none = { 0 };
+	return !conn->wrapped && atomic_load(&conn->passthrough) && conn->entry->protocol == EGRET_TLS &&
+	       atomic_load(conn->owner) != EGRET_OWNER_KERNEL && !verdict_on(conn, &none).allow;
+}
+
+static bool allows(const struct egret_conn *conn, const struct egret_hello *hello)
+{
+	struct egret_verdict verdict = verdict_on(conn, hello);
 	if (!verdict.allow || hello->kind == EGRET_HELLO_TLS)
 		tell(conn, &verdict, hello);
 	return verdict.allow;

@@ -22,6 +22,9 @@ ssize_t egret_passthrough_send(struct egret_conn *conn, int fd, const struct msg
 /* The program's side ends, by shutdown or the last close: what is held was no ClientHello. */
 void egret_passthrough_end(struct egret_conn *conn, int fd);
 
+/* Must the program's first bytes still be a ClientHello that may pass? Such a connection cannot go where the hooks are not: no relay judges it. */
+bool egret_passthrough_is_unjudged(const struct egret_conn *conn);
+
 /* For a wrapped socket that nothing was written to yet: is what the program writes now a ClientHello, TLS within TLS? Then the
  * connection has failed. 0 or a positive errno. */
 int egret_passthrough_within_tls(struct egret_conn *conn, const struct iovec *iov, int count);

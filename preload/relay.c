@@ -14,10 +14,12 @@
 #include "memory.h"
 #include "moved.h"
 #include "observed.h"
+#include "passthrough.h"
 #include "policy/raw.h"
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
+#include "say.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -233,14 +235,28 @@ bool egret_relay_follow(struct egret_conn *conn)
 	return end >= 0;
 }
 
+void egret_relay_bequeath(struct egret_conn *conn, int fd)
+{
+	int flags;
+	if (egret_conn_drop_stale(conn, fd))
+		return;
+	if (conn->wrapped || conn->observed) {
+		egret_relay_move(conn);
+	} else if (egret_passthrough_is_unjudged(conn) && (flags = real.fcntl(fd, F_GETFD)) >= 0 && !(flags & FD_CLOEXEC)) {
+		real.fcntl(fd, F_SETFD, FD_CLOEXEC);
+		egret_say("egret: entry [%s]: the connection to %s is not inherited by the next program: its ClientHello was not seen yet",
+			  conn->entry->name, conn->host);
+	}
+}
+
 void egret_relay_hand_over(void)
 {
 	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
 		return;
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
-		struct egret_conn *conn = egret_conn_cloexec(fd) ? NULL : egret_io_wrapped(fd);
-		if (conn && !egret_conn_drop_stale(conn, fd))
-			egret_relay_move(conn);
+		struct egret_conn *conn = egret_conn_cloexec(fd) ? NULL : egret_conn_get(fd);
+		if (conn)
+			egret_relay_bequeath(conn, fd);
 		egret_conn_put(conn);
 	}
 }

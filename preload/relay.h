@@ -24,6 +24,10 @@ int egret_relay_finish(struct egret_conn *conn);
  * nothing was left for this process. */
 bool egret_relay_follow(struct egret_conn *conn);
 
+/* CONN at FD is to reach the next program: moves it, as far as that can be done. One whose ClientHello is still to be judged stays here: FD is
+ * closed on exec. */
+void egret_relay_bequeath(struct egret_conn *conn, int fd);
+
 /* Before exec: moves every connection that the program left without FD_CLOEXEC, as far as that can be done. */
 void egret_relay_hand_over(void);
 

@@ -2,8 +2,10 @@
 
 #include "conn.h"
 #include "io.h"
+#include "passthrough.h"
 #include "relay.h"
 
+#include <errno.h>
 #include <stdint.h>
 
 /* glibc's own, from its posix/spawn_int.h: the public type holds an array of them. */
@@ -82,10 +84,10 @@ static bool apply(struct copies *copies, const struct action *action)
 	return false;
 }
 
-/* Would the child hold what FD means after its exec? */
-static bool reaches_child(int fd, const posix_spawn_file_actions_t *actions)
+/* Would the child hold what FD means after its exec? CLOEXEC: of FD itself. */
+static bool reaches_child(int fd, bool cloexec, const posix_spawn_file_actions_t *actions)
 {
-	struct copies copies = { .list = { { fd, egret_conn_cloexec(fd) } }, .count = 1 };
+	struct copies copies = { .list = { { fd, cloexec } }, .count = 1 };
 	const struct action *list = actions ? (const struct action *)actions->__actions : NULL;
 	for (int i = 0; actions && i < actions->__used; i++)
 		if (!apply(&copies, &list[i]))
@@ -96,14 +98,18 @@ static bool reaches_child(int fd, const posix_spawn_file_actions_t *actions)
 	return false;
 }
 
-void egret_spawn_hand_over(const posix_spawn_file_actions_t *actions)
+int egret_spawn_hand_over(const posix_spawn_file_actions_t *actions)
 {
+	int error = 0;
 	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
-		return;
+		return 0;
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
-		struct egret_conn *conn = reaches_child(fd, actions) ? egret_io_wrapped(fd) : NULL;
-		if (conn && !egret_conn_drop_stale(conn, fd))
-			egret_relay_move(conn);
+		struct egret_conn *conn = reaches_child(fd, egret_conn_cloexec(fd), actions) ? egret_conn_get(fd) : NULL;
+		if (conn)
+			egret_relay_bequeath(conn, fd);
+		if (conn && egret_passthrough_is_unjudged(conn) && reaches_child(fd, true, actions))
+			error = EPERM;
 		egret_conn_put(conn);
 	}
+	return error;
 }

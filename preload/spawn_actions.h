@@ -4,7 +4,8 @@
 
 #include <spawn.h>
 
-/* Moves every connection that a child with ACTIONS (may be NULL) would hold after its exec. */
-void egret_spawn_hand_over(const posix_spawn_file_actions_t *actions);
+/* Moves every connection that a child with ACTIONS (may be NULL) would hold after its exec. 0, or EPERM: ACTIONS hand over one whose ClientHello
+ * is still to be judged. */
+int egret_spawn_hand_over(const posix_spawn_file_actions_t *actions);
 
 #endif

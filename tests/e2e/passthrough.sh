@@ -393,3 +393,46 @@ test_getpeername_answers_what_was_asked_where_a_plain_entry_dials_elsewhere() {
 s = connect(); print(s.getpeername()); s.sendall(b'x'); print(s.recv(9)); print(s.getpeername())"
 	equal "$(grep -c "'127.0.0.1', 443" "$T/out")" 2
 }
+
+test_an_unjudged_connection_of_a_tls_entry_is_not_sent_to_another_process() {
+	start_recorder
+	spoken tls "
+s = connect(); a, b = socket.socketpair()
+try: socket.send_fds(a, [b'x'], [s.fileno()])
+except OSError as e: print('errno', e.errno)"
+	expect "$T/out" "errno 1"
+}
+
+test_an_unjudged_connection_of_a_tls_entry_is_not_inherited() {
+	start_recorder
+	spoken tls "
+import subprocess
+s = connect(); os.set_inheritable(s.fileno(), True)
+for how in (dict(close_fds=False), dict(pass_fds=[s.fileno()])):
+    subprocess.call(['/bin/sh', '-c', 'echo leak >&%d' % s.fileno()], **how)
+s2 = connect(); n = s2.fileno(); os.set_inheritable(n, True)
+os.posix_spawn('/bin/sh', ['sh', '-c', 'echo leak >&%d' % n], os.environ)
+os.wait()
+try: os.posix_spawn('/bin/sh', ['sh', '-c', 'echo leak >&9'], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, n, 9)])
+except OSError as e: print('errno', e.errno)"
+	expect "$T/out" "errno 1"
+	wire_is_silent
+	expect "$T/err" "is not inherited by the next program"
+}
+
+test_fast_open_after_a_dial_that_failed_is_judged() { # quick
+	start_recorder
+	passing tcp 1
+	covered python3 - "$PORT" >"$T/out" 2>"$T/err" <<-'PY'
+		import select, socket, sys
+		s = socket.socket(); s.setblocking(False)
+		s.connect_ex(socket.getaddrinfo("good.example", 443)[0][4])
+		select.select([], [s], [], 10)
+		for i in range(3):
+		    try: print("sent", s.sendto(b"leak", socket.MSG_FASTOPEN, ("127.0.0.1", int(sys.argv[1]))))
+		    except OSError as e: print("errno", e.errno)
+	PY
+	expect "$T/out" "errno 13"
+	expect_not "$T/out" "sent"
+	wire_is_silent
+}
