@@ -23,6 +23,16 @@ static void say_goodbye(struct egret_conn *conn)
 	egret_guard_leave();
 }
 
+/* The wire's descriptor is HEIR from now on, -1: none. Where the connection may be another process's its locks are left alone: after a fork
+ * they may be held for ever by threads that only the parent has. */
+static void pass_down(struct egret_conn *conn, int heir)
+{
+	if (egret_conn_may_end(conn))
+		egret_wire_set_fd(&conn->wire, heir);
+	else
+		atomic_store(&conn->wire.fd, heir);
+}
+
 /* FD is about to mean something else, or nothing. */
 static void let_go(int fd)
 {
@@ -34,12 +44,12 @@ static void let_go(int fd)
 	bool stale = egret_conn_is_stale(conn, fd);
 	if (heir >= 0) {
 		if (conn->wire.fd == fd)
-			egret_wire_set_fd(&conn->wire, heir);
+			pass_down(conn, heir);
 	} else if (conn->wrapped) {
 		if (!stale && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_may_end(conn))
 			say_goodbye(conn);
 		egret_ready_connect_ended(conn);
-		egret_wire_set_fd(&conn->wire, -1); /* a thread that waits on it still must not meet what gets the number next */
+		pass_down(conn, -1); /* a thread that waits on it still must not meet what gets the number next */
 	} else {
 		egret_passthrough_end(conn, fd);
 	}

@@ -263,8 +263,10 @@ void egret_wire_set_fd(struct egret_wire *wire, int fd)
 	pthread_mutex_lock(&wire->in_lock);
 	pthread_mutex_lock(&wire->out_lock);
 	wire->fd = fd;
-	if (fd < 0)
-		wire->read_closed = wire->write_closed = true;
+	if (fd < 0) {
+		wire->read_closed = true;
+		wire->write_closed = true;
+	}
 	pthread_mutex_unlock(&wire->out_lock);
 	pthread_mutex_unlock(&wire->in_lock);
 }
