@@ -62,7 +62,7 @@ test_the_server_receives_what_was_sent_before_a_sigkill() {
 	ends 's.setblocking(False); import select; select.select([s], [], [], 0.3); os.kill(os.getpid(), 9)'
 }
 
-test_a_close_with_a_full_send_buffer_does_not_wait_and_loses_nothing() {
+test_a_close_with_a_full_send_buffer_does_not_wait_and_loses_nothing() { # alone
 	serving --slow
 	cat >"$T/program.py" <<-PY
 		import os, socket
