@@ -27,7 +27,8 @@ void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine 
 	pthread_mutex_init(&wire->tls_lock, NULL);
 }
 
-void egret_wire_free(struct egret_wire *wire)
+/* The TLS state and every byte that waits go. */
+static void drop_state(struct egret_wire *wire)
 {
 	if (wire->tls)
 		wire->engine->free(wire->tls);
@@ -36,6 +37,11 @@ void egret_wire_free(struct egret_wire *wire)
 	egret_buf_free(&wire->out);
 	egret_buf_free(&wire->peeked);
 	egret_buf_free(&wire->answers);
+}
+
+void egret_wire_free(struct egret_wire *wire)
+{
+	drop_state(wire);
 	pthread_mutex_destroy(&wire->in_lock);
 	pthread_mutex_destroy(&wire->out_lock);
 	pthread_mutex_destroy(&wire->tls_lock);
@@ -43,12 +49,7 @@ void egret_wire_free(struct egret_wire *wire)
 
 void egret_wire_give_up(struct egret_wire *wire)
 {
-	wire->engine->free(wire->tls);
-	wire->tls = NULL;
-	egret_buf_free(&wire->in);
-	egret_buf_free(&wire->out);
-	egret_buf_free(&wire->peeked);
-	egret_buf_free(&wire->answers);
+	drop_state(wire);
 	wire->stale = wire->pending = 0;
 	wire->error = ESTALE;
 	wire->read_closed = false;

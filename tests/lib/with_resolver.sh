@@ -38,10 +38,6 @@ own_resolver() {
 	covered /usr/bin/python3 "$ROOT/tests/lib/resolver.py" "$1" $SERVER "${@:2}" 2>>"$T/err"
 }
 
-in_the_net() {
-	NAMESERVER=$SERVER in_network_with_names "" "$@"
-}
-
 # in_the_net FUNCTION: in a network and with names of its own; resolv.conf names $SERVER.
 in_the_net() {
 	NAMESERVER=$SERVER in_network_with_names "" "$@"
