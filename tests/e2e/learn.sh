@@ -24,7 +24,7 @@ learn_and_enforce() {
 	expect err "denied tcp 198.51.100.3:8080"
 }
 
-in_use() { ss -ltn | grep -q ":$1 "; }
+in_use() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 
 test_learn_writes_a_policy_that_allows_exactly_what_the_run_did() { # quick
 	need_library

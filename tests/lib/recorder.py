@@ -16,19 +16,25 @@ def announce(path, port):
 
 
 def pump(source, sink, record):
+    """One direction. A sink that takes no more ends it alone: what that side still has to say comes by the other direction."""
     try:
         while data := source.recv(65536):
             if record:
                 with open(record, "ab", buffering=0) as f:
                     f.write(data)
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+            if not handed_on(sink.sendall, data):
+                return
+        handed_on(sink.shutdown, socket.SHUT_WR)
     except OSError:
-        for s in (source, sink):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        handed_on(sink.shutdown, socket.SHUT_RDWR)
+
+
+def handed_on(call, argument):
+    try:
+        call(argument)
+    except OSError:
+        return False
+    return True
 
 
 def forward(client, port, record):
