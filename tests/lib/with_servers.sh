@@ -9,9 +9,10 @@ certificates() {
 	bash "$ROOT/tests/certs/make.sh" "$CERTS"
 }
 
-# free_port: a port that nobody listens on, into $PORT.
+# free_port: a port that nobody listens on, into $PORT. It lies below those that the kernel gives to connections, so that no
+# connection of a test beside takes it before the server does.
 free_port() {
-	PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	PORT=$(python3 "$ROOT/tests/lib/free_port.py")
 }
 
 listening() {
