@@ -97,11 +97,11 @@ $(BUILD)/tests/programs/%: tests/programs/%.c
 # The two sides of the conformance suite.
 $(BUILD)/tests/conformance/caller: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/conformance/caller*.c))
 	@mkdir -p $(@D)
-	$(CC) $(LINK) -o $@ $^ $(LDFLAGS)
+	$(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LDFLAGS)
 
 $(BUILD)/tests/conformance/peer: $(BUILD)/obj/tests/conformance/peer.o
 	@mkdir -p $(@D)
-	$(CC) $(LINK) -o $@ $^ $(LDFLAGS) -lssl -lcrypto
+	$(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LDFLAGS) -lssl -lcrypto
 
 unit: $(UNIT_BIN) $(PROGRAM_BIN) $(CONFORMANCE_BIN) $(BUILD)/bench/server ## build the unit tests and the test programs
 
