@@ -1,9 +1,27 @@
 #include "buf.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define SMALLEST 256     /* bytes of a first allocation */
 #define KEEP (64 * 1024) /* bytes an empty buffer may hold on to */
+
+/* A block of KEEP bytes that the last reader left, for the next: readers need one for a moment only, and the same one is in the cache. */
+static _Atomic(uint8_t *) spare;
+
+static uint8_t *new_block(size_t size)
+{
+	uint8_t *block = size == KEEP ? atomic_exchange_explicit(&spare, NULL, memory_order_acquire) : NULL;
+	return block ? block : malloc(size);
+}
+
+static void free_block(uint8_t *block, size_t size)
+{
+	if (block && size == KEEP)
+		block = atomic_exchange_explicit(&spare, block, memory_order_acq_rel);
+	free(block);
+}
 
 uint8_t *egret_buf_room(struct egret_buf *buf, size_t count)
 {
@@ -13,15 +31,15 @@ uint8_t *egret_buf_room(struct egret_buf *buf, size_t count)
 	if (buf->size >= length + count && buf->data) {
 		memmove(buf->data, buf->data + buf->start, length);
 	} else {
-		size_t size = buf->size ? buf->size : 4096;
+		size_t size = buf->size ? buf->size : SMALLEST;
 		while (size < length + count)
 			size *= 2;
-		uint8_t *data = malloc(size);
+		uint8_t *data = new_block(size);
 		if (!data)
 			return NULL;
 		if (length)
 			memcpy(data, buf->data + buf->start, length);
-		free(buf->data);
+		free_block(buf->data, buf->size);
 		buf->data = data;
 		buf->size = size;
 	}
@@ -52,6 +70,6 @@ void egret_buf_consume(struct egret_buf *buf, size_t count)
 
 void egret_buf_free(struct egret_buf *buf)
 {
-	free(buf->data);
+	free_block(buf->data, buf->size);
 	*buf = (struct egret_buf){ 0 };
 }

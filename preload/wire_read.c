@@ -14,6 +14,7 @@
 #define KEEP_STALE 4096        /* bytes that may stay in the kernel's queue twice before they are dropped early */
 #define AVAILABLE_MOST (256 << 10) /* FIONREAD counts so far */
 #define PEEK_MOST (256 << 10)  /* bytes that MSG_PEEK shows at most */
+#define SMALL_RECORD 4096      /* bytes of plaintext that cost less to copy than a record's buffer to keep */
 
 /* Where the plaintext goes. */
 struct sink {
@@ -244,7 +245,7 @@ static void pull(struct egret_wire *wire, struct sink *sink)
 			break;
 	}
 	settle(wire, sink);
-	if (egret_buf_len(&wire->in) == 0 && wire->in.size && !wire->pending)
+	if (egret_buf_len(&wire->in) == 0 && wire->in.size)
 		egret_buf_free(&wire->in);
 }
 
@@ -289,6 +290,19 @@ static size_t take_peeked(struct egret_wire *wire, struct sink *sink)
 	return sink->done;
 }
 
+/* Takes the plaintext of the opened record into `peeked`. False: there is none, or no memory. */
+static bool take_opened(struct egret_wire *wire)
+{
+	uint8_t *room = wire->pending ? egret_buf_room(&wire->peeked, wire->pending) : NULL;
+	if (!room)
+		return false;
+	struct iovec iov = { room, wire->pending };
+	struct sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
+	decrypt(wire, &sink);
+	egret_buf_added(&wire->peeked, sink.done);
+	return true;
+}
+
 /* Brings up to SIZE bytes of plaintext into `peeked`. */
 static void fill_peeked(struct egret_wire *wire, size_t size)
 {
@@ -296,13 +310,8 @@ static void fill_peeked(struct egret_wire *wire, size_t size)
 	while (egret_buf_len(&wire->peeked) < size) {
 		if (!wire->pending)
 			pull(wire, &opening);
-		uint8_t *room = wire->pending ? egret_buf_room(&wire->peeked, wire->pending) : NULL;
-		if (!room)
+		if (!take_opened(wire))
 			break;
-		struct iovec iov = { room, wire->pending };
-		struct sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
-		decrypt(wire, &sink);
-		egret_buf_added(&wire->peeked, sink.done);
 	}
 	settle(wire, &opening);
 }
@@ -341,13 +350,22 @@ static void drop(struct egret_wire *wire, struct sink *sink)
 	}
 }
 
+/* Opens the next record with data. A small one is copied at once: the engine's buffer is free for the next connection. */
+static void open_next(struct egret_wire *wire)
+{
+	struct sink opening = { .keep = true };
+	pull(wire, &opening);
+	if (wire->pending <= SMALL_RECORD)
+		take_opened(wire);
+}
+
 static short readable(struct egret_wire *wire)
 {
 	struct sink none = { .keep = true };
 	if (wire->least > 1)
 		fill_peeked(wire, wire->least);
 	else if (undelivered(wire, &none) == 0)
-		pull(wire, &none);
+		open_next(wire);
 	bool over = is_over(wire) || wire->read_shut;
 	if (!over && undelivered(wire, &none) < wire->least)
 		return 0;

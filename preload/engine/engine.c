@@ -13,20 +13,28 @@
 static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static long quiesced_by; /* thread that holds the lock as the writer */
 
+/* Looked at first: clearing an empty queue walks through all of it. */
+static void forget_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 static void enter(void)
 {
 	pthread_rwlock_rdlock(&inside);
-	ERR_clear_error();
+	forget_errors();
 }
 
 static void leave(void)
 {
-	ERR_clear_error();
+	forget_errors();
 	pthread_rwlock_unlock(&inside);
 }
 
 static void initialise(void)
 {
+	egret_records_keep();
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 }
