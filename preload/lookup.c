@@ -6,6 +6,7 @@
 #include "say.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void log_denied(const struct egret_lookup *lookup, const char *asked, uint16_t port)
@@ -53,6 +54,13 @@ bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t
 void egret_lookup_end(struct egret_lookup *lookup)
 {
 	egret_policy_unref(lookup->policy);
+}
+
+uint16_t egret_lookup_port(const char *service)
+{
+	char *end;
+	unsigned long port = service && *service ? strtoul(service, &end, 10) : 0;
+	return service && *service && *end == '\0' && port <= 65535 ? (uint16_t)port : 0;
 }
 
 /* The entry whose `addresses` stand for the name, NULL when the resolver is to be asked. */

@@ -17,6 +17,9 @@ struct egret_lookup {
 bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t port);
 void egret_lookup_end(struct egret_lookup *lookup);
 
+/* The port in getaddrinfo(3)'s SERVICE, 0 when it is none or has a name. */
+uint16_t egret_lookup_port(const char *service);
+
 /* The entry whose `addresses` stand for the name, NULL when the resolver is to be asked. */
 const struct egret_entry *egret_lookup_fixed(const struct egret_lookup *lookup, uint16_t port);
 

@@ -1,4 +1,5 @@
 /* res_query(3) and its like, and getaddrinfo_a(3): the same rule as for getaddrinfo, the same memory of answers. */
+#include "fixed.h"
 #include "guard.h"
 #include "hooks.h"
 #include "lookup.h"
@@ -122,18 +123,36 @@ int egret_on_res_nsend(struct __res_state *state, const unsigned char *query, in
 	JUDGED(asked_in(query, length, name), real.res_nsend(state, query, length, answer, size));
 }
 
-/* A list is started only when all its names may be asked; gai_error (below) remembers what each of them found. */
+/* Answers REQUEST here and now when its name is denied or has fixed addresses; false: it is the libc's. */
+static bool answered(struct gaicb *request)
+{
+	struct egret_lookup lookup;
+	uint16_t port = egret_lookup_port(request->ar_service);
+	bool numeric = request->ar_request && request->ar_request->ai_flags & AI_NUMERICHOST; /* asks no resolver */
+	bool go_on = egret_lookup_begin(&lookup, numeric ? NULL : request->ar_name, port);
+	const struct egret_entry *fixed = go_on ? egret_lookup_fixed(&lookup, port) : NULL;
+	if (fixed)
+		request->__return = egret_fixed_addrinfo(fixed, request->ar_name, request->ar_service, request->ar_request, &request->ar_result);
+	else if (!go_on)
+		request->__return = EAI_NONAME;
+	egret_lookup_end(&lookup);
+	return fixed || !go_on;
+}
+
+/* The libc gets the requests that are its own; it skips the places of the others, and notifies also where none is left.
+ * gai_error (below) remembers what each of them found. */
 int egret_on_getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *event)
 {
-	for (int i = 0; list && i < count; i++) {
-		struct egret_lookup lookup;
-		bool allowed = !list[i] || egret_lookup_begin(&lookup, list[i]->ar_name, 0);
-		if (list[i])
-			egret_lookup_end(&lookup);
-		if (!allowed)
-			return EAI_NONAME;
-	}
-	return real.getaddrinfo_a(mode, list, count, event);
+	if (count <= 0 || !list)
+		return real.getaddrinfo_a(mode, list, count, event);
+	struct gaicb **left = malloc((size_t)count * sizeof *left);
+	if (!left)
+		return EAI_MEMORY;
+	for (int i = 0; i < count; i++)
+		left[i] = list[i] && !answered(list[i]) ? list[i] : NULL;
+	int result = real.getaddrinfo_a(mode, left, count, event);
+	free(left);
+	return result;
 }
 
 int egret_on_gai_error(struct gaicb *request)
