@@ -41,7 +41,7 @@ struct egret_conn {
 	const struct egret_entry *entry;
 	bool wrapped;                 /* TLS is originated: wire is valid */
 	_Atomic bool passthrough;     /* the program's first writes are still to be judged: hello is valid */
-	_Atomic bool asks;            /* wrapped, and the program may still ask for TLS in its protocol's own way */
+	_Atomic bool asks;            /* wrapped, and the program's first words mean something before they are sent: starttls hears them */
 	_Atomic bool unspoken;        /* wrapped, and the program has written nothing yet */
 	bool by_host;                 /* the entry was matched by host name */
 	_Atomic int connect_errno;    /* result of the handshake for SO_ERROR; 0: none or taken */
@@ -55,8 +55,7 @@ struct egret_conn {
 	struct egret_observed *observed; /* owned; NULL unless protocol = http: its bytes go through the observer, wrapped or not */
 	long pid;                     /* of the program that uses it, for the log */
 	struct egret_dns_watch *dns;  /* owned; NULL unless it talks to port 53: then neither wrapped nor passthrough */
-	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none */
-	struct egret_buf starttls_out; /* its words that the kernel has not taken yet */
+	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none; under step_lock */
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
 	bool nodelay;                 /* what the program had set of TCP_NODELAY before the handshake */
 	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */

@@ -25,7 +25,6 @@ void egret_connect_release(struct egret_conn *conn)
 		egret_wire_free(&conn->wire);
 	egret_starttls_free(conn->starttls);
 	conn->starttls = NULL;
-	egret_buf_free(&conn->starttls_out);
 	egret_passthrough_free(conn->hello);
 	conn->hello = NULL;
 	egret_dns_unwatch(conn->dns);
@@ -115,12 +114,22 @@ void egret_connect_broke(struct egret_conn *conn)
 
 void egret_connect_fail(struct egret_conn *conn, int error) { fail(conn, error, true); }
 
+static void drop_dialogue(struct egret_conn *conn)
+{
+	atomic_store(&conn->asks, false);
+	egret_starttls_free(conn->starttls);
+	conn->starttls = NULL;
+}
+
 static int opened(struct egret_conn *conn)
 {
 	int off = 0;
 	if (!conn->nodelay)
 		real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
 	log_opened(conn);
+	atomic_store(&conn->asks, egret_starttls_asks(conn->starttls, &conn->wire));
+	if (!conn->asks)
+		drop_dialogue(conn);
 	atomic_store(&conn->state, EGRET_CONN_OPEN);
 	egret_ready_connect_ended(conn);
 	return 0;
@@ -159,96 +168,58 @@ static int step_tcp(struct egret_conn *conn)
 	return 0;
 }
 
-/* The dialogue's words to the server: 0 when all are gone, -EAGAIN, -errno. */
-static int send_words(struct egret_conn *conn)
+/* The program speaks first: TLS begins with its words. */
+static int listening(struct egret_conn *conn)
 {
-	struct egret_buf *out = &conn->starttls_out;
-	while (egret_buf_len(out) > 0) {
-		ssize_t n = real.send(conn->wire.fd, egret_buf_head(out), egret_buf_len(out), MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN)
-			conn->wire.wants = POLLOUT;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			egret_buf_consume(out, (size_t)n);
-	}
+	atomic_store(&conn->asks, true);
+	atomic_store(&conn->state, EGRET_CONN_OPEN);
+	egret_ready_connect_ended(conn);
 	return 0;
 }
 
-static int cut_short(struct egret_conn *conn, int error)
+/* The program has spoken. */
+static void begin_tls(struct egret_conn *conn)
 {
-	conn->wire.failure.failure = EGRET_TLS_CONNECTION;
-	snprintf(conn->wire.failure.text, sizeof conn->wire.failure.text,
-		 "expected the server's part of the dialogue before TLS, the connection %s; is tls_starttls what it speaks?", error ? "broke" : "ended");
-	return error == 0 || error == EPIPE ? -ECONNRESET : -error;
-}
-
-/* What was said before TLS is over: the program's greeting waits where its first read looks. */
-static int upgraded(struct egret_conn *conn)
-{
-	size_t len;
-	const uint8_t *greeting = egret_starttls_greeting(conn->starttls, &len);
-	bool asks = egret_starttls_may_ask(conn->entry->settings->starttls);
-	bool good = egret_wire_greet(&conn->wire, greeting, len, asks);
-	atomic_store(&conn->asks, asks);
-	egret_starttls_free(conn->starttls);
-	conn->starttls = NULL;
-	return good ? 0 : -ENOMEM;
-}
-
-/* STARTTLS: 0 when the server awaits a ClientHello, -EAGAIN, or a negative errno with wire.failure filled. */
-static int step_starttls(struct egret_conn *conn)
-{
-	uint8_t in[4096];
-	ssize_t have = 0;
-	for (;;) {
-		enum egret_starttls_step step = egret_starttls_step(conn->starttls, in, (size_t)have, &conn->starttls_out, &conn->wire.failure);
-		if (step == EGRET_STARTTLS_FAILED)
-			return -egret_tls_errno(conn->wire.failure.failure);
-		int result = send_words(conn);
-		if (result < 0)
-			return result == -EAGAIN ? -EAGAIN : cut_short(conn, -result);
-		if (step == EGRET_STARTTLS_UPGRADE)
-			return upgraded(conn);
-		conn->wire.wants = POLLIN;
-		do
-			have = real.recv(conn->wire.fd, in, sizeof in, MSG_DONTWAIT);
-		while (have < 0 && errno == EINTR);
-		if (have < 0 && errno == EAGAIN)
-			return -EAGAIN;
-		if (have <= 0)
-			return cut_short(conn, have < 0 ? errno : 0);
-	}
+	atomic_store(&conn->asks, false);
+	conn->deadline_us = egret_now_us() + (int64_t)conn->entry->settings->handshake_timeout_ms * 1000;
+	atomic_store(&conn->state, EGRET_CONN_HANDSHAKING);
 }
 
 bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, int count)
 {
-	uint8_t first[16];
-	size_t len = 0;
-	for (int i = 0; i < count; i++)
-		for (size_t k = 0; k < iov[i].iov_len && len < sizeof first; k++)
-			first[len++] = ((const uint8_t *)iov[i].iov_base)[k];
-	const char *answer = len ? egret_starttls_refusal(conn->entry->settings->starttls, first, len) : NULL;
+	enum egret_starttls_word word = EGRET_WORD_PASSES;
 	egret_guard_enter();
-	bool answered = answer && egret_wire_say(&conn->wire, answer, 1);
-	if (answered) {
-		conn->narrowed = POLLIN; /* registrations that are given back report anew, also to those who wait for edges */
-		egret_ready_connect_ended(conn);
-	} else if (len) {
-		atomic_store(&conn->asks, false);
-		egret_wire_unhold(&conn->wire);
+	pthread_mutex_lock(&conn->step_lock);
+	if (atomic_load(&conn->asks)) {
+		word = egret_starttls_hear(conn->starttls, &conn->wire, iov, count);
+		switch (word) {
+		case EGRET_WORD_REFUSED:
+			fail(conn, egret_tls_errno(conn->wire.failure.failure), true);
+			break;
+		case EGRET_WORD_PASSES:
+			drop_dialogue(conn);
+			break;
+		case EGRET_WORD_KEPT:
+			conn->narrowed = POLLIN; /* registrations that are given back report anew, also to those who wait for edges */
+			egret_ready_connect_ended(conn);
+			break;
+		case EGRET_WORD_BEGINS:
+			begin_tls(conn);
+			break;
+		}
 	}
+	pthread_mutex_unlock(&conn->step_lock);
 	egret_guard_leave();
-	return answered;
+	return word == EGRET_WORD_KEPT;
 }
 
 static int step_tls(struct egret_conn *conn)
 {
-	int result = conn->starttls ? step_starttls(conn) : 0;
-	if (result == 0)
-		result = egret_wire_handshake(&conn->wire);
+	int result = egret_starttls_shake(conn->starttls, &conn->wire);
 	if (result == 0)
 		return opened(conn);
+	if (result == EGRET_STARTTLS_LISTENS)
+		return listening(conn);
 	if (result != -EAGAIN)
 		return fail(conn, -result, true);
 	if (egret_connect_time_left(conn) > 0)

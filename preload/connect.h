@@ -17,8 +17,8 @@ void egret_connect_fail(struct egret_conn *conn, int error);
 /* A read met the end of an OPEN connection that should not be: what wire.failure says is told and logged, once. */
 void egret_connect_broke(struct egret_conn *conn);
 
-/* A program's first write to a wrapped socket whose protocol has a request of its own for TLS: egret answers that there is none. True: it
- * was such a request, and counts as sent. */
+/* A program's first words to a wrapped socket that asks for them (conn.asks). True: they count as sent. False: they are for the server,
+ * when the connection is open, which they may have ended, or begun TLS on. */
 bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, int count);
 
 /* Frees what a conn that nobody holds any more owns. */

@@ -377,6 +377,17 @@ static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov
 	return (ssize_t)done;
 }
 
+/* False: errno is set. */
+static bool may_send(struct egret_conn *conn, int fd, int flags)
+{
+	int error = begin(conn, fd, flags), taken = error == BROKEN ? taken_errno(conn) : 0;
+	if (error == BROKEN)
+		broken_pipe(taken ? taken : EPIPE, flags);
+	else if (error)
+		fail(error);
+	return error == 0;
+}
+
 ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
 	ssize_t total = length_of(iov, count, false);
@@ -384,19 +395,19 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		return fail((int)-total);
 	if (flags & MSG_OOB)
 		return fail(EOPNOTSUPP);
-	int error = begin(conn, fd, flags);
-	if (error > 0)
-		return fail(error);
-	if (error == BROKEN) {
-		error = taken_errno(conn);
-		return broken_pipe(error ? error : EPIPE, flags);
-	}
+	int error;
+	if (!may_send(conn, fd, flags))
+		return -1;
 	if (flags & MSG_FASTOPEN)
 		return fail(EISCONN);
 	if (atomic_load_explicit(&conn->unspoken, memory_order_relaxed) && (error = egret_passthrough_within_tls(conn, iov, count)) != 0)
 		return fail(error);
-	if (atomic_load_explicit(&conn->asks, memory_order_relaxed) && egret_connect_answered(conn, iov, count))
-		return total;
+	if (atomic_load_explicit(&conn->asks, memory_order_relaxed)) {
+		if (egret_connect_answered(conn, iov, count))
+			return total;
+		if (!may_send(conn, fd, flags))
+			return -1;
+	}
 	ssize_t n = send_all(conn, fd, iov, count, (size_t)total, flags);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.writev(fd, iov, count);

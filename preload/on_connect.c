@@ -13,6 +13,7 @@
 #include "real.h"
 #include "runtime.h"
 #include "say.h"
+#include "starttls.h"
 #include "tls_contexts.h"
 
 #include <netinet/tcp.h>
@@ -69,13 +70,6 @@ static int refuse(const struct egret_judged *judged, const struct egret_tls_erro
 	return code ? code : EACCES;
 }
 
-static int refuse_unfinished(const struct egret_judged *judged, const char *why)
-{
-	struct egret_tls_error error = { .failure = EGRET_TLS_UNVERIFIED };
-	snprintf(error.text, sizeof error.text, "%s", why);
-	return refuse(judged, &error);
-}
-
 static struct egret_conn *conn_for(int fd, const struct egret_judged *judged)
 {
 	struct egret_conn *conn = egret_conn_new();
@@ -110,7 +104,7 @@ static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged
 	}
 	/* Of an http entry the observer knows better whether an end without close_notify cuts something off. */
 	bool http = conn->entry->protocol == EGRET_HTTP;
-	egret_wire_init(&conn->wire, fd, engine, tls, http || conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+	egret_wire_init(&conn->wire, fd, engine, tls, http || egret_starttls_eof_is_close(conn->entry->settings));
 	conn->wrapped = true;
 	atomic_store(&conn->unspoken, true);
 	if (http && !egret_conn_observe(conn)) {
@@ -199,14 +193,6 @@ static int originate(int fd, const struct egret_judged *judged)
 		give_back(fd);
 	egret_conn_put(conn);
 	return code;
-}
-
-/* What this build does not enforce yet is refused, not passed: an entry that asks for it denies. */
-static const char *not_enforced(const struct egret_entry *entry)
-{
-	if (entry->settings->starttls == EGRET_MYSQL && entry->tls == EGRET_TLS_ORIGINATE)
-		return "tls_starttls = mysql is not spoken by this version, so the entry passes nothing";
-	return NULL;
 }
 
 static bool is_redirected(const struct egret_entry *entry) { return entry && (entry->connect_port || entry->endpoint_count); }
@@ -375,11 +361,8 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return real.connect(fd, addr, len);
 	struct egret_judged judged;
 	egret_judge(&judged, fd, addr, len);
-	const char *missing = judged.verdict.entry && judged.verdict.entry->action == EGRET_ALLOW ? not_enforced(judged.verdict.entry) : NULL;
 	if (judged.denied)
 		code = judged.denied;
-	else if (missing)
-		code = refuse_unfinished(&judged, missing);
 	else if (judged.verdict.entry && judged.verdict.entry->tls == EGRET_TLS_ORIGINATE && judged.type == SOCK_STREAM)
 		code = originate(fd, &judged);
 	else if (is_http(&judged))

@@ -1,5 +1,6 @@
 /* The relay's life: bytes both ways, each end of a direction passed on as what it was, until both have ended. */
 #include "conn_log.h"
+#include "connect.h"
 #include "io.h"
 #include "policy/raw.h"
 #include "real.h"
@@ -204,6 +205,8 @@ static void watch(struct relay *relay, int fd)
 /* Milliseconds until the next look is due at the latest, -1: only when something comes. */
 static int time_left(struct relay *relay)
 {
+	if (atomic_load(&relay->conn->state) == EGRET_CONN_HANDSHAKING) /* of mysql TLS may begin here */
+		return egret_connect_time_left(relay->conn) + 1;
 	if (!relay->up_ended || (!relay->program_gone && !(program_ended(relay) && relay->program_gone)))
 		return -1;
 	if (!relay->linger_us)

@@ -1,4 +1,4 @@
-#include "starttls.h"
+#include "starttls_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,21 +9,16 @@
 static const struct protocol {
 	const char *name;
 	const struct egret_starttls_row *rows; /* ends with one that awaits no answer */
-	bool asks; /* the program may ask for TLS by itself */
+	/* What the program's first words mean; NULL: they are the server's. */
+	enum egret_starttls_word (*word)(const uint8_t *data, size_t len, struct egret_buf *say, struct egret_tls_error *error);
+	bool listens; /* the program's first packet comes before TLS begins */
 } protocols[] = {
-	[EGRET_SMTP] = { "smtp", egret_starttls_smtp, false },
-	[EGRET_IMAP] = { "imap", egret_starttls_imap, false },
-	[EGRET_POP3] = { "pop3", egret_starttls_pop3, false },
-	[EGRET_LDAP] = { "ldap", egret_starttls_ldap, false },
-	[EGRET_POSTGRES] = { "postgres", egret_starttls_postgres, true },
-};
-
-struct egret_starttls_dialogue {
-	const struct protocol *protocol;
-	const struct egret_starttls_row *row; /* whose answer is awaited */
-	bool sent;                            /* the row's part was appended */
-	struct egret_buf answer, greeting;
-	char local[EGRET_ADDR_TEXT + 8];
+	[EGRET_SMTP] = { "smtp", egret_starttls_smtp, NULL, false },
+	[EGRET_IMAP] = { "imap", egret_starttls_imap, NULL, false },
+	[EGRET_POP3] = { "pop3", egret_starttls_pop3, NULL, false },
+	[EGRET_LDAP] = { "ldap", egret_starttls_ldap, NULL, false },
+	[EGRET_POSTGRES] = { "postgres", egret_starttls_postgres, egret_starttls_postgres_word, false },
+	[EGRET_MYSQL] = { "mysql", egret_starttls_mysql, egret_starttls_mysql_word, true },
 };
 
 static const struct protocol *find(enum egret_starttls protocol)
@@ -51,6 +46,8 @@ void egret_starttls_free(struct egret_starttls_dialogue *dialogue)
 		return;
 	egret_buf_free(&dialogue->answer);
 	egret_buf_free(&dialogue->greeting);
+	egret_buf_free(&dialogue->out);
+	egret_buf_free(&dialogue->words);
 	free(dialogue);
 }
 
@@ -68,6 +65,19 @@ bool egret_starttls_begins(const uint8_t *data, size_t len, const char *word)
 }
 
 bool egret_starttls_keep_all(struct egret_buf *greeting, const uint8_t *data, size_t len) { return egret_buf_append(greeting, data, len); }
+
+bool egret_starttls_has_word(const struct egret_starttls_row *row, const uint8_t *data, size_t len)
+{
+	size_t size = strlen(row->needs);
+	for (size_t at = 0, line; at < len; at += line) {
+		line = egret_starttls_line(data + at, len - at);
+		if (line == 0)
+			return false;
+		if (line > 4 + size && egret_starttls_begins(data + at + 4, line - 4, row->needs) && strchr(" \r\n", data[at + 4 + size]))
+			return true;
+	}
+	return false;
+}
 
 /* ---- the dialogue ---- */
 
@@ -108,20 +118,6 @@ static enum egret_starttls_step refused(const struct egret_starttls_dialogue *di
 	return EGRET_STARTTLS_FAILED;
 }
 
-/* Is WORD, alone or before a space, what follows the code of some line? */
-static bool has_word(const uint8_t *data, size_t len, const char *word)
-{
-	size_t size = strlen(word);
-	for (size_t at = 0, line; at < len; at += line) {
-		line = egret_starttls_line(data + at, len - at);
-		if (line == 0)
-			return false;
-		if (line > 4 + size && egret_starttls_begins(data + at + 4, line - 4, word) && strchr(" \r\n", data[at + 4 + size]))
-			return true;
-	}
-	return false;
-}
-
 static enum egret_starttls_step not_offered(const struct egret_starttls_dialogue *dialogue, struct egret_tls_error *error)
 {
 	error->failure = EGRET_TLS_PROTOCOL;
@@ -140,14 +136,16 @@ static enum egret_starttls_step next(struct egret_starttls_dialogue *dialogue, s
 		return fail(error, EGRET_TLS_PROTOCOL,
 			    "the server sent more than its answer before the TLS handshake; somebody on the way may have injected it, so the connection "
 			    "was given up");
-	if (row->needs && !has_word(data, used, row->needs))
+	if (row->needs && !row->offers(row, data, used))
 		return not_offered(dialogue, error);
 	if (row->keep && !row->keep(&dialogue->greeting, data, used))
 		return fail(error, EGRET_TLS_MEMORY, "out of memory");
 	egret_buf_free(&dialogue->answer);
 	dialogue->row++;
 	dialogue->sent = false;
-	return dialogue->row->answer ? EGRET_STARTTLS_MORE : EGRET_STARTTLS_UPGRADE;
+	if (dialogue->row->answer)
+		return EGRET_STARTTLS_MORE;
+	return dialogue->protocol->listens ? EGRET_STARTTLS_LISTEN : EGRET_STARTTLS_UPGRADE;
 }
 
 enum egret_starttls_step egret_starttls_step(struct egret_starttls_dialogue *dialogue, const uint8_t *in, size_t len, struct egret_buf *out,
@@ -180,12 +178,15 @@ const uint8_t *egret_starttls_greeting(const struct egret_starttls_dialogue *dia
 	return *len ? egret_buf_head(&dialogue->greeting) : NULL;
 }
 
-bool egret_starttls_may_ask(enum egret_starttls protocol) { return find(protocol) && find(protocol)->asks; }
+bool egret_starttls_hears(const struct egret_starttls_dialogue *dialogue) { return dialogue->protocol->word != NULL; }
 
-const char *egret_starttls_refusal(enum egret_starttls protocol, const uint8_t *data, size_t len)
+enum egret_starttls_word egret_starttls_word(const struct egret_starttls_dialogue *dialogue, const uint8_t *data, size_t len, struct egret_buf *say,
+					     struct egret_tls_error *error)
 {
-	/* SSLRequest and GSSENCRequest, "Message Formats" of PostgreSQL's manual */
-	if (protocol == EGRET_POSTGRES && len == 8 && (memcmp(data, "\0\0\0\x08\x04\xd2\x16\x2f", 8) == 0 || memcmp(data, "\0\0\0\x08\x04\xd2\x16\x30", 8) == 0))
-		return "N";
-	return NULL;
+	return dialogue->protocol->word ? dialogue->protocol->word(data, len, say, error) : EGRET_WORD_PASSES;
+}
+
+bool egret_starttls_eof_is_close(const struct egret_tls_settings *settings)
+{
+	return settings->truncation == EGRET_TRUNCATION_EOF || settings->starttls == EGRET_MYSQL;
 }

@@ -17,6 +17,6 @@ static enum egret_starttls_answer reply(const struct egret_starttls_row *row, co
 
 const struct egret_starttls_row egret_starttls_smtp[EGRET_STARTTLS_ROWS] = {
 	{ .answer = reply, .expects = "220", .keep = egret_starttls_keep_all },
-	{ .send = "EHLO %\r\n", .answer = reply, .expects = "250", .needs = "STARTTLS" },
+	{ .send = "EHLO %\r\n", .answer = reply, .expects = "250", .needs = "STARTTLS", .offers = egret_starttls_has_word },
 	{ .send = "STARTTLS\r\n", .answer = reply, .expects = "220" },
 };

@@ -197,6 +197,37 @@ bool egret_wire_greet(struct egret_wire *wire, const void *data, size_t len, boo
 	return len == 0 || egret_buf_append(&wire->peeked, data, len);
 }
 
+bool egret_wire_park(struct egret_wire *wire, const void *data, size_t len)
+{
+	wire->parked = true;
+	wire->stale = 1;
+	return egret_buf_append(&wire->peeked, data, len);
+}
+
+int egret_wire_hush(struct egret_wire *wire)
+{
+	uint8_t more[2];
+	ssize_t have = egret_wire_recv(wire, more, wire->stale + 1, MSG_PEEK);
+	if (have == -EAGAIN || (have > 0 && (size_t)have <= wire->stale))
+		return 0;
+	wire->failure.failure = have > 0 ? EGRET_TLS_PROTOCOL : EGRET_TLS_CONNECTION;
+	snprintf(wire->failure.text, sizeof wire->failure.text,
+		 have > 0 ? "the server spoke again before the TLS handshake; somebody on the way may have injected it, so the connection was given up" :
+		 "expected the program's first packet and then TLS, the server closed the connection before");
+	return have > 0 ? -EPROTO : have == 0 ? -ECONNRESET : (int)have;
+}
+
+int egret_wire_unpark(struct egret_wire *wire)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	int result = egret_wire_hush(wire);
+	egret_wire_discard(wire, wire->stale);
+	wire->stale = 0;
+	wire->parked = false;
+	pthread_mutex_unlock(&wire->in_lock);
+	return result;
+}
+
 static void handshake_done(struct egret_wire *wire)
 {
 	struct egret_tls_info info;

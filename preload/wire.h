@@ -18,6 +18,7 @@
 #define EGRET_WIRE_H
 
 #include "engine.h"
+#include "renumber.h"
 
 #include <pthread.h>
 #include <sys/socket.h>
@@ -43,6 +44,8 @@ struct egret_wire {
 	_Atomic bool write_closed; /* close_notify sent or the connection reset: writes give EPIPE */
 	bool eof_is_close;    /* tls_truncation = eof */
 	bool handshaken;
+	bool parked;          /* TLS begins with what the program says first; until then the server says nothing more */
+	struct egret_renumber up, down; /* on the program's bytes; up under out_lock, down under in_lock */
 	bool hold;            /* the handshake's last byte stays in the kernel's queue although nothing is undelivered: something may become so */
 	_Atomic short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
 	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look */
@@ -65,6 +68,11 @@ bool egret_wire_greet(struct egret_wire *wire, const void *data, size_t len, boo
 bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len);
 /* The byte is not needed any more. */
 void egret_wire_unhold(struct egret_wire *wire);
+
+/* TLS begins when the program has said something: until then it reads DATA, of which the kernel's queue still has the last byte. */
+bool egret_wire_park(struct egret_wire *wire, const void *data, size_t len);
+/* It has: the handshake may begin. 0, or a negative errno with failure filled: the server said more meanwhile, or left. */
+int egret_wire_unpark(struct egret_wire *wire);
 
 /* One step of the handshake: 0 when it has ended, -EAGAIN (see wants), else the negative errno of design section 5, failure filled. */
 int egret_wire_handshake(struct egret_wire *wire);

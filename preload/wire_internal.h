@@ -1,4 +1,4 @@
-/* What the files of the wire share. Nobody else includes it. */
+/* What the files of the wire share, with starttls_run.c, which speaks before TLS does. Nobody else includes it. */
 #ifndef EGRET_WIRE_INTERNAL_H
 #define EGRET_WIRE_INTERNAL_H
 
@@ -6,6 +6,8 @@
 
 /* recv(2) with MSG_DONTWAIT, again after EINTR. Bytes, 0 at the end of the stream, or a negative errno. */
 ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags);
+/* Before TLS, with the wire parked: 0: nothing came; else a negative errno with failure filled. */
+int egret_wire_hush(struct egret_wire *wire);
 /* Drops COUNT bytes from the head of the kernel's queue, where they are known to be. */
 void egret_wire_discard(const struct egret_wire *wire, size_t count);
 

@@ -138,6 +138,7 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 	pthread_mutex_unlock(&wire->tls_lock);
 	if (have)
 		egret_buf_consume(&wire->in, used);
+	egret_renumber_down(&wire->down, plain, produced);
 	sink_advance(sink, produced);
 	if (answers)
 		egret_wire_flush(wire);
@@ -203,9 +204,20 @@ static ssize_t take(struct egret_wire *wire, const struct sink *sink, size_t siz
 	return receive_behind(wire, room, size, 0);
 }
 
+/* Nothing comes now; of a server that speaks all the same nothing is believed. */
+static bool before_tls(struct egret_wire *wire)
+{
+	int error = wire->parked ? egret_wire_hush(wire) : 0;
+	if (error)
+		broken(wire, -error);
+	return false;
+}
+
 /* Gets more ciphertext into `in`. True: there is some (*DRAINED: the kernel had no more than this); false: none now, or the end. */
 static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *drained)
 {
+	if (!wire->handshaken)
+		return before_tls(wire);
 	bool fit = fits(wire, sink);
 	size_t have = egret_buf_len(&wire->in);
 	size_t size = fit ? sink->left + wire->record_overhead - have : HOLD_BATCH - have;

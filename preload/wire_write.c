@@ -19,6 +19,7 @@ struct source {
 	int count, at;
 	size_t offset, left;
 	uint8_t *scratch; /* owned; EGRET_RECORD_PLAIN bytes, where a record is put together from several pieces */
+	bool copies;      /* every piece is, so that it can be changed */
 };
 
 /* Bytes of ciphertext that COUNT bytes become at most. */
@@ -87,7 +88,7 @@ static const uint8_t *next_piece(struct source *source, size_t most, size_t *cou
 {
 	const struct iovec *iov = source->iov + source->at;
 	size_t here = iov->iov_len - source->offset;
-	if (here >= most || here >= EGRET_RECORD_PLAIN) {
+	if (!source->copies && (here >= most || here >= EGRET_RECORD_PLAIN)) {
 		*count = here >= most ? most : here - here % EGRET_RECORD_PLAIN;
 		return (const uint8_t *)iov->iov_base + source->offset;
 	}
@@ -122,6 +123,8 @@ static bool encrypt(struct egret_wire *wire, struct source *source, size_t count
 		size_t piece = 0;
 		struct egret_tls_error failure;
 		const uint8_t *plain = next_piece(source, count, &piece);
+		if (plain && source->copies)
+			egret_renumber_up(&wire->up, source->scratch, piece);
 		good = plain && wire->engine->encrypt(wire->tls, plain, piece, &wire->out, &failure) == EGRET_STEP_DONE;
 		if (good) {
 			source_advance(source, piece);
@@ -149,6 +152,9 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 		return error ? -error : wire->error == ESTALE ? -ESTALE : -kernel_error(wire, EPIPE);
 	if (total == 0)
 		return -kernel_error(wire, 0);
+	if (!wire->handshaken)
+		return -EAGAIN; /* another thread is at it */
+	source->copies = wire->up.by != 0;
 	int result = egret_wire_take_answers(wire) ? egret_wire_send_out(wire) : -ENOMEM;
 	while (result == 0 && source->left > 0) {
 		size_t count = allowance(wire, source->left < GATHER_MOST ? source->left : GATHER_MOST);

@@ -1,13 +1,14 @@
 """dialogue.py PORTFILE WIREFILE CERT KEY [LINE...]: a server that plays the lines, one by one.
 
-"> TEXT" is sent, "< " waits for a line, "<8" for that many bytes, "tls" begins TLS, "echo" sends back what comes. \\r\\n, \\0 and the like
-are understood. What clients send is kept in WIREFILE as it came (ciphertext after tls); WIREFILE.plain has what it meant within TLS.
+"> TEXT" is sent, "< " waits for a line, "<8" for that many bytes, "wait" lets a moment pass, "tls" begins TLS, "echo" sends back what
+comes. \\r\\n, \\0 and the like are understood. What clients send is kept in WIREFILE as it came (ciphertext after tls); WIREFILE.plain has what it meant within TLS.
 """
 import os
 import socket
 import ssl
 import sys
 import threading
+import time
 
 port_file, wire, cert, key = sys.argv[1:5]
 lines = [line for line in sys.argv[5:]]
@@ -42,6 +43,8 @@ def play(client):
             while data := client.recv(4096):
                 keep(path, data)
                 client.sendall(data)
+        elif line == "wait":
+            time.sleep(0.3)
         elif line == "< ":
             wait(client, path, lambda said: said.endswith(b"\n"))
         else:

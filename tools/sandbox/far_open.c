@@ -69,9 +69,9 @@ static int dial(struct egret_far *far, const struct egret_errand *errand, int cl
 	return result;
 }
 
-static void trace(struct egret_supervisor *sup, const struct egret_errand *errand, struct egret_far *far,
-		  const struct egret_tls_error *error, int64_t started)
+static void trace(struct egret_far *far, const struct egret_tls_error *error, int64_t started)
 {
+	const struct egret_errand *errand = far->errand;
 	struct egret_tls_info info;
 	struct egret_event event;
 	char text[1024];
@@ -97,62 +97,100 @@ static void trace(struct egret_supervisor *sup, const struct egret_errand *erran
 		event.tls_resumed = info.resumed;
 		event.handshake_ms = (double)(egret_wait_now_ms() - started);
 	}
-	egret_trace(sup, &event);
+	egret_trace(far->sup, &event);
 }
 
-static int shake(struct egret_far *far, int client, int64_t deadline)
+/* 0, EGRET_STARTTLS_LISTENS, or a negative errno with ERROR filled. */
+static int shake(struct egret_far *far, int64_t deadline, struct egret_tls_error *error)
 {
 	int result, waited = 0;
 
-	while (!waited && (result = egret_wire_handshake(&far->wire)) == -EAGAIN)
-		waited = wait_for(far->fd, far->wire.wants, client, deadline);
-	return waited ? waited : result;
+	while (!waited && (result = egret_starttls_shake(far->starttls, &far->wire)) == -EAGAIN)
+		waited = wait_for(far->fd, far->wire.wants, far->client, deadline);
+	result = waited ? waited : result;
+	far->asks = result >= 0 && egret_starttls_asks(far->starttls, &far->wire);
+	if (result >= 0)
+		return result;
+	*error = far->wire.failure;
+	if (!error->text[0])
+		snprintf(error->text, sizeof(error->text), "the TLS handshake with %s at %s: %s; see tls_handshake_timeout", far->errand->host,
+			 far->address, strerror(-result));
+	return result;
 }
 
-/* The handshake on an open connection. */
-static int originate(struct egret_far *far, const struct egret_errand *errand, int client, int64_t deadline,
-		     struct egret_tls_error *error)
+static bool begin_dialogue(struct egret_far *far, enum egret_starttls protocol)
 {
+	struct sockaddr_storage ss = { 0 };
+	socklen_t size = sizeof(ss);
+	struct egret_addr local = { 0 };
+	uint16_t port;
+
+	if (protocol == EGRET_STARTTLS_NONE)
+		return true;
+	if (getsockname(far->fd, (struct sockaddr *)&ss, &size) == 0)
+		egret_addr_from_sockaddr((struct sockaddr *)&ss, size, &local, &port);
+	far->starttls = egret_starttls_new(protocol, &local);
+	return far->starttls != NULL;
+}
+
+/* TLS on an open connection. */
+static int originate(struct egret_far *far, int64_t deadline, struct egret_tls_error *error)
+{
+	const struct egret_errand *errand = far->errand;
 	char asked[EGRET_ADDR_TEXT];
 	const char *host = errand->host[0] ? errand->host : egret_addr_format(&errand->asked, -1, asked);
 	const struct egret_engine *engine = egret_engine_load(error);
 	struct egret_tls *tls = engine ? egret_far_tls(engine, errand, host, error) : NULL;
-	int result;
 
 	if (!tls)
 		return error->failure == EGRET_TLS_MEMORY ? -ENOMEM : -EACCES;
 	egret_wire_init(&far->wire, far->fd, engine, tls,
-			errand->entry->protocol == EGRET_HTTP || errand->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+			errand->entry->protocol == EGRET_HTTP || egret_starttls_eof_is_close(errand->entry->settings));
 	far->tls = true;
-	result = shake(far, client, deadline);
-	if (!result)
-		return 0;
-	*error = far->wire.failure;
-	if (!error->text[0])
-		snprintf(error->text, sizeof(error->text), "the TLS handshake with %s at %s: %s; see tls_handshake_timeout", host, far->address,
-			 strerror(-result));
+	return begin_dialogue(far, errand->entry->settings->starttls) ? shake(far, deadline, error) : -ENOMEM;
+}
+
+static int64_t time_for_tls(const struct egret_errand *errand)
+{
+	uint32_t allowed = errand->entry->settings->handshake_timeout_ms;
+
+	return allowed ? allowed : TIMEOUT_MS;
+}
+
+int egret_far_begin_tls(struct egret_far *far)
+{
+	int64_t started = egret_wait_now_ms();
+	struct egret_tls_error error = { 0 };
+	int result = shake(far, started + time_for_tls(far->errand), &error);
+
+	trace(far, result ? &error : NULL, started);
 	return result;
+}
+
+int egret_far_refuse(struct egret_far *far)
+{
+	trace(far, &far->wire.failure, egret_wait_now_ms());
+	return -egret_tls_errno(far->wire.failure.failure);
 }
 
 int egret_far_open(struct egret_supervisor *sup, const struct egret_errand *errand, int client, struct egret_far *far)
 {
-	uint32_t allowed = errand->entry->settings->handshake_timeout_ms;
-	int64_t started = egret_wait_now_ms(), deadline = started + (allowed ? allowed : TIMEOUT_MS);
+	int64_t started = egret_wait_now_ms(), deadline = started + time_for_tls(errand);
 	struct egret_tls_error error = { 0 };
 	bool tls = errand->entry->tls == EGRET_TLS_ORIGINATE;
 	int result;
 
-	*far = (struct egret_far){ .fd = -1 };
+	*far = (struct egret_far){ .fd = -1, .sup = sup, .errand = errand, .client = client };
 	/* A plain connection may take as long as the kernel's would. */
 	result = dial(far, errand, client, tls ? deadline : started + 150000);
 	if (result)
 		snprintf(error.text, sizeof(error.text), "the connection to %s%s%s: %s", errand->host, errand->host[0] ? " at " : "",
 			 far->address, strerror(-result));
 	else if (tls)
-		result = originate(far, errand, client, deadline, &error);
-	if (result || tls)
-		trace(sup, errand, far, result ? &error : NULL, started);
-	if (result && far->fd >= 0)
+		result = originate(far, deadline, &error);
+	if (result < 0 || (tls && result == 0))
+		trace(far, result ? &error : NULL, started);
+	if (result < 0 && far->fd >= 0)
 		egret_far_close(far);
-	return result;
+	return result < 0 ? result : 0;
 }

@@ -1,5 +1,5 @@
 /* The ruling: the same decision code as everywhere. */
-#include "relay.h"
+#include "supervisor.h"
 
 #include <errno.h>
 
@@ -106,7 +106,7 @@ static enum egret_route route_of(const struct egret_call *call, const struct egr
 		return EGRET_ROUTE_DIRECT;
 	if (!call->sup->require && preloaded(call))
 		return EGRET_ROUTE_DIRECT;
-	return egret_relay_can(entry) ? EGRET_ROUTE_RELAY : EGRET_ROUTE_NONE;
+	return EGRET_ROUTE_RELAY;
 }
 
 /* May a denied destination be one that the preload layer dials for an entry? Never one that a deny entry names. */

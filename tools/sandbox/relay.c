@@ -16,11 +16,6 @@ struct served {
 	struct egret_endpoint from;
 };
 
-bool egret_relay_can(const struct egret_entry *entry)
-{
-	return entry->settings->starttls == EGRET_STARTTLS_NONE;
-}
-
 static _Atomic unsigned served_now;
 
 void egret_relay_finish(int most_ms)

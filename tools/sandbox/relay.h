@@ -11,9 +11,6 @@
 /* Opens the listeners and starts the relay's thread; sets relay_port4 and relay_port6. False: no relay. */
 bool egret_relay_start(struct egret_supervisor *sup);
 
-/* May the relay keep what ENTRY promises? Not yet STARTTLS. */
-bool egret_relay_can(const struct egret_entry *entry);
-
 /* Waits, MOST_MS at most, until no connection is served: what the command's last one did belongs into its report. */
 void egret_relay_finish(int most_ms);
 
