@@ -76,3 +76,57 @@ inside_types() {
 test_the_resolver_answers_known_types_of_covered_names_and_refuses_the_rest() { # quick
 	in_network_with_names "" inside_types
 }
+
+# A program without the library asks the server of names for $1 and connects to its port 8080.
+inside_leads_elsewhere() {
+	start_names evil.wild.example=198.51.100.8 good.wild.example=198.51.100.8 inner.wild.example=127.0.0.1
+	listen_at 0.0.0.0 8080
+	policy <<-INI
+		[egret]
+		log = $T/log
+		[net]
+		hosts = 198.51.100.0/24
+		ports = 8080
+		[evil]
+		hosts = evil.wild.example
+		ports = 8080
+		action = deny
+		[wild]
+		hosts = *.wild.example
+		ports = 8080
+	INI
+	status "$EGRET" run --sandbox=require -- env -i /usr/bin/python3 -c 'import socket, sys
+for name in sys.argv[1:]:
+    try: socket.create_connection((name, 8080), 10); print("connected", name)
+    except OSError as e: print(e, name)' "${@:2}"
+	cat "$T/out" "$T/err"
+	"$1"
+}
+
+refused_by_name() {
+	expect_not "$T/out" connected
+	expect "$T/err" "denied tcp $NAME:8080"
+}
+
+test_what_a_deny_entry_names_is_denied_although_its_address_is_allowed() { # quick
+	export -f refused_by_name
+	export NAME=evil.wild.example
+	in_the_net inside_leads_elsewhere refused_by_name evil.wild.example
+}
+
+test_a_name_that_leads_inside_is_refused_to_programs_without_the_library() { # quick
+	export -f refused_by_name
+	export NAME=inner.wild.example
+	in_the_net inside_leads_elsewhere refused_by_name inner.wild.example
+}
+
+allowed_by_the_other() {
+	expect "$T/out" "connected good.wild.example"
+	expect "$T/out" "connected 127.0.0.1"
+	expect_not "$T/log" '"host":"localhost"'
+}
+
+test_an_entry_for_another_name_of_a_shared_address_holds_and_loopback_is_logged_without_a_name() { # quick
+	export -f allowed_by_the_other
+	in_the_net inside_leads_elsewhere allowed_by_the_other 127.0.0.1 good.wild.example
+}

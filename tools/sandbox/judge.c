@@ -115,6 +115,17 @@ static bool may_be_a_dial(const struct egret_call *call, const struct egret_verd
 	return !verdict->allow && !call->sup->require && verdict->reason != EGRET_REASON_DENY_ENTRY;
 }
 
+/* Does the verdict for a further name of an address stand in the place of the refusal for the latest one? Each has weighed the address
+ * too: what only the address opens does not lift a refusal that the policy spells out for a name (the names are the tree's, not a
+ * process's: which of them the caller meant is not known). */
+static bool lifts(const struct egret_verdict *refusal, const struct egret_verdict *verdict)
+{
+	bool spelt_out = refusal->reason == EGRET_REASON_DENY_ENTRY || refusal->reason == EGRET_REASON_REBINDING ||
+			 refusal->reason == EGRET_REASON_LINK_LOCAL;
+
+	return verdict->allow && (verdict->by_host || !spelt_out);
+}
+
 static void judge_names(const struct egret_call *call, struct egret_request *request, struct egret_ruling *ruling)
 {
 	const struct egret_supervisor *sup = call->sup;
@@ -131,11 +142,13 @@ static void judge_names(const struct egret_call *call, struct egret_request *req
 			if (entry)
 				verdict = (struct egret_verdict){ .allow = true, .by_host = true, .reason = EGRET_REASON_ENTRY, .entry = entry };
 		}
-		if (verdict.allow || !i) {
+		if (!i || lifts(&ruling->verdict, &verdict)) {
 			ruling->verdict = verdict;
 			memcpy(ruling->host, name, sizeof(name));
 		}
 	}
+	request->host = NULL;
+	request->host_len = 0;
 }
 
 struct egret_ruling egret_judge_address(const struct egret_call *call, enum egret_transport transport,
@@ -147,19 +160,15 @@ struct egret_ruling egret_judge_address(const struct egret_call *call, enum egre
 	const struct egret_entry *entry;
 
 	judge_names(call, &request, &ruling);
-	if (!ruling.verdict.allow) {
-		struct egret_verdict verdict;
-
-		request.host = NULL;
-		request.host_len = 0;
-		verdict = egret_decide(call->policy, &request, call->sup->mode);
-		if (may_be_a_dial(call, &verdict) && (entry = dialled_by(call->policy, NULL, addr, port)))
-			verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_ENTRY, .entry = entry };
-		if (verdict.allow || !ruling.host[0]) {
-			ruling.verdict = verdict;
-			ruling.host[0] = '\0';
-		}
+	if (!ruling.host[0])
+		ruling.verdict = egret_decide(call->policy, &request, call->sup->mode);
+	if (may_be_a_dial(call, &ruling.verdict) && (entry = dialled_by(call->policy, NULL, addr, port))) {
+		ruling.verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_ENTRY, .entry = entry };
+		ruling.host[0] = '\0';
 	}
+	/* The machine's own names of its loopback come from its hosts file: nobody asked for them. */
+	if (ruling.verdict.reason == EGRET_REASON_INTERNAL && egret_addr_is_loopback(addr))
+		ruling.host[0] = '\0';
 	if (ruling.verdict.allow)
 		ruling.route = transport == EGRET_STREAM ? route_of(call, &ruling.verdict) : EGRET_ROUTE_DIRECT;
 	snprintf(row.what, sizeof(row.what), "%s", transport == EGRET_STREAM ? "tcp" : "udp");
