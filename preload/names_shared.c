@@ -1,7 +1,7 @@
 #include "names_shared.h"
 
 #include "policy/raw.h"
-#include "runtime.h"
+#include "record.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,19 +11,12 @@
 #define FILE_MOST (1 << 20) /* bytes of the file that are read at most */
 
 static long long offset; /* bytes that were read, or passed over */
-
-static bool shared_path(char path[EGRET_PATH_MAX + 8])
-{
-	snprintf(path, EGRET_PATH_MAX + 8, "%s/names", egret_runtime.run_dir);
-	return egret_runtime.run_dir[0] != '\0';
-}
+static ino_t offset_of;  /* in this file: a change of user brings another */
 
 void egret_names_share(const struct egret_addr *addr, const char *name)
 {
-	char path[EGRET_PATH_MAX + 8], line[EGRET_NAME_MAX + EGRET_ADDR_TEXT + 4], text[EGRET_ADDR_TEXT];
-	if (!shared_path(path))
-		return;
-	long fd = egret_raw_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char line[EGRET_NAME_MAX + EGRET_ADDR_TEXT + 4], text[EGRET_ADDR_TEXT];
+	long fd = egret_record_open("names", O_WRONLY | O_APPEND | O_CREAT);
 	if (fd < 0)
 		return;
 	int n = snprintf(line, sizeof line, "%s %s\n", egret_addr_format(addr, -1, text), name);
@@ -47,7 +40,12 @@ static void pass_over(int fd)
 {
 	struct stat st;
 	char byte;
-	if (fstat(fd, &st) != 0 || st.st_size - offset <= FILE_MOST)
+	if (fstat(fd, &st) != 0)
+		return;
+	if (st.st_ino != offset_of)
+		offset = 0;
+	offset_of = st.st_ino;
+	if (st.st_size - offset <= FILE_MOST)
 		return;
 	for (offset = st.st_size - FILE_MOST; egret_raw(SYS_pread64, fd, &byte, 1, offset) == 1 && byte != '\n'; offset++)
 		;
@@ -56,10 +54,8 @@ static void pass_over(int fd)
 
 void egret_names_read_shared(void (*each)(const struct egret_addr *addr, const char *name))
 {
-	char path[EGRET_PATH_MAX + 8], buf[8192];
-	if (!shared_path(path))
-		return;
-	long fd = egret_raw_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), n;
+	char buf[8192];
+	long fd = egret_record_open("names", O_RDONLY), n;
 	if (fd < 0)
 		return;
 	pass_over((int)fd);

@@ -2,55 +2,62 @@
 #include "hooks.h"
 #include "prepare.h"
 #include "real.h"
+#include "record.h"
 
 #include <sched.h>
 
-int egret_on_chroot(const char *path)
+static void prepare(uid_t uid)
 {
 	egret_prepare();
+	egret_record_prepare(uid);
+}
+
+int egret_on_chroot(const char *path)
+{
+	prepare((uid_t)-1);
 	return real.chroot(path);
 }
 
 int egret_on_pivot_root(const char *root, const char *old)
 {
-	egret_prepare();
+	prepare((uid_t)-1);
 	return real.pivot_root(root, old);
 }
 
 int egret_on_unshare(int flags)
 {
 	if (flags & (CLONE_NEWNS | CLONE_NEWUSER))
-		egret_prepare();
+		prepare((uid_t)-1);
 	return real.unshare(flags);
 }
 
 int egret_on_setns(int fd, int type)
 {
 	if (type == 0 || (type & (CLONE_NEWNS | CLONE_NEWUSER)))
-		egret_prepare();
+		prepare((uid_t)-1);
 	return real.setns(fd, type);
 }
 
 int egret_on_setuid(uid_t uid)
 {
-	egret_prepare();
+	prepare(uid);
 	return real.setuid(uid);
 }
 
 int egret_on_seteuid(uid_t uid)
 {
-	egret_prepare();
+	prepare(uid);
 	return real.seteuid(uid);
 }
 
 int egret_on_setreuid(uid_t real_uid, uid_t uid)
 {
-	egret_prepare();
+	prepare(uid);
 	return real.setreuid(real_uid, uid);
 }
 
 int egret_on_setresuid(uid_t real_uid, uid_t uid, uid_t saved)
 {
-	egret_prepare();
+	prepare(uid);
 	return real.setresuid(real_uid, uid, saved);
 }

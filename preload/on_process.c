@@ -3,6 +3,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "real.h"
+#include "record.h"
 #include "relay.h"
 #include "runtime.h"
 #include "say.h"
@@ -163,23 +164,8 @@ static void rewrite_fill(const struct rewrite *to, char *const envp[])
 		fixed = rewrite.envp;                                                                                                  \
 	}
 
-/* Under `egret run` with a sandbox the supervisor holds what the library cannot follow into. */
-static bool is_supervised(void)
+static void log_uncovered(const char *path, const char *why)
 {
-	char path[EGRET_PATH_MAX + 16];
-	snprintf(path, sizeof path, "%s/supervised", egret_runtime.run_dir);
-	return egret_runtime.run_dir[0] && access(path, F_OK) == 0;
-}
-
-/* A program that the library cannot follow into runs without names, TLS and refusals: say so, once a program, and log it. */
-static void report_uncovered(const char *path)
-{
-	char why[256] = "";
-	int saved = errno;
-	if (!path || egret_elf_cover(path, why, sizeof why) != EGRET_UNCOVERED || is_supervised()) {
-		errno = saved;
-		return;
-	}
 	egret_guard_enter();
 	struct egret_policy *policy = egret_runtime_policy();
 	struct egret_verdict denied = { 0 };
@@ -193,6 +179,19 @@ static void report_uncovered(const char *path)
 	egret_say("egret: %s %s: it runs uncovered; to hold it: egret run --sandbox=require", path, why);
 	egret_policy_unref(policy);
 	egret_guard_leave();
+}
+
+/* A program that the library cannot follow into runs without names, TLS and refusals, and one without a record is denied in silence: say
+ * so, once a program, and log it. */
+static void report_uncovered(const char *path)
+{
+	char why[512] = "";
+	int saved = errno;
+	enum egret_cover cover = path ? egret_elf_cover(path, why, sizeof why) : EGRET_NO_PROGRAM;
+	if (cover == EGRET_COVERED)
+		egret_record_out_of_reach(why, sizeof why);
+	if (why[0] && (cover == EGRET_COVERED || !egret_record_is_supervised()))
+		log_uncovered(path, why);
 	errno = saved;
 }
 

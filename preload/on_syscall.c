@@ -4,6 +4,7 @@
 #include "conn.h"
 #include "policy/raw.h"
 #include "prepare.h"
+#include "record.h"
 #include "runtime.h"
 
 #include <linux/aio_abi.h>
@@ -149,6 +150,7 @@ static bool call_program(long number, const long a[6], long *result)
 	/* The call itself changes one thread, the libc's function all of them: only prepare for it. */
 	case SYS_chroot: case SYS_pivot_root: case SYS_unshare: case SYS_setns: case SYS_setuid: case SYS_setreuid: case SYS_setresuid:
 		egret_prepare();
+		egret_record_prepare(number == SYS_setuid ? (uid_t)a[0] : number == SYS_setreuid || number == SYS_setresuid ? (uid_t)a[1] : (uid_t)-1);
 		return false;
 	}
 	return false;

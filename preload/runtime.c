@@ -2,6 +2,7 @@
 
 #include "guard.h"
 #include "lock.h"
+#include "record.h"
 #include "say.h"
 
 #include <errno.h>
@@ -185,9 +186,5 @@ void egret_runtime_log(const struct egret_policy *policy, struct egret_event *ev
 		if (error < 0)
 			egret_say_once(1, "egret: cannot write the log %s: %s", target, strerror(-error));
 	}
-	if (egret_runtime.run_dir[0]) {
-		char path[EGRET_PATH_MAX + 8];
-		snprintf(path, sizeof path, "%s/events", egret_runtime.run_dir);
-		egret_log_write(path, EGRET_LOG_JSON, event);
-	}
+	egret_record_write(event);
 }

@@ -131,14 +131,22 @@ static void mark_supervised(const struct egret_run *run)
 		close(fd);
 }
 
+/* Of root's processes some become other users, who must get through: a place of its own is the last choice. */
+static bool is_passable(const char *room)
+{
+	struct stat st;
+
+	return geteuid() != 0 || (stat(room, &st) == 0 && st.st_mode & S_IXOTH);
+}
+
 int egret_run_open(struct egret_run *run)
 {
-	const char *const rooms[] = { getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp" };
+	const char *const rooms[] = { getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp", getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR") };
 	char path[PATH_MAX];
 	int fd;
 
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
-		if (!rooms[i] || rooms[i][0] != '/' ||
+		if (!rooms[i] || rooms[i][0] != '/' || (i < 3 && !is_passable(rooms[i])) ||
 		    snprintf(run->dir, PATH_MAX, "%s/egret-run.XXXXXX", rooms[i]) >= PATH_MAX || !mkdtemp(run->dir)) {
 			run->dir[0] = '\0';
 			continue;

@@ -3,9 +3,12 @@
 
 #include "tools/tools.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool has(const char *line, const char *member)
@@ -31,11 +34,40 @@ static bool preload_counts(const struct egret_run *run)
 	return !run->sandboxed || run->sandbox.sandbox != EGRET_SANDBOX_REQUIRE;
 }
 
-static FILE *open_preload(const struct egret_run *run)
+/* The record below DIR, NULL with a count in *LOST where there is none. In a room of another user anything may have taken its place. */
+static FILE *open_record(int dir, const char *file, size_t *lost)
 {
-	char path[PATH_MAX];
+	struct stat st;
+	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	FILE *record = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
 
-	return snprintf(path, sizeof(path), "%s/events", run->dir) < PATH_MAX ? fopen(path, "re") : NULL;
+	if (!record && fd >= 0)
+		close(fd);
+	*lost += !record;
+	return record;
+}
+
+/* Calls EACH for every record: the run's own, and those of the rooms that preload/record.c made for other users. Returns how many are gone. */
+static size_t each_record(const struct egret_run *run, void (*each)(FILE *record, void *data), void *data)
+{
+	DIR *dir = opendir(run->dir);
+	size_t lost = !dir;
+	struct dirent *room;
+	FILE *record = dir ? open_record(dirfd(dir), "events", &lost) : NULL;
+	char file[64];
+
+	if (record)
+		each(record, data);
+	while (dir && (room = readdir(dir)) != NULL) {
+		if (!isdigit((unsigned char)room->d_name[0]) || snprintf(file, sizeof(file), "%.40s/events", room->d_name) >= (int)sizeof(file))
+			continue;
+		record = open_record(dirfd(dir), file, &lost);
+		if (record)
+			each(record, data);
+	}
+	if (dir)
+		closedir(dir);
+	return lost;
 }
 
 /* Copies the lines of FROM (closed; NULL: none), without those that SKIP names. */
@@ -52,6 +84,18 @@ static void copy_lines(FILE *from, FILE *to, bool (*skip)(const char *line))
 		fclose(from);
 }
 
+struct copy {
+	FILE *to;
+	bool (*skip)(const char *line);
+};
+
+static void copy_record(FILE *record, void *data)
+{
+	const struct copy *copy = data;
+
+	copy_lines(record, copy->to, copy->skip);
+}
+
 bool egret_run_events(const struct egret_run *run, char path[PATH_MAX])
 {
 	int fd = memfd_create("egret-report", MFD_CLOEXEC), copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -63,7 +107,7 @@ bool egret_run_events(const struct egret_run *run, char path[PATH_MAX])
 		return false;
 	}
 	if (preload_counts(run))
-		copy_lines(open_preload(run), to, run->sandboxed ? is_told_twice : NULL);
+		each_record(run, copy_record, &(struct copy){ to, run->sandboxed ? is_told_twice : NULL });
 	if (run->sandboxed && run->sandbox.events >= 0) {
 		snprintf(supervisor, sizeof(supervisor), "/proc/self/fd/%d", run->sandbox.events);
 		copy_lines(fopen(supervisor, "re"), to, NULL);
@@ -72,20 +116,23 @@ bool egret_run_events(const struct egret_run *run, char path[PATH_MAX])
 	return fclose(to) == 0;
 }
 
+static void count_denials(FILE *record, void *data)
+{
+	size_t size = 0, *count = data;
+	char *line = NULL;
+
+	while (getline(&line, &size, record) > 0)
+		*count += is_denial(line);
+	free(line);
+	fclose(record);
+}
+
+/* A record that is gone counts as one denial: whatever it told counts against the run. */
 size_t egret_run_denials(const struct egret_run *run)
 {
-	size_t size = 0, count = run->sandboxed ? run->box.denied : 0;
-	char *line = NULL;
-	FILE *events;
+	size_t count = run->sandboxed ? run->box.denied : 0, lost = 0;
 
-	if (!preload_counts(run))
-		return count;
-	events = open_preload(run);
-	if (!events)
-		return count + 1; /* the record is gone: whatever it told counts against the run */
-	while (getline(&line, &size, events) > 0)
-		count += is_denial(line);
-	free(line);
-	fclose(events);
-	return count;
+	if (preload_counts(run))
+		lost = each_record(run, count_denials, &count);
+	return count + lost;
 }

@@ -15,7 +15,7 @@
 #define FRONT (2 * KEY_SIZE) /* bytes before it: its key, and the SHA-256 of both; a file that was renamed or cut is nobody's */
 #define NAME_SIZE (2 * KEY_SIZE + 16)
 
-/* The directory of CTX, or -1: it must be ours and nobody else's. */
+/* The directory of CTX, or -1: it must be ours, and nobody else reads or writes it. */
 static int open_dir(const struct egret_tls_ctx *ctx)
 {
 	struct stat st;
@@ -24,7 +24,7 @@ static int open_dir(const struct egret_tls_ctx *ctx)
 	int fd = (int)egret_raw_open(ctx->ticket_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 077))
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 066))
 		return fd;
 	egret_raw_close(fd);
 	return -1;
@@ -112,7 +112,7 @@ static SSL_SESSION *read_file(int dir, const char *name, const uint8_t *key)
 	int fd = (int)egret_raw(SYS_openat, dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077)) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 066)) {
 		long size = egret_raw_read(fd, data, sizeof data);
 		session = size > 0 ? parse(data, (size_t)size, key) : NULL;
 		OPENSSL_cleanse(data, sizeof data);
