@@ -108,21 +108,42 @@ test_a_broken_or_removed_policy_keeps_the_old_one_and_says_so_once() { # quick
 	ended
 }
 
-test_many_reloads_under_load_give_no_wrong_verdict_and_leak_no_descriptor() { # limit=120
+# big allow|deny: the same verdicts in a policy so large that each one kept would show, and an origination with CA files of its own.
+big() {
+	version "$1"
+	printf '[tls]\nhosts = 127.0.0.4\nports = 80\ntls = originate\ntls_server_name = www.googleapis.com\ntls_ca_file = %s\naddresses = 127.0.0.1:%s\n' \
+		"$CERTS/ca.pem" "$TLS_PORT"
+	seq 3000 | sed 's/.*/[filler&]\nhosts = host&.example\nports = 443/'
+}
+
+reload_to() {
+	big "$1" >new
+	mv new egret.ini
+	wait_for 20 says "$1"
+}
+
+# $EGRET_RELOADS: how many pairs of them; make soak-reload; $EGRET_RELOADS_TOLD: a file for the figures.
+test_many_reloads_under_load_give_no_wrong_verdict_and_leak_neither_memory_nor_descriptors() { # limit=120
+	start_tls right --http
+	TLS_PORT=$PORT
 	running
-	version deny >egret.ini
-	program deny
-	local i
-	for i in $(seq 12); do
-		version allow >new
-		mv new egret.ini
-		wait_for 20 says allow
-		version deny >new
-		mv new egret.ini
-		wait_for 20 says deny
+	big deny >egret.ini
+	chmod -R go-w .
+	covered python3 "$ROOT/tests/lib/verdicts.py" "$T/state" "$PORT" tls >fds 2>said &
+	PROGRAM=$!
+	wait_for 20 says deny
+	local i descriptors memory before=
+	for ((i = 0; i < ${EGRET_RELOADS:-9}; i++)); do
+		reload_to allow
+		reload_to deny
+		read -r descriptors memory <state.used
+		[ $i != 2 ] || before=$memory
 	done
 	ended
-	[ "$(cat fds)" -le 8 ] || fail "$(cat fds) descriptors are open"
+	echo "$((2 * i)) reloads: $descriptors descriptors, $before KiB after the sixth, $memory at the end" | tee "${EGRET_RELOADS_TOLD:-told}"
+	[ "$descriptors" -le 8 ] || fail "$descriptors descriptors are open"
+	[ "$memory" -le $((before + 6000)) ] || fail "$before KiB became $memory"
+	expect_not said "did not load"
 }
 
 test_an_entry_deleted_by_the_command_is_gone_for_running_programs() { # quick
