@@ -161,7 +161,58 @@ void *dlopen(const char *file, int flags)
 	return real.dlopen(file, flags & ~RTLD_DEEPBIND);
 }
 
-long syscall(long number, ...)
+/* clone and clone3 with CLONE_VM: a child on a stack of its own finds there what the caller of the libc's function left for it, and no
+ * frame of ours; so it is the libc's function that is jumped to, with every register as it was. Everything else comes to syscall_called. */
+#if defined(__x86_64__)
+__asm__(".text\n"
+	".globl syscall\n"
+	".type syscall, @function\n"
+	"syscall:\n"
+	"	.cfi_startproc\n"
+	"	endbr64\n"
+	"	mov %rsi, %rax\n"
+	"	cmp $56, %rdi\n" /* SYS_clone */
+	"	je 1f\n"
+	"	cmp $435, %rdi\n" /* SYS_clone3 */
+	"	jne 2f\n"
+	"	test %rsi, %rsi\n"
+	"	je 2f\n"
+	"	mov (%rsi), %rax\n"
+	"1:	test $0x100, %eax\n" /* CLONE_VM */
+	"	je 2f\n"
+	"	mov egret_libc_syscall(%rip), %rax\n"
+	"	test %rax, %rax\n"
+	"	je 2f\n"
+	"	jmp *%rax\n"
+	"2:	jmp egret_syscall_called\n"
+	"	.cfi_endproc\n"
+	".size syscall, .-syscall\n");
+#elif defined(__aarch64__)
+__asm__(".text\n"
+	".globl syscall\n"
+	".type syscall, %function\n"
+	"syscall:\n"
+	"	.cfi_startproc\n"
+	"	mov x9, x1\n"
+	"	cmp x0, #220\n" /* SYS_clone */
+	"	b.eq 1f\n"
+	"	cmp x0, #435\n" /* SYS_clone3 */
+	"	b.ne 2f\n"
+	"	cbz x1, 2f\n"
+	"	ldr x9, [x1]\n"
+	"1:	tbz w9, #8, 2f\n" /* CLONE_VM */
+	"	adrp x16, egret_libc_syscall\n"
+	"	ldr x16, [x16, :lo12:egret_libc_syscall]\n"
+	"	cbz x16, 2f\n"
+	"	br x16\n"
+	"2:	b egret_syscall_called\n"
+	"	.cfi_endproc\n"
+	".size syscall, .-syscall\n");
+#endif
+
+__attribute__((visibility("hidden"))) long egret_syscall_called(long number, ...);
+
+long egret_syscall_called(long number, ...)
 {
 	long args[6];
 	va_list list;

@@ -176,7 +176,7 @@ long egret_on_syscall(long number, const long a[6])
 	case SYS_vfork:
 		return copy_process(SYS_fork, a);
 #endif
-	case SYS_clone:
+	case SYS_clone: /* with CLONE_VM only before the library has started: exports.c */
 		return a[0] & CLONE_VM ? kernel(number, a) : copy_process(number, a);
 	case SYS_clone3:
 		return a[0] && *(const uint64_t *)a[0] & CLONE_VM ? kernel(number, a) : copy_process(number, a);

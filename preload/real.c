@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 struct egret_real real;
+long (*egret_libc_syscall)(long number, ...);
 
 __thread __attribute__((tls_model("initial-exec"))) unsigned egret_guard_depth;
 
@@ -26,6 +27,7 @@ bool egret_real_fill(void)
 		return false;
 	egret_guard_enter();
 	egret_symbols_find(rows, sizeof rows / sizeof rows[0]);
+	egret_libc_syscall = real.syscall;
 	egret_guard_leave();
 	atomic_store_explicit(&filled, true, memory_order_release);
 	return true;

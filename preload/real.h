@@ -18,6 +18,9 @@ struct egret_real {
 
 extern struct egret_real real;
 
+/* real.syscall, where assembly finds it. */
+extern __attribute__((visibility("hidden"))) long (*egret_libc_syscall)(long number, ...);
+
 /* Fills `real`. False while another call of the same thread is still at it (dlsym allocated, malloc is the program's, it wrote). */
 bool egret_real_fill(void);
 

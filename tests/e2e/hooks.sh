@@ -150,3 +150,21 @@ reverse_names() {
 test_the_name_of_an_uncovered_address_is_not_asked_for() {
 	in_the_net reverse_names
 }
+
+# interrupted WAY: signals come while a write waits for a server that stands still.
+interrupted() {
+	start_tls right --http
+	local server=$!
+	originating $HOST "$PORT"
+	hooks "$1" $HOST 80 "$server" || { show_output; fail "$1 failed"; }
+}
+
+test_a_write_that_waits_goes_on_after_a_handler_that_restarts_calls() {
+	interrupted restarting_write
+	answers "first ok" "second ok" "handled 1"
+}
+
+test_a_write_that_waits_is_ended_by_a_handler_that_does_not_restart_calls() {
+	interrupted interrupted_write
+	answers "first ok" "second EINTR" "handled 1"
+}

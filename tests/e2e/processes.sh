@@ -266,7 +266,7 @@ test_a_signal_handler_that_interrupts_the_library_sends_no_plaintext_and_does_no
 test_a_child_that_closes_and_replaces_descriptors_changes_nothing_of_its_parents() {
 	serving
 	local how
-	for how in vfork clone shared instruction; do
+	for how in vfork clone shared instruction number; do
 		status covered "$PROGRAMS/children" $how $HOST
 		[ "$STATUS" = 0 ] || fail "$how: $STATUS $(cat "$T/err")"
 	done

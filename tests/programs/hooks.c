@@ -6,6 +6,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +250,47 @@ static void asynchronous_transfers_of_a_file(void)
 	asynchronously(fd);
 }
 
+/* ---- waits ---- */
+
+static volatile sig_atomic_t handled;
+
+static void count(int number)
+{
+	(void)number;
+	handled = handled + 1;
+}
+
+static pid_t reader; /* the server: it stands still while the signals come */
+
+static void *interrupt(void *writer)
+{
+	for (int i = 0; i < 20; i++) {
+		usleep(20000);
+		pthread_kill(*(pthread_t *)writer, SIGUSR1);
+	}
+	kill(reader, SIGCONT);
+	return NULL;
+}
+
+/* The first write fills all room there is; where a signal ends it, the second has sent nothing when the next comes. */
+static void interrupted_with(int flags)
+{
+	static char much[16 << 20];
+	struct sigaction action = { .sa_handler = count, .sa_flags = flags };
+	pthread_t writer = pthread_self(), other;
+	int fd = connected();
+	sigaction(SIGUSR1, &action, NULL);
+	kill(reader, SIGSTOP);
+	pthread_create(&other, NULL, interrupt, &writer);
+	tell("first", write(fd, much, sizeof much));
+	tell("second", write(fd, much, sizeof much));
+	pthread_join(other, NULL);
+	printf("handled %d\n", handled > 1);
+}
+
+static void interrupted_write(void) { interrupted_with(0); }
+static void restarting_write(void) { interrupted_with(SA_RESTART); }
+
 /* ---- names of addresses: hooks names_of ADDRESS ---- */
 
 static void names_of(void)
@@ -273,13 +316,14 @@ static const struct {
 	void (*run)(void);
 } ways[] = {
 	ROW(fast_open), ROW(fast_open_connect), ROW(remote_commands), ROW(datagrams), ROW(routes), ROW(by_number), ROW(at_an_offset),
-	ROW(asynchronous_transfers), ROW(asynchronous_transfers_of_a_file), ROW(names_of),
+	ROW(interrupted_write), ROW(restarting_write), ROW(asynchronous_transfers), ROW(asynchronous_transfers_of_a_file), ROW(names_of),
 };
 
 int main(int argc, char **argv)
 {
 	host = argc > 2 ? argv[2] : "127.0.0.1";
 	port = argc > 3 ? atoi(argv[3]) : 80;
+	reader = argc > 4 ? atoi(argv[4]) : 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; argc > 1 && i < sizeof ways / sizeof ways[0]; i++)
 		if (strcmp(argv[1], ways[i].name) == 0) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RELOADS 3000
+#define RELOADS 2000
 
 static char dir[64], ini[96], new_ini[96];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
