@@ -164,6 +164,22 @@ static void rewrite_fill(const struct rewrite *to, char *const envp[])
 		fixed = rewrite.envp;                                                                                                  \
 	}
 
+/* CALL returns when it has failed. */
+#define EXECUTE(call)                                                                                                                  \
+	struct egret_withheld withheld;                                                                                                \
+	egret_relay_hand_over(&withheld);                                                                                              \
+	int result = (call);                                                                                                           \
+	egret_relay_take_back(&withheld);                                                                                              \
+	return result
+
+/* CALL starts a child with ACTIONS. */
+#define SPAWN(actions, call)                                                                                                           \
+	struct egret_withheld withheld;                                                                                                \
+	int error = egret_spawn_hand_over(actions, &withheld);                                                                         \
+	error = error ? error : (call);                                                                                                \
+	egret_relay_take_back(&withheld);                                                                                              \
+	return error
+
 static void log_uncovered(const char *path, const char *why)
 {
 	egret_guard_enter();
@@ -215,8 +231,7 @@ int egret_on_execve(const char *path, char *const argv[], char *const envp[])
 {
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
-	egret_relay_hand_over();
-	return real.execve(path, argv, fixed);
+	EXECUTE(real.execve(path, argv, fixed));
 }
 
 int egret_on_execv(const char *path, char *const argv[])
@@ -229,8 +244,7 @@ int egret_on_execvpe(const char *file, char *const argv[], char *const envp[])
 	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
-	egret_relay_hand_over();
-	return real.execvpe(file, argv, fixed);
+	EXECUTE(real.execvpe(file, argv, fixed));
 }
 
 int egret_on_execvp(const char *file, char *const argv[])
@@ -244,8 +258,7 @@ int egret_on_fexecve(int fd, char *const argv[], char *const envp[])
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
-	egret_relay_hand_over();
-	return real.fexecve(fd, argv, fixed);
+	EXECUTE(real.fexecve(fd, argv, fixed));
 }
 
 /* The file that execveat(2) would run, into WHOLE; NULL when its name is too long to be told. */
@@ -262,8 +275,7 @@ int egret_on_execveat(int dir, const char *path, char *const argv[], char *const
 	char whole[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path_at(dir, path, whole));
-	egret_relay_hand_over();
-	return real.execveat(dir, path, argv, fixed, flags);
+	EXECUTE(real.execveat(dir, path, argv, fixed, flags));
 }
 
 int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -271,8 +283,7 @@ int egret_on_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_ac
 {
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
-	int error = egret_spawn_hand_over(actions);
-	return error ? error : real.posix_spawn(pid, path, actions, attr, argv, fixed);
+	SPAWN(actions, real.posix_spawn(pid, path, actions, attr, argv, fixed));
 }
 
 int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -281,8 +292,7 @@ int egret_on_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_a
 	char found[EGRET_PATH_MAX];
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
-	int error = egret_spawn_hand_over(actions);
-	return error ? error : real.posix_spawnp(pid, file, actions, attr, argv, fixed);
+	SPAWN(actions, real.posix_spawnp(pid, file, actions, attr, argv, fixed));
 }
 
 /* Since glibc 2.39. */
@@ -293,8 +303,7 @@ int egret_on_pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_ac
 		return ENOSYS;
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(path);
-	int error = egret_spawn_hand_over(actions);
-	return error ? error : real.pidfd_spawn(pidfd, path, actions, attr, argv, fixed);
+	SPAWN(actions, real.pidfd_spawn(pidfd, path, actions, attr, argv, fixed));
 }
 
 int egret_on_pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
@@ -305,8 +314,7 @@ int egret_on_pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_a
 		return ENOSYS;
 	FIX_ENVIRONMENT(fixed, envp);
 	report_uncovered(search_path(file, found));
-	int error = egret_spawn_hand_over(actions);
-	return error ? error : real.pidfd_spawnp(pidfd, file, actions, attr, argv, fixed);
+	SPAWN(actions, real.pidfd_spawnp(pidfd, file, actions, attr, argv, fixed));
 }
 
 /* system, popen and wordexp hand on the process's own environment from inside the libc: mend that one. */
@@ -332,20 +340,28 @@ static void mend_own_environment(void)
 	egret_guard_leave();
 }
 
+/* What CALL starts inside the libc, where STARTS is true, inherits like a program that is spawned. TYPE is what it returns. */
+#define START(starts, type, call)                                                                                                      \
+	struct egret_withheld withheld = { 0 };                                                                                        \
+	mend_own_environment();                                                                                                        \
+	if (starts)                                                                                                                    \
+		egret_spawn_hand_over(NULL, &withheld);                                                                                \
+	type result = (call);                                                                                                          \
+	egret_relay_take_back(&withheld);                                                                                              \
+	return result
+
 int egret_on_system(const char *command)
 {
-	mend_own_environment();
-	return real.system(command);
+	START(command, int, real.system(command));
 }
 
 FILE *egret_on_popen(const char *command, const char *type)
 {
-	mend_own_environment();
-	return real.popen(command, type);
+	START(true, FILE *, real.popen(command, type));
 }
 
-int egret_on_wordexp(const char *words, wordexp_t *result, int flags)
+int egret_on_wordexp(const char *words, wordexp_t *expanded, int flags)
 {
-	mend_own_environment();
-	return real.wordexp(words, result, flags);
+	bool starts = !(flags & WRDE_NOCMD) && (strstr(words, "$(") || strchr(words, '`'));
+	START(starts, int, real.wordexp(words, expanded, flags));
 }

@@ -235,28 +235,45 @@ bool egret_relay_follow(struct egret_conn *conn)
 	return end >= 0;
 }
 
-void egret_relay_bequeath(struct egret_conn *conn, int fd)
+static void withhold(const struct egret_conn *conn, int fd, struct egret_withheld *withheld)
 {
-	int flags;
-	if (egret_conn_drop_stale(conn, fd))
+	int flags = real.fcntl(fd, F_GETFD);
+	if (flags < 0 || flags & FD_CLOEXEC)
 		return;
-	if (conn->wrapped || conn->observed) {
-		egret_relay_move(conn);
-	} else if (egret_passthrough_is_unjudged(conn) && (flags = real.fcntl(fd, F_GETFD)) >= 0 && !(flags & FD_CLOEXEC)) {
-		real.fcntl(fd, F_SETFD, FD_CLOEXEC);
-		egret_say("egret: entry [%s]: the connection to %s is not inherited by the next program: its ClientHello was not seen yet",
-			  conn->entry->name, conn->host);
-	}
+	real.fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (withheld->count < (int)(sizeof withheld->fds / sizeof withheld->fds[0]))
+		withheld->fds[withheld->count++] = fd;
+	egret_say("egret: entry [%s]: the connection to %s is not inherited by the next program: its ClientHello was not seen yet", conn->entry->name,
+		  conn->host);
 }
 
-void egret_relay_hand_over(void)
+void egret_relay_bequeath(struct egret_conn *conn, int fd, struct egret_withheld *withheld)
 {
-	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
+	if (egret_conn_drop_stale(conn, fd) || egret_conn_is_stale(conn, fd))
+		return;
+	if (egret_passthrough_is_unjudged(conn))
+		withhold(conn, fd, withheld);
+	else if ((conn->wrapped || conn->observed) && egret_conn_registry_is_ours()) /* else it runs in its parent's memory: nothing to move */
+		egret_relay_move(conn);
+}
+
+void egret_relay_hand_over(struct egret_withheld *withheld)
+{
+	withheld->count = 0;
+	if (atomic_load(&egret_conn_live) == 0)
 		return;
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		struct egret_conn *conn = egret_conn_cloexec(fd) ? NULL : egret_conn_get(fd);
 		if (conn)
-			egret_relay_bequeath(conn, fd);
+			egret_relay_bequeath(conn, fd, withheld);
 		egret_conn_put(conn);
 	}
+}
+
+void egret_relay_take_back(const struct egret_withheld *withheld)
+{
+	int saved = errno;
+	for (int i = 0; i < withheld->count; i++)
+		real.fcntl(withheld->fds[i], F_SETFD, 0);
+	errno = saved;
 }

@@ -24,12 +24,21 @@ int egret_relay_finish(struct egret_conn *conn);
  * nothing was left for this process. */
 bool egret_relay_follow(struct egret_conn *conn);
 
-/* CONN at FD is to reach the next program: moves it, as far as that can be done. One whose ClientHello is still to be judged stays here: FD is
- * closed on exec. */
-void egret_relay_bequeath(struct egret_conn *conn, int fd);
+/* Descriptors that are closed for the next program only: connections whose ClientHello is still to be judged. */
+struct egret_withheld {
+	int count;
+	int fds[64]; /* more than these stay closed on exec */
+};
 
-/* Before exec: moves every connection that the program left without FD_CLOEXEC, as far as that can be done. */
-void egret_relay_hand_over(void);
+/* CONN at FD is to reach the next program: moves it, as far as that can be done. One whose ClientHello is still to be judged stays here: FD is
+ * closed on exec, and noted in WITHHELD. */
+void egret_relay_bequeath(struct egret_conn *conn, int fd, struct egret_withheld *withheld);
+
+/* Before exec: bequeaths every connection that the program left without FD_CLOEXEC. WITHHELD is filled. */
+void egret_relay_hand_over(struct egret_withheld *withheld);
+
+/* The exec failed, or the program was started by another process: what was withheld is as the program left it. errno is kept. */
+void egret_relay_take_back(const struct egret_withheld *withheld);
 
 /* The relay itself: END is its end of the pair, the first byte in END's queue is not data; -1: only to finish. Never returns. */
 _Noreturn void egret_relay_run(struct egret_conn *conn, int end);

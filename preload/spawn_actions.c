@@ -98,15 +98,16 @@ static bool reaches_child(int fd, bool cloexec, const posix_spawn_file_actions_t
 	return false;
 }
 
-int egret_spawn_hand_over(const posix_spawn_file_actions_t *actions)
+int egret_spawn_hand_over(const posix_spawn_file_actions_t *actions, struct egret_withheld *withheld)
 {
 	int error = 0;
-	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
+	withheld->count = 0;
+	if (atomic_load(&egret_conn_live) == 0)
 		return 0;
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		struct egret_conn *conn = reaches_child(fd, egret_conn_cloexec(fd), actions) ? egret_conn_get(fd) : NULL;
 		if (conn)
-			egret_relay_bequeath(conn, fd);
+			egret_relay_bequeath(conn, fd, withheld);
 		if (conn && egret_passthrough_is_unjudged(conn) && reaches_child(fd, true, actions))
 			error = EPERM;
 		egret_conn_put(conn);

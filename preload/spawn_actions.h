@@ -4,8 +4,10 @@
 
 #include <spawn.h>
 
-/* Moves every connection that a child with ACTIONS (may be NULL) would hold after its exec. 0, or EPERM: ACTIONS hand over one whose ClientHello
- * is still to be judged. */
-int egret_spawn_hand_over(const posix_spawn_file_actions_t *actions);
+struct egret_withheld;
+
+/* Bequeaths (relay.h) every connection that a child with ACTIONS (may be NULL) would hold after its exec; to be taken back when it has started.
+ * 0, or EPERM: ACTIONS hand over one whose ClientHello is still to be judged. */
+int egret_spawn_hand_over(const posix_spawn_file_actions_t *actions, struct egret_withheld *withheld);
 
 #endif

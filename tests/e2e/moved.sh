@@ -247,3 +247,26 @@ test_relays_and_forks_start_while_other_threads_use_their_connections() { # limi
 	expect_not "$T/err" "cannot be shared"
 	wire_is_tls
 }
+
+test_what_system_popen_and_wordexp_start_inherits_a_connection_over_tls() {
+	serving
+	local way
+	for way in system popen wordexp; do
+		python <<-PY
+			import ctypes
+			libc = ctypes.CDLL(None)
+			libc.popen.restype = ctypes.c_void_p
+			s.set_inheritable(True)
+			command = rb"printf 'GET /by-$way HTTP/1.0\r\n\r\n' >&%d; exec cat <&%d" % (s.fileno(), s.fileno())
+			if "$way" == "system":
+			    libc.system(command)
+			elif "$way" == "popen":
+			    libc.pclose(ctypes.c_void_p(libc.popen(command, b"w")))
+			else:
+			    libc.wordexp(b'\$(' + command + b' >&2)', ctypes.create_string_buffer(64), 0)
+		PY
+		cat "$T/out" "$T/err" >"$T/said"
+		expect "$T/plain" "GET /by-$way"
+	done
+	wire_is_tls
+}

@@ -436,3 +436,38 @@ test_fast_open_after_a_dial_that_failed_is_judged() { # quick
 	expect_not "$T/out" "sent"
 	wire_is_silent
 }
+
+test_an_unjudged_connection_of_a_tls_entry_is_not_inherited_from_inside_the_libc() {
+	start_recorder
+	spoken tls "
+import ctypes
+libc = ctypes.CDLL(None)
+libc.popen.restype = ctypes.c_void_p
+s = connect(); n = s.fileno(); os.set_inheritable(n, True)
+def command(to): return ('echo leak >&%d' % to).encode()
+print('system', libc.system(command(n)) != 0)
+print('popen', libc.pclose(ctypes.c_void_p(libc.popen(command(n), b'r'))) != 0)
+words = ctypes.create_string_buffer(64)
+libc.wordexp(b'\$(' + command(n) + b')', words, 0)
+print('kept', os.get_inheritable(n))"
+	equal "$(cat "$T/out")" "system True
+popen True
+kept True"
+	wire_is_silent
+}
+
+test_after_a_failed_exec_an_unjudged_connection_is_the_programs_as_before() {
+	start_recorder
+	spoken tls "
+s = connect(); n = s.fileno(); os.set_inheritable(n, True)
+try: os.execv('/no/such/program', ['x'])
+except FileNotFoundError: print('failed', os.get_inheritable(n))
+os.posix_spawn('/bin/true', ['true'], os.environ); os.wait()
+print('spawned', os.get_inheritable(n))
+s.setblocking(True); s.sendall(hello)
+open('$T/hello', 'wb').write(hello + b'judged\n')
+os.system('echo judged >&%d' % n)"
+	equal "$(cat "$T/out")" "failed True
+spawned True"
+	wire_becomes "$T/hello"
+}

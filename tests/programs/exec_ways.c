@@ -1,5 +1,8 @@
 /* exec_ways WAY: throws the whole environment away and starts env(1) by WAY. */
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,36 @@ static int spawn(int search)
 	if (error || waitpid(pid, &status, 0) != pid)
 		return 1;
 	return status != 0;
+}
+
+#if defined(__x86_64__)
+/* What programs call that were linked before glibc 2.15. */
+extern int old_posix_spawn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[]);
+__asm__(".symver old_posix_spawn, posix_spawn@GLIBC_2.2.5");
+
+static int spawn_as_before(void)
+{
+	pid_t pid;
+	int status = 1;
+
+	return old_posix_spawn(&pid, ENV, NULL, NULL, argv, nothing) || waitpid(pid, &status, 0) != pid || status != 0;
+}
+#else
+static int spawn_as_before(void) { return spawn(0); }
+#endif
+
+typedef int pidfd_function(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[]);
+
+/* Since glibc 2.39; 38 (ENOSYS) where the libc has none. */
+static int spawn_pidfd(const char *name, const char *file)
+{
+	pidfd_function *function = (pidfd_function *)dlsym(RTLD_DEFAULT, name);
+	siginfo_t info;
+	int fd, error = function ? function(&fd, file, NULL, NULL, argv, nothing) : ENOSYS;
+
+	if (error)
+		return error;
+	return waitid(P_PIDFD, (id_t)fd, &info, WEXITED) || info.si_status != 0;
 }
 
 static int read_popen(void)
@@ -72,6 +105,12 @@ static int run(const char *way)
 		return spawn(0);
 	if (!strcmp(way, "posix_spawnp"))
 		return spawn(1);
+	if (!strcmp(way, "old_posix_spawn"))
+		return spawn_as_before();
+	if (!strcmp(way, "pidfd_spawn"))
+		return spawn_pidfd(way, ENV);
+	if (!strcmp(way, "pidfd_spawnp"))
+		return spawn_pidfd(way, "env");
 	if (!strcmp(way, "system"))
 		return system(ENV);
 	if (!strcmp(way, "popen"))
@@ -85,5 +124,5 @@ int main(int argc, char **argv_)
 		return 1;
 	clearenv();
 	setenv("PATH", "/usr/bin:/bin", 1);
-	return run(argv_[1]) != 0;
+	return run(argv_[1]);
 }
