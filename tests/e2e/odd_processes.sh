@@ -87,6 +87,27 @@ test_a_program_built_with_an_address_sanitizer_is_covered() {
 	equal "$(LD_PRELOAD=$runtime:$EGRET_LIB "$T/odd_asan" plain 127.0.0.1 1 2>>"$T/err")" EACCES
 }
 
+test_a_process_that_exits_while_its_threads_connect_ends_and_tells_no_plaintext() {
+	originated_at
+	local i
+	for i in 1 2 3 4 5; do odd threads connected; done
+	wire_is_tls
+}
+
+test_a_process_without_memory_to_spare_connects_by_tls_or_not_at_all() {
+	originated_at
+	local kib answer connected=0 refused=0
+	# From what is too little for the engine to what is plenty.
+	for kib in 3000 6000 9000 12000 15000 18000 22000 30000 300000; do
+		answer=$(covered "$PROGRAMS/odd" memory 127.0.0.1 "$PORT" $kib 2>>"$T/err")
+		if [ "$answer" = connected ]; then connected=$((connected + 1)); else refused=$((refused + 1)); fi
+		case $answer in connected | EACCES | ENOMEM | ENOBUFS) ;; *) fail "$kib KiB: $answer" ;; esac
+		equal "$kib $(covered "$PROGRAMS/odd" memory 127.0.0.1 1 $kib 2>>"$T/err")" "$kib EACCES"
+	done
+	[ $connected -gt 0 ] && [ $refused -gt 0 ] || fail "$connected connected, $refused refused"
+	wire_is_tls
+}
+
 # early_library: $T/libearly.so connects to 127.0.0.1:1 in an IFUNC resolver and in a constructor, and says how that went.
 early_library() {
 	cat >"$T/early.c" <<-'C'

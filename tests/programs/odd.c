@@ -6,7 +6,9 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +114,42 @@ static int confine(void)
 	_exit(0);
 }
 
+static atomic_int tried;
+
+static void *keep_trying(void *data)
+{
+	(void)data;
+	for (;;) {
+		try();
+		tried++;
+	}
+	return NULL;
+}
+
+/* The process ends while its threads are in every part of the library, which its exit handlers call, too. */
+static int exit_among_threads(void)
+{
+	pthread_t thread;
+
+	atexit(at_exit);
+	for (int i = 0; i < 8; i++)
+		if (pthread_create(&thread, NULL, keep_trying, NULL))
+			return 1;
+	while (tried < 8)
+		usleep(1000);
+	exit(0);
+}
+
+static int in_little_memory(const char *kib)
+{
+	struct rlimit limit = { strtoul(kib, NULL, 10) << 10, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_AS, &limit))
+		return 1;
+	tell(try());
+	return 0;
+}
+
 static int run(const char *mode, const char *extra)
 {
 	if (!strcmp(mode, "chroot"))
@@ -124,6 +162,10 @@ static int run(const char *mode, const char *extra)
 		return close_everything();
 	if (!strcmp(mode, "few"))
 		return few_descriptors();
+	if (!strcmp(mode, "threads"))
+		return exit_among_threads();
+	if (!strcmp(mode, "memory"))
+		return in_little_memory(extra);
 	if (!strcmp(mode, "confined"))
 		return confine();
 	if (!strcmp(mode, "signal")) {
