@@ -168,3 +168,12 @@ test_a_write_that_waits_is_ended_by_a_handler_that_does_not_restart_calls() {
 	interrupted interrupted_write
 	answers "first ok" "second EINTR" "handled 1"
 }
+
+test_every_alias_and_fortified_form_of_a_call_is_carried_and_judged_like_the_call() {
+	start_recording_tls right --echo
+	originating $HOST "$PORT"
+	status covered timeout 30 "$PROGRAMS/aliases" $HOST 80
+	equal "$(cat out)" "done"
+	wire_is_tls
+	expect_not wire nobody
+}
