@@ -67,7 +67,7 @@ static void deny(struct egret_judged *judged)
 			 &judged->request.addr, judged->request.port, &judged->verdict);
 }
 
-/* Unix sockets are the machine's inside: only an entry with action = deny refuses one here. */
+/* The machine's own sockets are internal; those of daemons that open connections or start programs for whoever asks need an entry. */
 static void judge_local(struct egret_judged *judged, const struct sockaddr_un *un, socklen_t len)
 {
 	static __thread char path[sizeof un->sun_path + 2];
@@ -81,7 +81,7 @@ static void judge_local(struct egret_judged *judged, const struct sockaddr_un *u
 	judged->request.transport = EGRET_LOCAL;
 	judged->request.path = path;
 	judged->verdict = egret_decide(judged->policy, &judged->request, egret_runtime.mode);
-	if (!judged->verdict.allow && judged->verdict.reason == EGRET_REASON_DENY_ENTRY)
+	if (!judged->verdict.allow)
 		deny(judged);
 }
 

@@ -77,3 +77,22 @@ test_background_look_ups_answer_each_name_by_itself_and_fixed_addresses_at_once(
 	export -f with_fixed_addresses nobody_was_asked look_up
 	in_the_net background
 }
+
+resolver_functions() {
+	start_names www.example.com=198.51.100.7 evil.example.com=198.51.100.8
+	listen_at 198.51.100.7 8080
+	named_policy
+	local form asked
+	asked() { covered timeout 20 "$PROGRAMS/resolvers" "$@" 2>>"$T/err"; }
+	for form in res_query res_search res_nquery res_nsearch res_querydomain res_nquerydomain res_send res_nsend; do
+		for form in $form __$form; do
+			equal "$form $(asked $form evil.example.com)" "$form HOST_NOT_FOUND"
+			equal "$form $(asked $form www.example.com)" "$form connected"
+		done
+	done
+	expect_not "$T/asked" evil
+}
+
+test_every_resolver_function_asks_for_covered_names_only_and_names_the_connection() {
+	in_the_net resolver_functions
+}

@@ -59,3 +59,27 @@ test_a_ca_that_is_taken_out_of_a_directory_is_not_trusted_any_more() { # limit=1
 	cat "$CERTS/ca.pem" >"$T/hash/$hash"
 	outcome_becomes "hello over tls"
 }
+
+# client NAME: certificate and key of NAME become those that the running program shows, each file replaced whole.
+client() {
+	cp "$CERTS/$1.key" "$T/new.key"
+	cp "$CERTS/$1.pem" "$T/new.pem"
+	chmod 600 "$T/new.key"
+	mv "$T/new.key" "$T/client.key"
+	mv "$T/new.pem" "$T/client.pem"
+}
+
+test_a_renewed_client_certificate_and_key_are_shown_by_a_running_program() { # limit=120
+	certificates
+	start_tls right --http --client-ca "$CERTS/ca.pem"
+	client unknown
+	originating good.example "$PORT" "tls_client_cert = $T/client.pem
+tls_client_key = $T/client.key"
+	start_program
+	wait_for 20 test -s "$T/outcome"
+	outcome_becomes '^E'
+	client client
+	outcome_becomes "hello over tls"
+	client unknown
+	outcome_becomes '^E'
+}
