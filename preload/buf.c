@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALLEST 256     /* bytes of a first allocation */
+#define SMALLEST 256     /* bytes of a first allocation, which costs malloc little to give again */
 #define KEEP (64 * 1024) /* bytes an empty buffer may hold on to */
 
 /* A block of KEEP bytes that the last reader left, for the next: readers need one for a moment only, and the same one is in the cache. */
@@ -64,7 +64,7 @@ void egret_buf_consume(struct egret_buf *buf, size_t count)
 	if (buf->start < buf->end)
 		return;
 	buf->start = buf->end = 0;
-	if (buf->size > KEEP)
+	if (buf->size > KEEP || buf->size == SMALLEST)
 		egret_buf_free(buf);
 }
 

@@ -23,7 +23,7 @@ static inline uint8_t *egret_buf_head(const struct egret_buf *buf) { return buf-
 uint8_t *egret_buf_room(struct egret_buf *buf, size_t count);
 static inline void egret_buf_added(struct egret_buf *buf, size_t count) { buf->end += count; }
 bool egret_buf_append(struct egret_buf *buf, const void *data, size_t count);
-/* Drops COUNT bytes from the front. An emptied buffer larger than 64 KiB gives its memory back. */
+/* Drops COUNT bytes from the front. An emptied buffer of the smallest size, or larger than 64 KiB, gives its memory back. */
 void egret_buf_consume(struct egret_buf *buf, size_t count);
 void egret_buf_free(struct egret_buf *buf);
 

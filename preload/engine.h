@@ -89,7 +89,7 @@ struct egret_engine {
 				       struct egret_tls_error *error);
 	enum egret_tls_step (*close_notify)(struct egret_tls *tls, struct egret_buf *out);
 
-	void (*info)(const struct egret_tls *tls, struct egret_tls_info *info);
+	void (*info)(struct egret_tls *tls, struct egret_tls_info *info);
 
 	/* Waits until no thread is inside the engine and keeps others out until resume (fork, relay). */
 	void (*quiesce)(void);

@@ -75,6 +75,8 @@ static void free_tls(struct egret_tls *tls)
 		SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
 	X509_free(tls->rejected);
+	free(tls->name);
+	free(tls->alpn);
 	egret_ctx_unref(tls->ctx);
 	free(tls);
 }
@@ -89,7 +91,9 @@ static bool is_address(const char *text)
 static bool set_name(struct egret_tls *tls, const char *host)
 {
 	const char *name = tls->ctx->server_name ? tls->ctx->server_name : host;
-	snprintf(tls->name, sizeof tls->name, "%s", name);
+	tls->name = strlen(name) < EGRET_NAME_MAX ? strdup(name) : NULL;
+	if (!tls->name)
+		return false;
 	tls->is_address = is_address(tls->name);
 	if (!tls->is_address && !SSL_set_tlsext_host_name(tls->ssl, tls->name))
 		return false;
@@ -300,7 +304,7 @@ static void fill_peer(const struct egret_tls *tls, struct egret_tls_info *info)
 		strftime(info->not_after, sizeof info->not_after, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void fill_info(const struct egret_tls *tls, struct egret_tls_info *info)
+static void fill_info(struct egret_tls *tls, struct egret_tls_info *info)
 {
 	const unsigned char *alpn;
 	unsigned length;
@@ -313,10 +317,9 @@ static void fill_info(const struct egret_tls *tls, struct egret_tls_info *info)
 	/* TLS 1.3: header 5, type 1, tag 16. TLS 1.2 with GCM, the least of its suites: header 5, nonce 8 or none (ChaCha20), tag 16. */
 	info->record_overhead = SSL_version(tls->ssl) >= TLS1_3_VERSION ? 22 : 21;
 	SSL_get0_alpn_selected(tls->ssl, &alpn, &length);
-	if (length > 0 && length < sizeof tls->alpn) {
-		memcpy(((struct egret_tls *)(uintptr_t)tls)->alpn, alpn, length);
-		info->alpn = tls->alpn;
-	}
+	if (length > 0 && !tls->alpn)
+		tls->alpn = strndup((const char *)alpn, length);
+	info->alpn = tls->alpn;
 	fill_peer(tls, info);
 	leave();
 }

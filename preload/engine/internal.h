@@ -39,12 +39,12 @@ struct egret_tls {
 	size_t in_len, in_at;
 	struct egret_buf *out; /* the caller's, during a call */
 	bool out_failed;       /* memory ran out in the middle of a record: the connection is dead */
-	char name[EGRET_NAME_MAX]; /* sent as SNI and verified; an address for IP literals */
+	char *name; /* owned; sent as SNI and verified; an address for IP literals */
 	bool is_address;
 	uint8_t session_key[KEY_SIZE];
 	uint8_t first[16]; /* the first bytes that the server sent, for the message when they are no TLS */
 	size_t first_len;
-	char alpn[64];
+	char *alpn; /* owned; what the server chose, once it was asked for */
 	X509 *rejected; /* owned: the certificate that verification stumbled over, for the message */
 };
 

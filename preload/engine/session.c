@@ -18,11 +18,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 void egret_session_key(struct egret_tls *tls, uint16_t port)
 {
 	uid_t user = geteuid();
-	uint8_t all[KEY_SIZE + sizeof tls->name + 3 + sizeof user] = { 0 };
+	uint8_t all[KEY_SIZE + EGRET_NAME_MAX + 3 + sizeof user] = { 0 };
 	memcpy(all, tls->ctx->settings_digest, KEY_SIZE);
 	memcpy(all + KEY_SIZE, tls->name, strlen(tls->name));
-	memcpy(all + KEY_SIZE + sizeof tls->name, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, tls->is_address }, 3);
-	memcpy(all + KEY_SIZE + sizeof tls->name + 3, &user, sizeof user);
+	memcpy(all + KEY_SIZE + EGRET_NAME_MAX, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, tls->is_address }, 3);
+	memcpy(all + KEY_SIZE + EGRET_NAME_MAX + 3, &user, sizeof user);
 	SHA256(all, sizeof all, tls->session_key);
 }
 
