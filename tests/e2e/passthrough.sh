@@ -69,6 +69,18 @@ test_node_speaks_its_own_tls_to_a_tls_entry() {
 		r.on("data", (d) => process.stdout.write(d)); r.on("end", () => process.exit(0)) }).on("error", (e) => { console.error(e); process.exit(1) })'
 }
 
+test_ruby_speaks_its_own_tls_to_a_tls_entry() {
+	need ruby
+	client_reaches env SSL_CERT_FILE="$CERTS/ca.pem" ruby -rnet/http -ruri -e 'puts Net::HTTP.get(URI("https://good.example/secret"))'
+}
+
+test_php_speaks_its_own_tls_to_a_tls_entry() {
+	need php
+	client_reaches php -r 'echo file_get_contents("https://good.example/secret", false, stream_context_create(["ssl" => ["cafile" => $argv[1]]]));' \
+		"$CERTS/ca.pem"
+	expect "$T/out" "hello over tls"
+}
+
 test_openssl_s_client_speaks_its_own_tls_to_a_tls_entry() {
 	client_reaches bash -c '(printf "GET /secret HTTP/1.0\r\n\r\n"; sleep 3) | openssl s_client -quiet -connect good.example:443'
 }

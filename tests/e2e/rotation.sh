@@ -83,3 +83,31 @@ tls_client_key = $T/client.key"
 	client unknown
 	outcome_becomes '^E'
 }
+
+# signed NAME: a client's certificate for the subject CN=NAME and its key, in $T/NAME.pem and .key.
+signed() {
+	openssl ecparam -name prime256v1 -genkey -noout -out "$T/$1.key" 2>/dev/null
+	openssl req -new -key "$T/$1.key" -subj "/CN=$1" 2>/dev/null |
+		openssl x509 -req -CA "$CERTS/ca.pem" -CAkey "$CERTS/ca.key" -set_serial 77 -days 30 -out "$T/$1.pem" 2>/dev/null
+}
+
+test_a_new_client_certificate_is_shown_when_its_key_is_there_and_the_old_one_until_then() { # limit=120
+	certificates
+	signed first
+	signed second
+	cp "$T/first.pem" "$T/client.pem"
+	install -m 600 "$T/first.key" "$T/client.key"
+	start_nginx_tls right "ssl_client_certificate $CERTS/ca.pem; ssl_verify_client on; ssl_session_cache off; ssl_session_tickets off;
+		location = / { default_type text/plain; return 200 \"hello \$ssl_client_s_dn\"; }"
+	originating good.example "$PORT" "tls_client_cert = $T/client.pem
+tls_client_key = $T/client.key"
+	start_program
+	outcome_becomes "hello CN=first"
+	cp "$T/second.pem" "$T/new.pem"
+	mv "$T/new.pem" "$T/client.pem"
+	wait_for 20 grep -q "what was read before stays in force" "$T/err"
+	outcome_becomes "hello CN=first"
+	install -m 600 "$T/second.key" "$T/new.key"
+	mv "$T/new.key" "$T/client.key"
+	outcome_becomes "hello CN=second"
+}

@@ -8,6 +8,7 @@ upgrading() {
 	esac
 	originating good.example "$2" "tls_starttls = $1"
 	sed -i "s/^ports = 80/ports = $port/" "$T/egret.ini"
+	UPGRADED_PORT=$port
 }
 
 # start_dialogue LINE...: the server of tests/lib/dialogue.py.
@@ -31,9 +32,9 @@ SMTP_TO_TLS=("> 220 good.example\r\n" "< " "> 250-good.example\r\n250 STARTTLS\r
 
 # nothing_in_the_clear TEXT...: the program fails, told why; of its words none was sent.
 nothing_in_the_clear() {
-	status covered python3 -c 'import socket
-s = socket.create_connection(("good.example", 25), 20)
-s.sendall(b"secret\r\n"); print(s.recv(100))'
+	status covered python3 -c 'import socket, sys
+s = socket.create_connection(("good.example", int(sys.argv[1])), 20)
+s.sendall(b"secret\r\n"); print(s.recv(100))' "$UPGRADED_PORT"
 	expect_refused "egret: entry [server] ($T/egret.ini:" "$@"
 	expect_not "$T/wire" secret
 	[ ! -s "$T/wire.plain" ] || fail "the server was told: $(cat "$T/wire.plain")"
