@@ -95,6 +95,7 @@ test_a_process_that_exits_while_its_threads_connect_ends_and_tells_no_plaintext(
 }
 
 test_a_process_without_memory_to_spare_connects_by_tls_or_not_at_all() {
+	[ -z "${EGRET_SANITIZER:-}" ] || skip "a sanitizer needs terabytes of address space"
 	originated_at
 	local kib answer connected=0 refused=0
 	# From what is too little for the engine to what is plenty.

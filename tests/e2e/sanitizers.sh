@@ -15,6 +15,7 @@ echoing() {
 sanitized() {
 	need_library
 	need "$1"
+	[ -z "${EGRET_SANITIZER:-}" ] || skip "the library brings a sanitizer of its own"
 	local preload=$EGRET_LIB program
 	for program in threads odd; do
 		"$1" -D_GNU_SOURCE -O1 -g -pthread -fsanitize="$2" -o "$program" "$ROOT/tests/programs/$program.c" 2>err || skip "$1 has no -fsanitize=$2 here"
