@@ -99,3 +99,43 @@ test_explain_tells_every_tls_setting_and_where_it_comes_from() { # quick
 	status "$EGRET" explain --json b.example:443
 	equal "$(jq -c .settings out)" "[]"
 }
+
+test_explain_leaves_no_tls_key_out_that_is_set() { # quick
+	local key line=5
+	certificates
+	policy <<-INI
+		[egret]
+		[server]
+		hosts = a.example
+		ports = 80
+		tls = originate
+		tls_server_name = b.example
+		tls_verify = full
+		tls_ca_file = $CERTS/ca.pem
+		tls_client_cert = $CERTS/client.pem
+		tls_client_key = $CERTS/client.key
+		tls_min_version = 1.2
+		tls_max_version = 1.3
+		tls_ciphers = ECDHE-ECDSA-AES256-GCM-SHA384
+		tls_ciphersuites = TLS_AES_256_GCM_SHA384
+		tls_groups = X25519
+		tls_alpn = http/1.1
+		tls_crl_file = $CERTS/ca.crl
+		tls_pin_sha256 = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+		tls_starttls = mysql
+		tls_handshake_timeout = 3s
+		tls_truncation = eof
+		tls_session_cache = off
+	INI
+	status "$EGRET" explain a.example:80
+	expect_status 0
+	for key in $(sed -n 's/^EGRET_KEY(\(tls_[a-z0-9_]*\), BOTH.*/\1/p' "$ROOT/policy/keys.def" | grep -v '^tls_ca_path$'); do
+		line=$((line + 1))
+		equal "$(grep -c "^  $key *= .*  ($T/egret.ini:$line)\$" "$T/out")" 1
+	done
+	equal "$line" 22
+	sed -i "s,^tls_ca_file = .*,tls_ca_path = $CERTS/hash," "$T/egret.ini"
+	status "$EGRET" explain a.example:80
+	expect "$T/out" "tls_ca_path           = $CERTS/hash  ($T/egret.ini:8)"
+	expect_not "$T/out" "tls_ca_file"
+}
