@@ -56,6 +56,8 @@ static void log_opened(struct egret_conn *conn)
 	struct egret_event event;
 	struct egret_tls_info info;
 	char address[EGRET_ADDR_TEXT];
+	if (!egret_runtime_logs(conn->policy))
+		return;
 	memset(&info, 0, sizeof info);
 	conn->wire.engine->info(conn->wire.tls, &info);
 	fill_event(conn, &event, address);
@@ -67,6 +69,10 @@ static void log_opened(struct egret_conn *conn)
 	event.tls_not_after = info.not_after[0] ? info.not_after : NULL;
 	event.tls_resumed = info.resumed;
 	egret_runtime_log(conn->policy, &event);
+}
+
+static void warn_unverified(const struct egret_conn *conn)
+{
 	if (conn->entry->settings->verify == EGRET_VERIFY_NONE)
 		egret_say("egret: entry [%s] (%s:%u): the certificate of %s was not verified: tls_verify = none", conn->entry->name,
 			  conn->entry->file, conn->entry->line, conn->host);
@@ -127,6 +133,7 @@ static int opened(struct egret_conn *conn)
 	if (!conn->nodelay)
 		real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
 	log_opened(conn);
+	warn_unverified(conn);
 	atomic_store(&conn->asks, egret_starttls_asks(conn->starttls, &conn->wire));
 	if (!conn->asks)
 		drop_dialogue(conn);

@@ -15,7 +15,7 @@
 
 #include <sys/uio.h>
 
-#define EGRET_ENGINE_ABI 2
+#define EGRET_ENGINE_ABI 3
 #define EGRET_ENGINE_SYMBOL "egret_engine"
 #define EGRET_RECORD_PLAIN 16384                    /* bytes of plaintext in one record at most, RFC 8446 5.1 */
 #define EGRET_RECORD_WIRE_MAX (5 + 16384 + 2048)    /* bytes of one record on the wire at most, RFC 5246 6.2.3 */
@@ -48,7 +48,6 @@ struct egret_tls_info {
 	char peer[256];                      /* subject of the server's certificate */
 	char not_after[32];                  /* RFC 3339 */
 	bool resumed;
-	size_t record_overhead; /* bytes: a record's ciphertext is at least this much longer than its plaintext */
 };
 
 struct egret_tls_ctx; /* settings, CA store, client certificate, sessions: shared by connections, immutable, counted */
@@ -80,6 +79,7 @@ struct egret_engine {
 	 * without delivering. CLOSED and FAILED may come with *PRODUCED bytes that were before the end: they are good. Answers (KeyUpdate, alerts) are appended to OUT. A record without data is consumed. */
 	enum egret_tls_step (*decrypt)(struct egret_tls *tls, const uint8_t *in, size_t in_len, size_t *consumed, uint8_t *plain,
 				       size_t plain_size, size_t *produced, struct egret_buf *out, struct egret_tls_error *error);
+	size_t (*record_overhead)(const struct egret_tls *tls); /* bytes: a record's ciphertext is at least this much longer than its plaintext */
 	size_t (*pending)(const struct egret_tls *tls); /* plaintext bytes of the opened record, not yet delivered */
 	/* Copies up to SIZE pending bytes without delivering them (MSG_PEEK). */
 	size_t (*peek)(struct egret_tls *tls, uint8_t *plain, size_t size);

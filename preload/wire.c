@@ -230,10 +230,8 @@ int egret_wire_unpark(struct egret_wire *wire)
 
 static void handshake_done(struct egret_wire *wire)
 {
-	struct egret_tls_info info;
 	egret_buf_free(&wire->in);
-	wire->engine->info(wire->tls, &info);
-	wire->record_overhead = info.record_overhead;
+	wire->record_overhead = wire->engine->record_overhead(wire->tls);
 	wire->handshaken = true;
 }
 

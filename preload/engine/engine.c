@@ -241,6 +241,12 @@ static enum egret_tls_step decrypt(struct egret_tls *tls, const uint8_t *in, siz
 	return step;
 }
 
+/* TLS 1.3: header 5, type 1, tag 16. TLS 1.2 with GCM, the least of its suites: header 5, nonce 8 or none (ChaCha20), tag 16. */
+static size_t record_overhead(const struct egret_tls *tls)
+{
+	return SSL_version(tls->ssl) >= TLS1_3_VERSION ? 22 : 21;
+}
+
 static size_t pending(const struct egret_tls *tls)
 {
 	return (size_t)SSL_pending(tls->ssl);
@@ -314,8 +320,6 @@ static void fill_info(struct egret_tls *tls, struct egret_tls_info *info)
 	info->cipher = SSL_get_cipher_name(tls->ssl);
 	info->server_name = tls->name;
 	info->resumed = SSL_session_reused(tls->ssl);
-	/* TLS 1.3: header 5, type 1, tag 16. TLS 1.2 with GCM, the least of its suites: header 5, nonce 8 or none (ChaCha20), tag 16. */
-	info->record_overhead = SSL_version(tls->ssl) >= TLS1_3_VERSION ? 22 : 21;
 	SSL_get0_alpn_selected(tls->ssl, &alpn, &length);
 	if (length > 0 && !tls->alpn)
 		tls->alpn = strndup((const char *)alpn, length);
@@ -351,6 +355,7 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.free = free_entered,
 	.handshake = handshake,
 	.decrypt = decrypt,
+	.record_overhead = record_overhead,
 	.pending = pending,
 	.peek = peek,
 	.encrypt = encrypt,
