@@ -12,7 +12,7 @@ packages="
 	python3-aiohttp python3-requests default-jdk-headless erlang-inets rustc
 	aria2 lftp netcat-traditional apache2-utils wrk mosquitto mosquitto-clients ldap-utils slapd fcgiwrap dnsmasq-base
 	postfix dovecot-imapd dovecot-pop3d msmtp swaks postgresql
-	mariadb-server mariadb-client python3-pymysql php-mysql node-mysql
+	mariadb-server mariadb-client python3-pymysql php-mysql node-mysql libio-socket-ssl-perl
 	iproute2 strace procps util-linux man-db zsh bash-completion jq xxd file dpkg-dev fakeroot
 "
 [ "${1:-}" != bench ] || packages="$packages libnginx-mod-stream proxychains4 torsocks gnuplot-nox"

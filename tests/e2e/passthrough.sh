@@ -81,6 +81,14 @@ test_php_speaks_its_own_tls_to_a_tls_entry() {
 	expect "$T/out" "hello over tls"
 }
 
+test_perl_speaks_its_own_tls_to_a_tls_entry() {
+	need perl
+	perl -MIO::Socket::SSL -e1 2>/dev/null || skip "IO::Socket::SSL is not installed"
+	client_reaches perl -MHTTP::Tiny -e 'my $r = HTTP::Tiny->new(verify_SSL => 1, timeout => 20, SSL_options => { SSL_ca_file => $ARGV[0] })->get(
+		"https://good.example/secret"); print $r->{content}; exit !$r->{success}' "$CERTS/ca.pem"
+	expect "$T/out" "hello over tls"
+}
+
 test_openssl_s_client_speaks_its_own_tls_to_a_tls_entry() {
 	client_reaches bash -c '(printf "GET /secret HTTP/1.0\r\n\r\n"; sleep 3) | openssl s_client -quiet -connect good.example:443'
 }
