@@ -23,6 +23,11 @@ static ssize_t fail(int error)
 	return -1;
 }
 
+const struct sockaddr *egret_addressed_copy(struct sockaddr_storage *ss, const struct sockaddr *addr, socklen_t len)
+{
+	return addr && len <= sizeof *ss ? memcpy(ss, addr, len) : addr;
+}
+
 bool egret_addressed_strays(const struct msghdr *message)
 {
 	if (!message->msg_control)

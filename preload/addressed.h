@@ -6,6 +6,10 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+/* What is judged must be what the kernel reads, although another thread may write there meanwhile: ADDR's copy in SS, or ADDR itself where the
+ * kernel refuses it by its length. */
+const struct sockaddr *egret_addressed_copy(struct sockaddr_storage *ss, const struct sockaddr *addr, socklen_t len);
+
 /* sendmsg(2) with a msg_name on a descriptor without a conn. */
 ssize_t egret_addressed_send(int fd, const struct msghdr *message, int flags);
 

@@ -1,4 +1,5 @@
 /* connect and its like: find the name, decide, dial, originate. */
+#include "addressed.h"
 #include "conn_log.h"
 #include "connect.h"
 #include "dns_watch.h"
@@ -351,7 +352,9 @@ static bool connect_known(struct egret_conn *conn, int fd, const struct sockaddr
 int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int code;
+	struct sockaddr_storage own;
 	struct egret_conn *conn = egret_conn_get(fd);
+	addr = egret_addressed_copy(&own, addr, len);
 	bool stale = conn && egret_conn_drop_stale(conn, fd);
 	bool answered = conn && !stale && connect_known(conn, fd, addr, len, &code);
 	egret_conn_put(conn);

@@ -99,9 +99,12 @@ static bool may_dial(const struct egret_conn *conn, const struct msghdr *message
 	return (flags & MSG_FASTOPEN) && message->msg_name && message->msg_namelen && !conn->wrapped && !conn->observed && !conn->dns;
 }
 
-ssize_t egret_on_sendmsg(int fd, const struct msghdr *message, int flags)
+ssize_t egret_on_sendmsg(int fd, const struct msghdr *given, int flags)
 {
+	struct sockaddr_storage to;
+	struct msghdr own = *given, *message = &own;
 	struct egret_conn *conn = egret_conn_get(fd);
+	own.msg_name = (void *)(uintptr_t)egret_addressed_copy(&to, own.msg_name, own.msg_namelen);
 	if (conn && may_dial(conn, message, flags)) {
 		egret_conn_put(conn);
 		conn = NULL;

@@ -3,9 +3,8 @@
 . "$ROOT/tests/escapes/escapes.sh"
 
 # What is no call of the libc's that the library judges (docs/escapes.md): sockets of other families and raw ones, what other processes are
-# made to do, programs that are not covered, and a thread that changes the address while another's call is judged. --sandbox=require stops it.
-PAST_THE_LIBC=" udp_address_flipped_during_sendto udp_address_flipped_during_sendmsg udp_address_flipped_during_connect
-tcp_address_flipped_during_connect packet_socket raw_socket raw_socket_v6 ping_socket vsock_socket sctp_socket dccp_socket udplite_socket
+# made to do, and programs that are not covered. --sandbox=require stops it.
+PAST_THE_LIBC=" packet_socket raw_socket raw_socket_v6 ping_socket vsock_socket sctp_socket dccp_socket udplite_socket
 smc_socket tipc_socket xdp_socket kernel_crypto_socket netfilter_netlink_socket tcp_repair terminal_input bpf_map ptrace_outside
 signal_outside write_memory_outside open_memory_outside take_a_socket_from_outside unix_socket_outside abstract_socket_outside
 unix_socket_outside_by_a_link second_supervisor connection_inherited static_program static_program_from_a_memory_file
