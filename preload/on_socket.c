@@ -22,6 +22,8 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 	}
 	if (how == SHUT_RD || how == SHUT_RDWR)
 		conn->wire.read_shut = true;
+	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
+		atomic_store(&conn->reported, true); /* the kernel, too, takes the connection for told now: connect is EISCONN, inet_shutdown */
 	return real.shutdown(fd, how);
 }
 

@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #define CONTROL 3
 #define SETTLE_MS 5000
+#define ACKNOWLEDGE_MS 300 /* longer than a peer's kernel delays what it acknowledges */
 
 struct caller it;
 unsigned char room[ROOM];
@@ -74,11 +76,23 @@ size_t ask(char *word, const char *format, ...)
 /* include/net/tcp_states.h of the kernel; netinet/tcp.h, which has them too, does not go with linux/tcp.h. */
 enum { TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9, TCP_CLOSING = 11 };
 
+/* Whether a small send buffer has room is a matter of what the peer's kernel has acknowledged, at once or a little later. */
+static void settle_sent(void)
+{
+	int left = 0;
+	for (int i = 0; it.small && i < ACKNOWLEDGE_MS * 5; i++) {
+		if (ioctl(it.fd, TIOCOUTQ, &left) != 0 || left == 0)
+			return;
+		usleep(200);
+	}
+}
+
 /* tcpi_bytes_received counts what arrived in order; the state says whether a FIN or a reset did. */
 void settle(void)
 {
 	if (!it.connected || it.fd < 0)
 		return;
+	settle_sent();
 	for (int i = 0; i < SETTLE_MS * 10; i++) {
 		struct tcp_info info;
 		socklen_t size = sizeof info;
