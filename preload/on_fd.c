@@ -4,6 +4,7 @@
 #include "hooks.h"
 #include "io.h"
 #include "passthrough.h"
+#include "policy/raw.h"
 #include "ready.h"
 #include "real.h"
 #include "relay.h"
@@ -11,14 +12,32 @@
 #include "streams.h"
 
 #include <limits.h>
+#include <linux/sockios.h>
 #include <string.h>
 
-/* A close does not wait, as TCP's does not: what the send buffer has no room for is sent by a relay. Tickets that nobody read are taken
- * out, so that the kernel sends a FIN and no reset, which would eat what the server has not read yet. */
+/* Does the kernel hold bytes that it has not sent yet? */
+static bool has_unsent(const struct egret_conn *conn)
+{
+	int unsent = 0;
+	return egret_raw(SYS_ioctl, conn->wire.fd, SIOCOUTQNSD, &unsent, 0) == 0 && unsent > 0;
+}
+
+/* Has the program asked for a close that resets, socket(7)? */
+static bool closes_by_reset(const struct egret_conn *conn)
+{
+	struct linger linger = { 0 };
+	socklen_t size = sizeof linger;
+	return real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger == 0;
+}
+
+/* A close does not wait, as TCP's does not: what is not sent yet is seen off by a relay. Tickets that nobody read are taken out, so that
+ * the kernel sends a FIN and no reset; those that come after the close only the relay can meet: the kernel's reset would throw away all
+ * that waits for the server to read on. */
 static void say_goodbye(struct egret_conn *conn)
 {
 	egret_guard_enter();
-	if (egret_io_finish(conn) != -EAGAIN || egret_relay_finish(conn) != 0)
+	bool left = egret_io_finish(conn) == -EAGAIN || has_unsent(conn);
+	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
 	egret_guard_leave();
 }

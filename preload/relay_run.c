@@ -163,6 +163,17 @@ static bool end_down(struct relay *relay)
 	return relay->down_ended = true;
 }
 
+/* The server broke off: the byte that is unread makes the close a reset, so that the program takes it for no end. What the program had
+ * written is still sent, as far as TCP stands. */
+static bool break_off(struct relay *relay)
+{
+	if (relay->end >= 0)
+		egret_raw_close(relay->end);
+	relay->end = -1;
+	relay->program_gone = relay->up_closing = relay->down_ended = true;
+	return !relay->up_ended;
+}
+
 /* Bytes for a program that has closed its end, or shut its reading down, go nowhere; the server's end is still waited for. */
 static bool deliver(struct relay *relay)
 {
@@ -189,7 +200,7 @@ static bool pump_down(struct relay *relay)
 	if (got == 0)
 		return end_down(relay);
 	if (got < 0 && errno != EAGAIN)
-		finish(relay); /* the server broke off: the byte that is unread makes it a reset, so that nobody takes it for an end */
+		return break_off(relay);
 	relay->down_at = 0;
 	relay->down_len = got > 0 ? (size_t)got : 0;
 	return got > 0;

@@ -150,8 +150,8 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 	int error = egret_wire_take_error(wire);
 	if (error || wire->error || wire->write_closed)
 		return error ? -error : wire->error == ESTALE ? -ESTALE : -kernel_error(wire, EPIPE);
-	if (total == 0)
-		return -kernel_error(wire, 0);
+	if (total == 0) /* TCP's own answer */
+		return egret_raw6(SYS_sendto, wire->fd, (long)"", 0, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
 	if (!wire->handshaken)
 		return -EAGAIN; /* another thread is at it */
 	source->copies = wire->up.by != 0;

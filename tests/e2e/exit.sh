@@ -62,8 +62,9 @@ test_the_server_receives_what_was_sent_before_a_sigkill() {
 	ends 's.setblocking(False); import select; select.select([s], [], [], 0.3); os.kill(os.getpid(), 9)'
 }
 
-test_a_close_with_a_full_send_buffer_does_not_wait_and_loses_nothing() { # alone
-	serving --slow
+# closes_when_full [ARGS of tls_server.py]: writes what fits while the server does not read, and closes: the server receives all of it.
+closes_when_full() {
+	serving "$@"
 	cat >"$T/program.py" <<-PY
 		import os, socket
 		s = socket.create_connection(("$HOST", 80), 10)
@@ -82,6 +83,15 @@ test_a_close_with_a_full_send_buffer_does_not_wait_and_loses_nothing() { # alone
 	wait_for 40 holds "$(cat "$T/out")"
 	wire_is_tls
 	ended_well
+}
+
+test_a_close_with_a_full_send_buffer_does_not_wait_and_loses_nothing() { # alone
+	closes_when_full --slow
+}
+
+# The kernel would answer such tickets with a reset, and drop what it has not sent yet.
+test_tickets_that_come_after_a_close_eat_nothing_of_what_was_written() { # alone
+	closes_when_full --late-tickets
 }
 
 test_thousands_of_connections_leave_no_descriptor_and_no_byte_behind() { # limit=300

@@ -1,10 +1,12 @@
 """A TLS server for tests. What clients said is appended to --record as plaintext.
 
 --http (the default) answers each request with "hello over tls" and closes; --echo sends back what came. --truncate ends the
-connection without close_notify; --tickets N sends so many; --slow reads only after a second. Each handshake is one line in RECORD.handshakes: the version, then the server name asked for.
+connection without close_notify; --tickets N sends so many; --slow reads only after a second, --late-tickets
+even the client's Finished, so that its tickets come late. Each handshake is one line in RECORD.handshakes: the version, then the server name asked for.
 """
 import argparse
 import os
+import select
 import socket
 import ssl
 import threading
@@ -23,6 +25,7 @@ def options():
     parser.add_argument("--truncate", action="store_true")
     parser.add_argument("--tickets", type=int, default=2)
     parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--late-tickets", action="store_true")
     parser.add_argument("--client-ca")
     parser.add_argument("--alpn")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT")
@@ -65,9 +68,22 @@ def talk(tls, args):
             return
 
 
+def shake_hands_late(tls):
+    tls.setblocking(False)
+    select.select([tls], [], [])
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        time.sleep(1)
+    tls.setblocking(True)
+
+
 def serve(client, context, args, names):
     try:
-        tls = context.wrap_socket(client, server_side=True)
+        tls = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        if args.late_tickets:
+            shake_hands_late(tls)
+        tls.do_handshake()
         append(args.record + ".handshakes", f"{tls.version()} {names.pop(tls, None)}\n".encode())
         talk(tls, args)
         if args.truncate:
