@@ -64,6 +64,8 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event)
 	bool ours = false;
 	for (size_t i = 0; i < count && count <= MATCHES; i++)
 		seen |= judge_match(&matches[i], event->events, &ours);
+	if (count > 1 && !(event->events & EPOLLRDHUP))
+		seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 	for (size_t i = 0; i < count && count <= MATCHES && ours; i++) {
 		if (seen && (matches[i].events & (EPOLLONESHOT | EPOLLET)))
 			egret_ready_told(epfd, matches[i].fd, event->data.u64, seen);

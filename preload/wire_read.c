@@ -253,7 +253,7 @@ static void pull(struct egret_wire *wire, struct sink *sink)
 		bool progress = (wire->pending || holds_record(wire)) && decrypt(wire, sink);
 		if (progress || is_over(wire) || holds_record(wire))
 			continue;
-		if (drained || !fetch(wire, sink, &drained))
+		if ((drained && !opening) || !fetch(wire, sink, &drained)) /* the end may stand behind records without data */
 			break;
 	}
 	settle(wire, sink);
