@@ -1,0 +1,154 @@
+# Servers that break TLS, stall, or end at the worst moment: the errno of the promise, no crash, bounded memory, and not one byte in the clear.
+
+# against BEHAVIOUR [KEYS]: a server that behaves like that stands where good.example does.
+against() {
+	python3 -c 'import cryptography' 2>/dev/null || skip "python3-cryptography is not installed"
+	certificates
+	rm -f "$T/hostile.port"
+	: >"$T/wire"
+	python3 "$ROOT/tests/lib/hostile_server.py" --port-file "$T/hostile.port" --cert "${CHAIN:-$CERTS/right.pem}" --key "$CERTS/right.key" \
+		--wire "$T/wire" "$1" >>"$T/hostile.log" 2>&1 &
+	SERVER=$!
+	announced "$T/hostile.port"
+	originating good.example "$PORT" "tls_handshake_timeout = ${PATIENCE:-20s}
+		${2:-}"
+}
+
+# meets BEHAVIOUR SENTENCE: each way of waiting ends so: "EPROTO" for connect, "read ECONNRESET" after a handshake.
+meets() {
+	local way
+	against "$1"
+	for way in blocking poll epoll; do
+		status covered python3 "$ROOT/tests/lib/hostile_client.py" "$way" good.example 80
+		[ "$STATUS" = 0 ] || { show_output; fail "$way, $1: exit status $STATUS"; }
+		equal "$way, $1: $(found)" "$way, $1: $2"
+	done
+	kill "$SERVER"
+	expect_not "$T/wire" secret
+}
+
+# What the program met, in short: how connect failed, else how its reading ended.
+found() {
+	if grep -qx "connect done" "$T/out"; then
+		sed -n '/^read /p' "$T/out"
+		return
+	fi
+	sed -n 's/^connect //p' "$T/out"
+	sed -n 's/^write sent/and a write went out/p' "$T/out"
+}
+
+test_a_server_that_speaks_no_tls_gives_eproto() { # limit=120
+	meets garbage EPROTO
+	meets garbage_in_a_record EPROTO
+	meets data_for_hello EPROTO
+	meets oversized_hello EPROTO
+	meets endless_hello EPROTO
+}
+
+test_an_alert_instead_of_a_hello_gives_eproto() { # limit=120
+	meets alert EPROTO
+	meets alerts EPROTO
+}
+
+test_a_server_that_sends_single_bytes_is_understood() { # limit=120
+	meets byte_by_byte "read hello over tls"
+}
+
+test_a_server_that_ends_at_any_moment_of_the_handshake_gives_econnreset() { # limit=300
+	local how moment
+	for how in close rst; do
+		for moment in at_once after_client_hello within_server_hello within_flight_of_tls12 before_finished_of_tls12 within_finished_of_tls12; do
+			meets "${how}_$moment" ECONNRESET
+		done
+	done
+}
+
+test_a_server_that_stalls_at_any_moment_of_the_handshake_gives_etimedout() { # limit=300
+	local moment
+	for moment in at_once after_client_hello within_server_hello within_flight_of_tls12 before_finished_of_tls12 within_finished_of_tls12; do
+		PATIENCE=1s meets "stall_$moment" ETIMEDOUT
+	done
+}
+
+test_a_server_that_ends_without_close_notify_gives_econnreset_to_who_reads() { # limit=120
+	local how
+	for how in close rst; do
+		meets "${how}_after_handshake" "read ECONNRESET"
+		meets "${how}_within_a_record" "read ECONNRESET"
+	done
+}
+
+test_a_server_that_stalls_after_the_handshake_wakes_nobody() { # limit=120
+	meets stall_after_handshake "read silence"
+	meets stall_within_a_record "read silence"
+}
+
+test_bad_records_after_the_handshake_give_econnreset() { # limit=120
+	meets plaintext_later "read ECONNRESET"
+	meets plaintext_record_later "read ECONNRESET"
+	meets oversized_later "read ECONNRESET"
+	meets alert_later "read ECONNRESET"
+}
+
+test_a_flood_of_tickets_is_passed_over() { # limit=120
+	meets many_tickets "read hello over tls"
+}
+
+test_floods_of_records_without_data_end_in_bounded_memory() { # limit=120
+	meets empty_records "read ECONNRESET"
+	meets key_updates "read ECONNRESET"
+}
+
+# openssl's server as the user of its terminal, who asks for one as soon as something was said.
+test_a_renegotiation_request_under_tls12_is_refused() { # limit=60
+	certificates
+	free_port
+	mkfifo "$T/keys"
+	openssl s_server -accept "$PORT" -tls1_2 -cert "$CERTS/right.pem" -key "$CERTS/right.key" <"$T/keys" >"$T/plain" 2>&1 &
+	exec 7>"$T/keys"
+	wait_for 10 grep -q ACCEPT "$T/plain"
+	record_wire_before "$PORT"
+	originating good.example "$PORT"
+	(wait_for 20 grep -q secret "$T/plain"; echo R) >&7 &
+	status covered python3 "$ROOT/tests/lib/hostile_client.py" poll good.example 80
+	expect_status 0
+	equal "$(found)" "read EPROTO"
+	expect_not "$T/wire" secret
+}
+
+# OpenSSL gives up at 100 KiB of certificates, SSL_CTX_set_max_cert_list(3).
+test_a_huge_certificate_chain_is_refused() { # limit=60
+	certificates
+	for _ in $(seq 300); do cat "$CERTS/right.pem"; done >"$T/chain.pem"
+	CHAIN=$T/chain.pem meets huge_chain EPROTO
+}
+
+# idles poll|select|epoll: system calls of a program that waits two seconds while nothing but tickets comes, into $CALLS.
+idles() {
+	status strace -f -o "$T/calls" -E LD_PRELOAD="$EGRET_LIB" python3 - "$1" <<-'PY'
+		import os, select, socket, sys
+		s = socket.create_connection(("good.example", 80))
+		os.write(1, b"begin\n")
+		if sys.argv[1] == "select":
+		    found = select.select([s], [], [], 2)[0]
+		else:
+		    waiter = select.poll() if sys.argv[1] == "poll" else select.epoll()
+		    waiter.register(s, 1)
+		    found = waiter.poll(2000 if sys.argv[1] == "poll" else 2)
+		os.write(1, b"end\n")
+		sys.exit(bool(found))
+	PY
+	expect_status 0
+	CALLS=$(sed -n '/write(1, "begin/,/write(1, "end/p' "$T/calls" | wc -l)
+}
+
+test_a_program_that_waits_does_not_spin_while_only_tickets_come() { # limit=60
+	local way
+	need strace
+	need_library
+	against tickets_alone
+	for way in poll select epoll; do
+		idles "$way"
+		[ "$CALLS" -lt 120 ] || fail "$way: $CALLS system calls within two seconds"
+	done
+}

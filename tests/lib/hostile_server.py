@@ -1,0 +1,261 @@
+"""hostile_server.py --port-file F --cert C --key K --wire W BEHAVIOUR: a server that breaks TLS in one way (BEHAVIOURS, below) towards every
+client. What clients send stands in W as it came; what it meant, where a handshake ended, in W.plain.
+"""
+import argparse
+import hashlib
+import hmac
+import os
+import socket
+import ssl
+import struct
+import threading
+import time
+
+HELLO = b"hello over tls\n"
+
+
+class Secret:
+    """The server's application traffic secret (RFC 8446 7.1): records that no TLS library would send."""
+
+    def __init__(self, secret):
+        self.hash = hashlib.sha384 if len(secret) == 48 else hashlib.sha256
+        self.begin(secret)
+
+    def expand(self, label, size):
+        label = b"tls13 " + label
+        info = struct.pack("!HB", size, len(label)) + label + b"\0\1"
+        return hmac.new(self.secret, info, self.hash).digest()[:size]
+
+    def begin(self, secret):
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        self.secret, self.count = secret, 0
+        self.aead, self.iv = AESGCM(self.expand(b"key", 32 if len(secret) == 48 else 16)), self.expand(b"iv", 12)
+
+    def record(self, kind, content):
+        inner = content + bytes([kind])
+        head = struct.pack("!BHH", 23, 0x303, len(inner) + 16)
+        nonce = bytes(a ^ b for a, b in zip(self.iv, self.count.to_bytes(12, "big")))
+        self.count += 1
+        return head + self.aead.encrypt(nonce, inner, head)
+
+    def key_update(self):
+        record = self.record(22, b"\x18\0\0\1\1")
+        self.begin(self.expand(b"traffic upd", len(self.secret)))
+        return record
+
+
+class Client:
+    def __init__(self, sock, args):
+        self.sock, self.args = sock, args
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    def hear(self):
+        data = self.sock.recv(65536)
+        with open(self.args.wire, "ab", buffering=0) as f:
+            f.write(data)
+        return data
+
+    def hear_out(self):
+        while self.hear():
+            pass
+
+    def tls(self, tickets=0, version=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.args.cert, self.args.key)
+        context.num_tickets = tickets
+        if version:
+            context.maximum_version = version
+        self.keys = f"{self.args.wire}.{self.sock.fileno()}.keys"
+        context.keylog_filename = self.keys
+        return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+
+    def flights(self, **how):
+        """Yields what TLS would send, flight by flight, until the handshake has ended."""
+        self.session = self.tls(**how)
+        while True:
+            try:
+                self.session.do_handshake()
+                ended = True
+            except ssl.SSLWantReadError:
+                ended = False
+            if flight := self.outgoing.read():
+                yield flight
+            if ended:
+                return
+            data = self.hear()
+            if not data:
+                raise OSError("the client went away")
+            self.incoming.write(data)
+
+    def handshake(self, **how):
+        for flight in self.flights(**how):
+            self.sock.sendall(flight)
+
+    def say(self, data):
+        self.session.write(data)
+        return self.outgoing.read()
+
+    def secret(self):
+        for line in open(self.keys):
+            words = line.split()
+            if words[0] == "SERVER_TRAFFIC_SECRET_0":
+                return Secret(bytes.fromhex(words[2]))
+
+    def end(self, how):
+        if how == "rst":
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if how == "stall":
+            self.hear_out()
+        self.sock.close()
+
+
+def at_once(how):
+    return lambda client: client.end(how)
+
+
+def after_hello(how):
+    def act(client):
+        client.hear()
+        client.end(how)
+    return act
+
+
+def within_flight(how, number, version=None):
+    """Half of the flight, then the end; number 0: the ServerHello's."""
+    def act(client):
+        for at, flight in enumerate(client.flights(version=version)):
+            if at == number:
+                client.sock.sendall(flight[:len(flight) // 2])
+                time.sleep(0.05)
+                client.end(how)
+                return
+            client.sock.sendall(flight)
+    return act
+
+
+def between_flights(how):
+    def act(client):
+        for flight in client.flights(version=ssl.TLSVersion.TLSv1_2):
+            client.sock.sendall(flight)
+            client.hear()
+            client.end(how)
+            return
+    return act
+
+
+def after_handshake(how, cut=False):
+    def act(client):
+        client.handshake()
+        if cut:
+            client.sock.sendall(client.say(HELLO)[:12])
+            time.sleep(0.05)
+        client.end(how)
+    return act
+
+
+def instead_of_hello(data):
+    def act(client):
+        client.hear()
+        client.sock.sendall(data)
+        client.hear_out()
+    return act
+
+
+def instead_of_data(data):
+    def act(client):
+        client.handshake()
+        client.sock.sendall(data)
+        client.hear_out()
+    return act
+
+
+def byte_by_byte(client):
+    for flight in client.flights(tickets=2):
+        for byte in flight:
+            client.sock.sendall(bytes([byte]))
+            time.sleep(0.0002)
+    for byte in client.say(HELLO):
+        client.sock.sendall(bytes([byte]))
+    client.hear_out()
+
+
+def flood(make, times):
+    def act(client):
+        client.handshake()
+        secret = client.secret()
+        for _ in range(times):
+            client.sock.sendall(make(secret))
+        client.sock.sendall(secret.record(23, HELLO))
+        client.hear_out()
+    return act
+
+
+def tickets(count):
+    def act(client):
+        client.handshake(tickets=count)
+        client.sock.sendall(client.say(HELLO))
+        client.hear_out()
+    return act
+
+
+def tickets_alone(client):
+    client.handshake(tickets=8)
+    client.hear_out()
+
+
+BEHAVIOURS = {
+    "garbage": instead_of_hello(bytes(range(128, 256)) * 64),
+    "garbage_in_a_record": instead_of_hello(b"\x16\3\3\1\0" + b"\xee" * 256),
+    "oversized_hello": instead_of_hello(b"\x16\3\3\xff\xff" + b"\2" * 65535),
+    "endless_hello": instead_of_hello(b"\x16\3\3\x40\0\2\xff\xff\xff" + b"\0" * 16380),
+    "alert": instead_of_hello(b"\x15\3\3\0\2\2\x28"),
+    "alerts": instead_of_hello(b"\x15\3\3\0\2\1\x5a" * 10000),
+    "data_for_hello": instead_of_hello(b"\x17\3\3\0\x10" + b"\0" * 16),
+    "byte_by_byte": byte_by_byte,
+    "huge_chain": lambda client: client.handshake(),
+    "plaintext_later": instead_of_data(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    "plaintext_record_later": instead_of_data(b"\x17\3\3\0\x20" + b"hello " * 5 + b"!!"),
+    "oversized_later": instead_of_data(b"\x17\3\3\xff\xff" + b"\2" * 65535),
+    "alert_later": instead_of_data(b"\x15\3\3\0\2\2\x28"),
+    "many_tickets": tickets(500),
+    "tickets_alone": tickets_alone,
+    "empty_records": flood(lambda secret: secret.record(23, b""), 20000),
+    "key_updates": flood(Secret.key_update, 20000),
+}
+for how in ("close", "rst", "stall"):
+    BEHAVIOURS.update({
+        f"{how}_at_once": at_once(how),
+        f"{how}_after_client_hello": after_hello(how),
+        f"{how}_within_server_hello": within_flight(how, 0),
+        f"{how}_within_flight_of_tls12": within_flight(how, 0, ssl.TLSVersion.TLSv1_2),
+        f"{how}_before_finished_of_tls12": between_flights(how),
+        f"{how}_within_finished_of_tls12": within_flight(how, 1, ssl.TLSVersion.TLSv1_2),
+        f"{how}_after_handshake": after_handshake(how),
+        f"{how}_within_a_record": after_handshake(how, cut=True),
+    })
+
+
+def serve(sock, args):
+    try:
+        BEHAVIOURS[args.behaviour](Client(sock, args))
+    except (OSError, ValueError) as error:
+        print(error, flush=True)
+    sock.close()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("--port-file", "--cert", "--key", "--wire"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("behaviour", choices=sorted(BEHAVIOURS))
+    args = parser.parse_args()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    with open(args.port_file + ".new", "w") as f:
+        f.write(str(listener.getsockname()[1]))
+    os.rename(args.port_file + ".new", args.port_file)
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0], args), daemon=True).start()
+
+
+main()
