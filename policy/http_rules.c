@@ -212,7 +212,8 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 		return refuse(EGRET_HTTP_WRONG_HOST);
 	query = memchr(target, '?', len);
 	path_len = query ? (size_t)(query - target) : len;
-	if (rules && !(len == 1 && target[0] == '*') && path_is_ambiguous(target, path_len))
+	/* Of another scheme or of none, a server that is a proxy would read another host in it than the one that was judged. */
+	if (!(len == 1 && target[0] == '*') && (target[0] != '/' || (rules && path_is_ambiguous(target, path_len))))
 		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
 	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len);
 	if (verdict.rule) {

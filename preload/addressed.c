@@ -91,6 +91,19 @@ static bool is_first(const struct egret_judged *judged)
 	return atomic_exchange(&seen[hash % 256], hash | 1) != (hash | 1);
 }
 
+void egret_addressed_judge(struct egret_judged *judged, int fd, const struct msghdr *message)
+{
+	struct sockaddr_storage ss;
+	egret_judge(judged, fd, as_meant(message, &ss), message->msg_namelen);
+	if (!judged->denied && is_redirected(judged)) {
+		egret_say_once(5, "egret: entry [%s] (%s:%u) sends elsewhere than the program asks: that needs a connected UDP socket",
+			       judged->verdict.entry->name, judged->verdict.entry->file, judged->verdict.entry->line);
+		judged->denied = EOPNOTSUPP;
+	}
+	if (!judged->denied && judged->request.addr.family != EGRET_NO_ADDR && is_first(judged))
+		egret_judged_log(judged, NULL);
+}
+
 ssize_t egret_addressed_send(int fd, const struct msghdr *message, int flags)
 {
 	int type = 0;
@@ -101,20 +114,12 @@ ssize_t egret_addressed_send(int fd, const struct msghdr *message, int flags)
 	if (type == SOCK_STREAM)
 		return real.sendmsg(fd, message, flags); /* goes to its peer whatever it names, tcp(7) */
 	struct egret_judged judged;
-	struct sockaddr_storage ss;
 	struct egret_conn *watched = NULL;
-	egret_judge(&judged, fd, as_meant(message, &ss), message->msg_namelen);
-	if (!judged.denied && is_redirected(&judged)) {
-		egret_say_once(5, "egret: entry [%s] (%s:%u) sends elsewhere than the program asks: that needs a connected UDP socket", judged.verdict.entry->name,
-			       judged.verdict.entry->file, judged.verdict.entry->line);
-		judged.denied = EOPNOTSUPP;
-	}
+	egret_addressed_judge(&judged, fd, message);
 	if (!judged.denied && egret_dns_concerns(&judged)) {
 		watched = egret_dns_watch(fd, &judged);
 		judged.denied = watched ? 0 : ENOMEM;
 	}
-	if (!judged.denied && judged.request.addr.family != EGRET_NO_ADDR && is_first(&judged))
-		egret_judged_log(&judged, NULL);
 	ssize_t n = judged.denied ? fail(judged.denied) : watched ? egret_dns_send(watched, fd, message, flags) : real.sendmsg(fd, message, flags);
 	egret_conn_put(watched);
 	egret_judged_end(&judged);

@@ -2,6 +2,8 @@
 #ifndef EGRET_ADDRESSED_H
 #define EGRET_ADDRESSED_H
 
+#include "judge.h"
+
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -12,6 +14,9 @@ const struct sockaddr *egret_addressed_copy(struct sockaddr_storage *ss, const s
 
 /* sendmsg(2) with a msg_name on a descriptor without a conn. */
 ssize_t egret_addressed_send(int fd, const struct msghdr *message, int flags);
+
+/* egret_judge for the address that a datagram names; denies what an entry would send elsewhere, logs each destination once. */
+void egret_addressed_judge(struct egret_judged *judged, int fd, const struct msghdr *message);
 
 /* Does its ancillary data choose another way for the packet (IP options, routing headers)? Then it would not go where it was judged to go. */
 bool egret_addressed_strays(const struct msghdr *message);

@@ -1,5 +1,6 @@
 #include "dns_watch.h"
 
+#include "addressed.h"
 #include "connect.h"
 #include "dns_asked.h"
 #include "guard.h"
@@ -135,7 +136,7 @@ static ssize_t send_datagram(struct egret_conn *conn, int fd, const struct msghd
 	bool named = message->msg_name && message->msg_namelen, trusted = conn->dns->trusted;
 	if (named) {
 		struct egret_judged judged;
-		egret_judge(&judged, fd, message->msg_name, message->msg_namelen);
+		egret_addressed_judge(&judged, fd, message);
 		int denied = judged.denied;
 		server.addr = judged.request.addr;
 		server.port = judged.request.port;

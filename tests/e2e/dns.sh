@@ -168,3 +168,34 @@ socket.create_connection((\"198.51.100.7\", 8080), 5); print(\"connected\")"' >"
 test_what_one_process_of_a_run_looked_up_names_the_connections_of_the_others() {
 	in_the_net shared_names
 }
+
+test_a_socket_that_asked_the_dns_sends_a_datagram_nowhere_else_than_it_says() {
+	policy <<-'INI'
+		[egret]
+		internal = none
+		[dns]
+		hosts = 127.0.0.1
+		ports = 53
+		protocol = udp
+		[named]
+		hosts = good.example
+		ports = 80
+		[moved]
+		hosts = 127.0.0.1
+		ports = 5000
+		protocol = udp
+		connect_port = 5001
+	INI
+	status covered python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(b"\0\1\1\0\0\1\0\0\0\0\0\0\4good\7example\0\0\1\0\1", ("127.0.0.1", 53))
+try:
+    s.sendto(b"secret", ("127.0.0.1", 5000))
+    print("sent")
+except OSError as e:
+    print("refused", e.errno)'
+	expect_status 0
+	expect "$T/out" "refused 95"
+	expect "$T/err" "entry [moved]"
+}

@@ -14,7 +14,11 @@ static const char text[] = "[api]\n"
 			   "ports = 80\n"
 			   "protocol = http\n"
 			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**, CONNECT *.tunnel.example:443\n"
-			   "http_deny = * /tree/admin/**\n";
+			   "http_deny = * /tree/admin/**\n"
+			   "[free]\n"
+			   "hosts = free.example.com\n"
+			   "ports = 80\n"
+			   "protocol = http\n";
 
 static enum egret_http_reason judge(struct egret_http_request request)
 {
@@ -116,6 +120,21 @@ static void an_absolute_target_is_judged_by_its_authority_and_path(void **state)
 	assert_int_equal(TARGET("http://api.example.com"), EGRET_HTTP_NO_RULE);
 }
 
+static void a_target_of_no_form_is_refused_also_where_there_are_no_rules(void **state)
+{
+	static const char *const targets[] = { "ftp://evil.example/x", "evil.example/x", "evil.example:443", "?x", "**" };
+	const struct egret_entry *ruled = entry;
+
+	(void)state;
+	entry = egret_policy_entry(policy, 1);
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		assert_int_equal(judge((struct egret_http_request){ .target = targets[i], .host = "free.example.com", .host_count = 1 }),
+				 EGRET_HTTP_AMBIGUOUS_PATH);
+	assert_int_equal(judge((struct egret_http_request){ .target = "*", .host = "free.example.com", .host_count = 1 }), EGRET_HTTP_ALLOWED);
+	assert_int_equal(judge((struct egret_http_request){ .target = "/a/../b;c", .host = "free.example.com", .host_count = 1 }), EGRET_HTTP_ALLOWED);
+	entry = ruled;
+}
+
 static void tunnels_and_h2c_are_refused(void **state)
 {
 	(void)state;
@@ -167,6 +186,7 @@ int main(void)
 		cmocka_unit_test(a_host_header_names_a_host_of_the_entry_on_the_port_asked_for),
 		cmocka_unit_test(two_host_headers_are_refused),
 		cmocka_unit_test(an_absolute_target_is_judged_by_its_authority_and_path),
+		cmocka_unit_test(a_target_of_no_form_is_refused_also_where_there_are_no_rules),
 		cmocka_unit_test(tunnels_and_h2c_are_refused),
 		cmocka_unit_test(a_request_that_is_none_is_refused),
 	};
