@@ -17,7 +17,7 @@ struct egret_buf {
 };
 
 static inline size_t egret_buf_len(const struct egret_buf *buf) { return buf->end - buf->start; }
-static inline uint8_t *egret_buf_head(const struct egret_buf *buf) { return buf->data + buf->start; }
+static inline uint8_t *egret_buf_head(const struct egret_buf *buf) { return buf->data ? buf->data + buf->start : NULL; }
 
 /* Makes room for COUNT more bytes at the end and returns where they go; NULL when memory is out. Commit with egret_buf_added. */
 uint8_t *egret_buf_room(struct egret_buf *buf, size_t count);

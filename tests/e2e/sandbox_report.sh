@@ -40,3 +40,19 @@ s.recv(1)' "$PORT"
 test_a_run_without_denials_passes_fail_on_deny_under_the_sandbox() { # quick
 	in_network_with_names "127.0.0.1 good.example" inside_clean
 }
+
+inside_audited() {
+	local sandbox
+	start_recorder
+	policy < <(printf '[egret]\ninternal = none\n')
+	for sandbox in off require; do
+		status "$EGRET" run --mode=audit --sandbox=$sandbox --fail-on-deny -- python3 -c '
+import socket, sys
+socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)' "$PORT"
+		expect_status 0
+	done
+}
+
+test_what_audit_only_notes_fails_no_run_with_or_without_the_sandbox() {
+	in_network inside_audited
+}

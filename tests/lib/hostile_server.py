@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+import tempfile
 import threading
 import time
 
@@ -66,7 +67,7 @@ class Client:
         context.num_tickets = tickets
         if version:
             context.maximum_version = version
-        self.keys = f"{self.args.wire}.{self.sock.fileno()}.keys"
+        self.keys = tempfile.mkstemp(prefix="keys.", dir=os.path.dirname(self.args.wire))[1]  # this connection's alone
         context.keylog_filename = self.keys
         return context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 

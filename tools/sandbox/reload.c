@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#define LOOK_MS 1000
+#define LOOK_MS 200    /* between two looks */
+#define SETTLE_MS 200  /* a file that was written within this time may be unfinished ... */
+#define SETTLE_MOST 2  /* ... but so many looks later it is read all the same */
 
 static char policy_path[PATH_MAX];
 
@@ -107,17 +109,20 @@ static bool load(struct egret_supervisor *sup)
 static void *look(void *data)
 {
 	struct egret_supervisor *sup = data;
-	bool failed = false, changed;
+	bool failed = false, changed, settling;
+	unsigned waited = 0;
 	struct egret_policy *policy;
 
 	for (;;) {
 		poll(NULL, 0, LOOK_MS);
 		policy = egret_policy_hold(sup);
 		changed = egret_policy_changed(policy);
+		settling = changed && egret_policy_is_settling(policy, SETTLE_MS) && waited < SETTLE_MOST;
 		egret_policy_unref(policy);
+		waited = settling ? waited + 1 : 0;
 		if (!changed)
 			failed = false;
-		else if (!failed)
+		else if (!failed && !settling)
 			failed = !load(sup);
 	}
 	return NULL;

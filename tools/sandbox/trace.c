@@ -60,7 +60,7 @@ uint64_t egret_count(const struct egret_sandbox_count *row)
 	uint64_t seen = 1;
 
 	pthread_mutex_lock(&counts.lock);
-	if (!row->allowed || row->audited)
+	if (!row->allowed)
 		counts.denied++;
 	for (at = *bucket; at && !found; at = counts.next[at - 1])
 		if (same(&counts.rows[at - 1], row))
