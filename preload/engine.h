@@ -81,8 +81,6 @@ struct egret_engine {
 				       size_t plain_size, size_t *produced, struct egret_buf *out, struct egret_tls_error *error);
 	size_t (*record_overhead)(const struct egret_tls *tls); /* bytes: a record's ciphertext is at least this much longer than its plaintext */
 	size_t (*pending)(const struct egret_tls *tls); /* plaintext bytes of the opened record, not yet delivered */
-	/* Copies up to SIZE pending bytes without delivering them (MSG_PEEK). */
-	size_t (*peek)(struct egret_tls *tls, uint8_t *plain, size_t size);
 
 	/* Encrypts COUNT bytes of PLAIN in records of at most EGRET_RECORD_PLAIN and appends them to OUT. All or failed. */
 	enum egret_tls_step (*encrypt)(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out,

@@ -34,7 +34,6 @@ static void leave(void)
 
 static void initialise(void)
 {
-	egret_records_keep();
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 }
@@ -252,18 +251,6 @@ static size_t pending(const struct egret_tls *tls)
 	return (size_t)SSL_pending(tls->ssl);
 }
 
-static size_t peek(struct egret_tls *tls, uint8_t *plain, size_t size)
-{
-	size_t count = 0;
-	if (SSL_pending(tls->ssl) == 0)
-		return 0;
-	enter();
-	look_through(tls, NULL, 0, NULL);
-	SSL_peek_ex(tls->ssl, plain, size, &count);
-	leave();
-	return count;
-}
-
 static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out, struct egret_tls_error *error)
 {
 	enter();
@@ -357,7 +344,6 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.decrypt = decrypt,
 	.record_overhead = record_overhead,
 	.pending = pending,
-	.peek = peek,
 	.encrypt = encrypt,
 	.close_notify = close_notify,
 	.info = fill_info,

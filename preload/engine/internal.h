@@ -48,10 +48,6 @@ struct egret_tls {
 	X509 *rejected; /* owned: the certificate that verification stumbled over, for the message */
 };
 
-/* records.c */
-/* OpenSSL's memory from now on; before it allocates anything. */
-void egret_records_keep(void);
-
 /* ctx.c */
 struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error);
 void egret_ctx_unref(struct egret_tls_ctx *ctx);
