@@ -43,3 +43,40 @@ test_a_round_trip_costs_one_send_and_two_receives() { # quick
 	[ "$(grep -cE 'sendto|sendmsg' "$T/calls")" -lt 520 ] || fail "sends: $(grep -cE 'sendto|sendmsg' "$T/calls")"
 	[ "$(grep -cE 'recvfrom|recvmsg' "$T/calls")" -lt 1060 ] || fail "receives: $(grep -cE 'recvfrom|recvmsg' "$T/calls")"
 }
+
+test_a_loop_over_many_connections_asks_the_kernel_for_no_memory() { # quick
+	need strace
+	need_library
+	start_tls right --echo
+	originating localhost "$PORT"
+	cat >"$T/loop.py" <<-'PY'
+		import os, select, socket
+		sockets = {}
+		loop = select.epoll()
+		for i in range(64):
+		    s = socket.create_connection(("localhost", 80))
+		    sockets[s.fileno()] = s
+		    loop.register(s, select.EPOLLIN)
+		def trip():
+		    for s in sockets.values():
+		        s.send(b"x" * 64)
+		    left = set(sockets)
+		    while left:
+		        for fd, _ in loop.poll():
+		            assert len(sockets[fd].recv(64)) == 64
+		            left.discard(fd)
+		trip()
+		os.write(1, b"begin\n")
+		for i in range(30):
+		    trip()
+		os.write(1, b"end\n")
+	PY
+	strace -f -o "$T/calls" -e trace=write,memory,network -E LD_PRELOAD="$EGRET_LIB" python3 "$T/loop.py"
+	sed -n '/write(1, "begin/,/write(1, "end/p' "$T/calls" >"$T/loop.calls"
+	local receives memory
+	receives=$(grep -cE 'recvfrom|recvmsg' "$T/loop.calls")
+	memory=$(grep -cE 'brk|mmap|munmap|madvise' "$T/loop.calls" || true)
+	# One look that finds the record, one receive that takes it: as many as OpenSSL's own socket BIO needs.
+	[ "$receives" -ge 1920 ] && [ "$receives" -lt 4000 ] || fail "receives: $receives of 1920 round trips"
+	[ "$memory" -lt 60 ] || fail "calls for memory: $memory within 1920 round trips"
+}
