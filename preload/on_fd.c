@@ -13,13 +13,20 @@
 
 #include <limits.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
-/* Does the kernel hold bytes that it has not sent yet? */
 static bool has_unsent(const struct egret_conn *conn)
 {
 	int unsent = 0;
 	return egret_raw(SYS_ioctl, conn->wire.fd, SIOCOUTQNSD, &unsent, 0) == 0 && unsent > 0;
+}
+
+/* Does the kernel hold bytes that it cannot send yet? What it only holds to send more at once, tcp(7), goes out. */
+static bool is_held_up(const struct egret_conn *conn)
+{
+	int on = 1;
+	return has_unsent(conn) && (real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 || has_unsent(conn));
 }
 
 /* Has the program asked for a close that resets, socket(7)? */
@@ -36,7 +43,7 @@ static bool closes_by_reset(const struct egret_conn *conn)
 static void say_goodbye(struct egret_conn *conn)
 {
 	egret_guard_enter();
-	bool left = egret_io_finish(conn) == -EAGAIN || has_unsent(conn);
+	bool left = egret_io_finish(conn) == -EAGAIN || is_held_up(conn);
 	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
 	egret_guard_leave();

@@ -39,6 +39,21 @@ test_the_server_receives_everything_when_a_program_closes_at_once() {
 	ended_well
 }
 
+test_a_close_behind_a_small_write_starts_no_process() {
+	need strace
+	need_library
+	serving
+	strace -f -qq -o "$T/calls" -e trace=process,connect -E LD_PRELOAD="$EGRET_LIB" python3 -c "
+import socket
+for i in range(20):
+    s = socket.create_connection(('$HOST', 80))
+    s.sendall(b'secret')
+    s.sendall(b'secret')
+    s.close()"
+	wait_for 20 holds 240
+	equal "$(grep -c 'connect(.*AF_INET' "$T/calls") $(grep -cE 'fork|clone' "$T/calls" || true)" "20 0"
+}
+
 test_the_server_receives_everything_when_a_tls_1_2_program_closes_at_once() {
 	ends 's.close(); os._exit(0)' --max-version 1.2
 	ended_well
