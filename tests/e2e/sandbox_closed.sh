@@ -121,9 +121,15 @@ inside_reload() {
 	chmod 755 "$EGRET_TEST_WORK"
 	mkdir "$T/shared"
 	chmod 777 "$T/shared"
-	# The owner changes the policy while the command runs; the command cannot.
+	# The owner changes the policy while the command runs; the command cannot. The first change does not load, and is mended.
 	(
 		wait_for 20 test -e "$T/shared/started"
+		sed "s/ports = 1/ports = none/" "$T/egret.ini" >"$T/egret.new"
+		chmod 644 "$T/egret.new"
+		cp "$T/egret.ini" "$T/egret.was"
+		mv "$T/egret.new" "$T/egret.ini"
+		wait_for 20 grep -q "the old policy holds" "$T/err"
+		mv "$T/egret.was" "$T/egret.ini"
 		sed "s/ports = 1/ports = $PORT/" "$T/egret.ini" >"$T/egret.new"
 		chmod 644 "$T/egret.new"
 		mv "$T/egret.new" "$T/egret.ini"
@@ -135,7 +141,7 @@ def attempt():
     return s.connect_ex(("good.example", int(sys.argv[1])))
 assert attempt() == 13
 open(sys.argv[2], "w").close()
-for _ in range(100):
+for _ in range(300):
     if attempt() == 0: sys.exit(0)
     time.sleep(0.1)
 sys.exit(1)' "$PORT" "$T/shared/started"

@@ -7,6 +7,7 @@
 #define LOOK_MS 200    /* between two looks */
 #define SETTLE_MS 200  /* a file that was written within this time may be unfinished ... */
 #define SETTLE_MOST 2  /* ... but so many looks later it is read all the same */
+#define RETRY 4        /* looks from one attempt to the next while the changed policy does not load */
 
 static char policy_path[PATH_MAX];
 
@@ -88,8 +89,8 @@ static void tell(struct egret_supervisor *sup, const char *reason, const char *e
 		dprintf(STDERR_FILENO, "egret: %s: %s; the old policy holds\n", policy_path, error);
 }
 
-/* False: it failed, and was said. */
-static bool load(struct egret_supervisor *sup)
+/* False: it failed, and that was said, AGAIN excepted. */
+static bool load(struct egret_supervisor *sup, bool again)
 {
 	struct egret_err err = { 0 };
 	struct egret_policy *fresh = egret_policy_load(policy_path, &err, NULL);
@@ -100,7 +101,8 @@ static bool load(struct egret_supervisor *sup)
 		egret_err_free(&err);
 		return true;
 	}
-	tell(sup, "kept the old policy", fresh ? "the changed policy names files that the command can write" : "the changed policy did not load");
+	if (!again)
+		tell(sup, "kept the old policy", fresh ? "the changed policy names files that the command can write" : "the changed policy did not load");
 	egret_policy_unref(fresh);
 	egret_err_free(&err);
 	return false;
@@ -110,7 +112,7 @@ static void *look(void *data)
 {
 	struct egret_supervisor *sup = data;
 	bool failed = false, changed, settling;
-	unsigned waited = 0;
+	unsigned waited = 0, looks = 0;
 	struct egret_policy *policy;
 
 	for (;;) {
@@ -120,10 +122,11 @@ static void *look(void *data)
 		settling = changed && egret_policy_is_settling(policy, SETTLE_MS) && waited < SETTLE_MOST;
 		egret_policy_unref(policy);
 		waited = settling ? waited + 1 : 0;
+		looks++;
 		if (!changed)
 			failed = false;
-		else if (!failed && !settling)
-			failed = !load(sup);
+		else if (!settling && (!failed || looks % RETRY == 0))
+			failed = !load(sup, failed);
 	}
 	return NULL;
 }
