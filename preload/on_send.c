@@ -136,19 +136,42 @@ static bool is_plain(int fd, const struct mmsghdr *list, unsigned count)
 	return true;
 }
 
+#define BATCH 64 /* messages that are looked at and sent together */
+
+/* Messages of a copy that no other thread changes; what was sent is told in LIST. How many, -1: the first was refused. */
+static int send_batch(int fd, struct mmsghdr *own, struct mmsghdr *list, unsigned count, int flags)
+{
+	unsigned done = 0;
+	if (is_plain(fd, own, count)) {
+		int sent = real.sendmmsg(fd, own, count, flags);
+		for (; sent > 0 && done < (unsigned)sent; done++)
+			list[done].msg_len = own[done].msg_len;
+		return sent;
+	}
+	for (; done < count; done++) {
+		ssize_t n = egret_on_sendmsg(fd, &own[done].msg_hdr, flags);
+		if (n < 0)
+			break;
+		list[done].msg_len = (unsigned)n;
+	}
+	return done ? (int)done : -1;
+}
+
 /* Every entry has an address of its own: each is judged, and the first that is refused ends the call. */
 int egret_on_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
 {
-	unsigned done = 0;
-	if (is_plain(fd, list, count))
+	struct mmsghdr own[BATCH];
+	unsigned done = 0, step;
+	int sent = 0;
+	if (count == 0)
 		return real.sendmmsg(fd, list, count, flags);
-	while (done < count) {
-		ssize_t n = egret_on_sendmsg(fd, &list[done].msg_hdr, flags);
-		if (n < 0)
-			break;
-		list[done++].msg_len = (unsigned)n;
-	}
-	return done || count == 0 ? (int)done : -1;
+	do {
+		step = count - done < BATCH ? count - done : BATCH;
+		memcpy(own, list + done, step * sizeof *own);
+		sent = send_batch(fd, own, list + done, step, flags);
+		done += sent > 0 ? (unsigned)sent : 0;
+	} while (sent == (int)step && done < count);
+	return done ? (int)done : sent;
 }
 
 /* The conn of FD when what is written there must pass through here (a reference), else NULL. */
