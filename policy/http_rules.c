@@ -201,7 +201,7 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 	const char *target = request->target, *query;
 	enum egret_http_reason checked;
 	size_t len = request->target_len, path_len;
-	bool rules = entry->http_allow_count || entry->http_deny_count;
+	bool rules = entry->http_allow_count || entry->http_deny_count, has_form;
 
 	if (request->method && !strcmp(request->method, "CONNECT"))
 		return decide_tunnel(entry, request);
@@ -213,7 +213,8 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 	query = memchr(target, '?', len);
 	path_len = query ? (size_t)(query - target) : len;
 	/* Of another scheme or of none, a server that is a proxy would read another host in it than the one that was judged. */
-	if (!(len == 1 && target[0] == '*') && (target[0] != '/' || (rules && path_is_ambiguous(target, path_len))))
+	has_form = target[0] == '/' || target != request->target || (len == 1 && target[0] == '*');
+	if (!has_form || (rules && target[0] != '*' && path_is_ambiguous(target, path_len)))
 		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
 	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len);
 	if (verdict.rule) {

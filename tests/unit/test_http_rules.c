@@ -131,6 +131,8 @@ static void a_target_of_no_form_is_refused_also_where_there_are_no_rules(void **
 		assert_int_equal(judge((struct egret_http_request){ .target = targets[i], .host = "free.example.com", .host_count = 1 }),
 				 EGRET_HTTP_AMBIGUOUS_PATH);
 	assert_int_equal(judge((struct egret_http_request){ .target = "*", .host = "free.example.com", .host_count = 1 }), EGRET_HTTP_ALLOWED);
+	assert_int_equal(judge((struct egret_http_request){ .target = "http://free.example.com?q", .host = "free.example.com", .host_count = 1 }),
+			 EGRET_HTTP_ALLOWED);
 	assert_int_equal(judge((struct egret_http_request){ .target = "/a/../b;c", .host = "free.example.com", .host_count = 1 }), EGRET_HTTP_ALLOWED);
 	entry = ruled;
 }
