@@ -42,11 +42,18 @@ long egret_record_open(const char *file, int flags)
 	return fd;
 }
 
+/* The record that is kept, -1: none any more. */
+static int kept_fd(void)
+{
+	struct stat st;
+	int fd = atomic_load(&kept.fd);
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == kept.device && st.st_ino == kept.inode ? fd : -1;
+}
+
 static void keep(void)
 {
 	struct stat st;
-	int before = atomic_load(&kept.fd);
-	if (before >= 0 && fstat(before, &st) == 0 && st.st_dev == kept.device && st.st_ino == kept.inode)
+	if (kept_fd() >= 0)
 		return;
 	long fd = egret_record_open("events", O_WRONLY | O_APPEND), high;
 	if (fd < 0)
@@ -138,18 +145,13 @@ void egret_record_out_of_reach(char *why, size_t size)
 void egret_record_write(const struct egret_event *event)
 {
 	char line[LINE_SIZE];
-	struct stat st;
 	if (!egret_runtime.run_dir[0])
 		return;
 	size_t length = egret_log_format(EGRET_LOG_JSON, event, line, sizeof line);
-	int fd = atomic_load(&kept.fd);
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == kept.device && st.st_ino == kept.inode) {
-		(void)egret_raw_write(fd, line, length);
-		return;
-	}
-	long opened = egret_record_open("events", O_WRONLY | O_APPEND);
-	if (opened < 0)
-		return;
-	(void)egret_raw_write((int)opened, line, length);
-	egret_raw_close((int)opened);
+	int fd = kept_fd();
+	long opened = fd < 0 ? egret_record_open("events", O_WRONLY | O_APPEND) : -1;
+	if (fd >= 0 || opened >= 0)
+		(void)egret_raw_write(fd >= 0 ? fd : (int)opened, line, length);
+	if (opened >= 0)
+		egret_raw_close((int)opened);
 }

@@ -155,20 +155,20 @@ def after_handshake(how, cut=False):
     return act
 
 
-def instead_of_hello(data):
+def sends(data, after):
     def act(client):
-        client.hear()
+        after(client)
         client.sock.sendall(data)
         client.hear_out()
     return act
+
+
+def instead_of_hello(data):
+    return sends(data, Client.hear)
 
 
 def instead_of_data(data):
-    def act(client):
-        client.handshake()
-        client.sock.sendall(data)
-        client.hear_out()
-    return act
+    return sends(data, Client.handshake)
 
 
 def byte_by_byte(client):

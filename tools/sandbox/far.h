@@ -28,8 +28,8 @@ bool egret_far_prepare(struct egret_policy *policy);
 /* A new TLS connection to HOST with the settings of ERRAND's entry. NULL with ERROR filled. */
 struct egret_tls *egret_far_tls(const struct egret_engine *engine, const struct egret_errand *errand, const char *host,
 				struct egret_tls_error *error);
-/* Dials what ERRAND asks for and shakes hands where its entry originates, after the dialogue of its tls_starttls; gives up when CLIENT is gone. 0, or a negative errno after
- * logging, FAR closed. */
+/* Dials what ERRAND asks for and shakes hands where its entry originates, after the dialogue of its tls_starttls; gives up when CLIENT is
+ * gone. 0, or a negative errno after logging, FAR closed. */
 int egret_far_open(struct egret_supervisor *sup, const struct egret_errand *errand, int client, struct egret_far *far);
 /* TLS begins now, with what the program said first: waits for its end. 0, or a negative errno after logging. */
 int egret_far_begin_tls(struct egret_far *far);
