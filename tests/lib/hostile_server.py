@@ -84,10 +84,21 @@ class Client:
                 yield flight
             if ended:
                 return
-            data = self.hear()
-            if not data:
-                raise OSError("the client went away")
-            self.incoming.write(data)
+            self.hear_more()
+
+    def hear_more(self):
+        data = self.hear()
+        if not data:
+            raise OSError("the client went away")
+        self.incoming.write(data)
+
+    def hear_words(self):
+        """Until the client has said something within TLS: then its connect is over."""
+        while True:
+            try:
+                return self.session.read(65536)
+            except ssl.SSLWantReadError:
+                self.hear_more()
 
     def handshake(self, **how):
         for flight in self.flights(**how):
@@ -148,6 +159,7 @@ def between_flights(how):
 def after_handshake(how, cut=False):
     def act(client):
         client.handshake()
+        client.hear_words()
         if cut:
             client.sock.sendall(client.say(HELLO)[:12])
             time.sleep(0.05)

@@ -179,13 +179,13 @@ static void *flip(void *data)
 	return data;
 }
 
-static void while_flipping(void (*attempt)(int fd))
+static void while_another(void *(*flips)(void *), void (*attempt)(int fd))
 {
 	pthread_t thread;
 	int fd = udp();
 
 	flipped = out();
-	pthread_create(&thread, NULL, flip, NULL);
+	pthread_create(&thread, NULL, flips, NULL);
 	for (int i = 0; i < 3000; i++)
 		attempt(fd);
 	stop = 1;
@@ -208,9 +208,32 @@ static void flip_connect(int fd)
 		send(fd, token, strlen(token), 0);
 }
 
-static void udp_address_flipped_during_sendto(void) { while_flipping(flip_sendto); }
-static void udp_address_flipped_during_sendmsg(void) { while_flipping(flip_sendmsg); }
-static void udp_address_flipped_during_connect(void) { while_flipping(flip_connect); }
+static void udp_address_flipped_during_sendto(void) { while_another(flip, flip_sendto); }
+static void udp_address_flipped_during_sendmsg(void) { while_another(flip, flip_sendmsg); }
+static void udp_address_flipped_during_connect(void) { while_another(flip, flip_connect); }
+
+static struct mmsghdr added;
+
+/* A message without an address is nothing to judge. */
+static void *add_name(void *data)
+{
+	while (!stop) {
+		*(void *volatile *)&added.msg_hdr.msg_name = NULL;
+		*(void *volatile *)&added.msg_hdr.msg_name = &flipped;
+	}
+	return data;
+}
+
+static void added_sendmmsg(int fd)
+{
+	static struct iovec iov;
+
+	if (!added.msg_hdr.msg_iov)
+		added.msg_hdr = message(&iov, NULL, sizeof(flipped));
+	sendmmsg(fd, &added, 1, 0);
+}
+
+static void udp_address_added_during_sendmmsg(void) { while_another(add_name, added_sendmmsg); }
 
 static void fast_open_sendto(void)
 {
@@ -317,6 +340,7 @@ static const struct { const char *name; void (*run)(void); } attempts[] = {
 	ROW(udp_family_unspecified), ROW(udp_v4_mapped), ROW(udp_v4_address_on_a_v6_socket), ROW(udp_v6),
 	ROW(udp_address_at_four_gigabytes), ROW(udp_address_longer_than_it_is), ROW(udp_broadcast_flag),
 	ROW(udp_address_flipped_during_sendto), ROW(udp_address_flipped_during_sendmsg), ROW(udp_address_flipped_during_connect),
+	ROW(udp_address_added_during_sendmmsg),
 	ROW(fast_open_sendto), ROW(fast_open_sendmsg), ROW(fast_open_connect), ROW(dns_tunnel_in_a_name),
 	ROW(dns_tunnel_in_a_text_record), ROW(dns_tunnel_in_any), ROW(dns_to_another_server), ROW(dns_connected_and_written),
 	ROW(dns_port_used_for_anything), ROW(dns_over_tcp),
