@@ -37,3 +37,8 @@ start_relay_server() {
 	python3 "$ROOT/tests/lib/relay_server.py" "$T/relay.port" "$1" &
 	announced "$T/relay.port"
 }
+
+# static_program NAME: that of tests/programs, without a libc that could be preloaded, as $T/NAME.
+static_program() {
+	gcc -w -static -O1 -D_GNU_SOURCE -o "$T/$1" "$ROOT/tests/programs/$1.c"
+}

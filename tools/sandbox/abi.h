@@ -28,6 +28,16 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
+/* struct pidfd_info as of Linux 6.13 (pidfd's ioctl). */
+struct egret_pidfd_info {
+	uint64_t mask, cgroup;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+#define EGRET_PIDFD_INFO_PID 1u
+#define EGRET_PIDFD_INFO_CREDS 2u
+#define EGRET_PIDFD_GET_INFO _IOWR(0xff, 11, struct egret_pidfd_info)
+
 /* struct landlock_ruleset_attr as of ABI 6; older headers end before `scoped`. */
 struct egret_landlock_attr {
 	uint64_t handled_access_fs, handled_access_net, scoped;

@@ -1,4 +1,5 @@
 /* connect and getpeername. */
+#include "credentials.h"
 #include "errand.h"
 #include "redirect.h"
 #include "nest.h"
@@ -118,6 +119,21 @@ static int connect_resolver(struct egret_call *call, struct egret_target *target
 	return egret_wait_connect(call, target, &ss, len);
 }
 
+/* The server sees the user who asked; its process stays the supervisor's (SO_PEERCRED, unix(7)). */
+static int connect_direct(struct egret_call *call, struct egret_target *target, const struct egret_where *where)
+{
+	struct egret_credentials of;
+	int result;
+
+	if (target->transport != EGRET_LOCAL || geteuid())
+		return egret_wait_connect(call, target, &where->ss, where->len);
+	if (!egret_credentials_of(call, &of) || !egret_act_as(&of))
+		return -EACCES;
+	result = egret_wait_connect(call, target, &where->ss, where->len);
+	egret_act_as_ourselves();
+	return result;
+}
+
 int64_t egret_call_connect(struct egret_call *call)
 {
 	struct egret_target target;
@@ -130,7 +146,7 @@ int64_t egret_call_connect(struct egret_call *call)
 	if (result == 0) {
 		switch (where.ruling.route) {
 		case EGRET_ROUTE_NONE: result = -egret_deny_errno(call); break;
-		case EGRET_ROUTE_DIRECT: result = egret_wait_connect(call, &target, &where.ss, where.len); break;
+		case EGRET_ROUTE_DIRECT: result = connect_direct(call, &target, &where); break;
 		case EGRET_ROUTE_RELAY: result = connect_relay(call, &target, &where); break;
 		case EGRET_ROUTE_RESOLVER: result = connect_resolver(call, &target, &where); break;
 		}

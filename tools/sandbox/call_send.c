@@ -105,6 +105,8 @@ static int64_t deliver(struct egret_call *call, struct egret_target *target, str
 	if (!target->transport && target->domain != AF_NETLINK)
 		return -egret_refuse(call, "socket", "a socket that is neither TCP, UDP nor unix", EACCES);
 	result = judge_name(call, target, out, name, len);
+	if (!result && target->transport == EGRET_LOCAL)
+		result = egret_control_tell(call, out);
 	if (!result)
 		result = send_all(call, target, out);
 	egret_where_done(&out->where);

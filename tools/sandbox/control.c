@@ -1,4 +1,5 @@
 /* Ancillary data (cmsg(3)): only what is known to be harmless passes. */
+#include "credentials.h"
 #include "nest.h"
 #include "resolver.h"
 #include "send.h"
@@ -42,7 +43,6 @@ static int translate(struct egret_call *call, struct cmsghdr *cmsg, struct egret
 	return 0;
 }
 
-/* The kernel lets a process tell its own credentials only; ours would be another's. It adds the sender's by itself. */
 static void drop(struct egret_outgoing *out, struct cmsghdr *cmsg)
 {
 	size_t size = CMSG_ALIGN(cmsg->cmsg_len), at = (size_t)((uint8_t *)cmsg - out->control);
@@ -51,6 +51,49 @@ static void drop(struct egret_outgoing *out, struct cmsghdr *cmsg)
 		size = out->control_len - at;
 	memmove(out->control + at, out->control + at + size, out->control_len - at - size);
 	out->control_len -= size;
+}
+
+/* Told by us the caller's would be another's to the kernel: they are judged here, and told by egret_control_tell. */
+static int take_credentials(struct egret_call *call, struct cmsghdr *cmsg, struct egret_outgoing *out)
+{
+	struct egret_credentials of;
+
+	if (cmsg->cmsg_len != CMSG_LEN(sizeof(out->told)))
+		return -EINVAL;
+	memcpy(&out->told, CMSG_DATA(cmsg), sizeof(out->told));
+	if (!egret_credentials_of(call, &of))
+		return -EINTR;
+	if (!egret_credentials_may_tell(call, &of, &out->told))
+		return -EPERM;
+	out->has_told = true;
+	drop(out, cmsg);
+	return 0;
+}
+
+int egret_control_tell(struct egret_call *call, struct egret_outgoing *out)
+{
+	struct cmsghdr *cmsg = (struct cmsghdr *)(out->control + CMSG_ALIGN(out->control_len));
+	struct egret_credentials of;
+	struct ucred ucred;
+
+	if (geteuid())
+		return 0; /* the caller's user is ours, and the kernel tells it */
+	if (!egret_credentials_of(call, &of))
+		return -EINTR;
+	if (!egret_credentials_tell(&of, &ucred))
+		return 0;
+	if (out->has_told) {
+		ucred.uid = out->told.uid;
+		ucred.gid = out->told.gid;
+	}
+	if (CMSG_ALIGN(out->control_len) + CMSG_SPACE(sizeof(ucred)) > sizeof(out->control))
+		return -ENOBUFS;
+	out->control_len = CMSG_ALIGN(out->control_len) + CMSG_SPACE(sizeof(ucred));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_CREDENTIALS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(ucred));
+	memcpy(CMSG_DATA(cmsg), &ucred, sizeof(ucred));
+	return 0;
 }
 
 int egret_control_read(struct egret_call *call, const struct egret_target *target, const struct msghdr *msg, struct egret_outgoing *out)
@@ -73,7 +116,9 @@ int egret_control_read(struct egret_call *call, const struct egret_target *targe
 		if (target->domain != AF_NETLINK && !harmless(cmsg))
 			return -egret_refuse(call, "sendmsg", "ancillary data that routes packets", EPERM);
 		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_CREDENTIALS) {
-			drop(out, cmsg);
+			result = take_credentials(call, cmsg, out);
+			if (result)
+				return result;
 			continue;
 		}
 		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS) {

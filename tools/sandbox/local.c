@@ -1,11 +1,10 @@
 /* Unix sockets: the path is pinned by a descriptor, judged by its canonical name, and connected through that descriptor. */
-#include "supervisor.h"
+#include "credentials.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stddef.h>
-#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -43,17 +42,16 @@ static int pin(const struct egret_call *call, const char *path)
 /* connect asks for write permission on the socket's file; the supervisor may be mightier than the caller. */
 static bool may_write(const struct egret_call *call, int fd)
 {
+	struct egret_credentials of;
 	struct stat st;
-	uid_t uid;
-	gid_t gid;
 
-	if (!egret_call_owner(call, &uid, &gid) || fstat(fd, &st) || !S_ISSOCK(st.st_mode))
+	if (!egret_credentials_of(call, &of) || fstat(fd, &st) || !S_ISSOCK(st.st_mode))
 		return false;
-	if (uid == geteuid())
+	if (of.effective_uid == geteuid())
 		return true;
-	if (uid == st.st_uid)
+	if (of.effective_uid == st.st_uid)
 		return st.st_mode & S_IWUSR;
-	return gid == st.st_gid ? st.st_mode & S_IWGRP : (st.st_mode & S_IWOTH) != 0;
+	return of.effective_gid == st.st_gid ? st.st_mode & S_IWGRP : (st.st_mode & S_IWOTH) != 0;
 }
 
 /* Is PID a descendant of this process? */

@@ -1,4 +1,5 @@
 /* The receive loop: one thread waits, and wakes a parked one before it blocks. */
+#include "credentials.h"
 #include "resolver.h"
 #include "relay.h"
 #include "supervisor.h"
@@ -117,6 +118,7 @@ static void *worker_main(void *data)
 	struct egret_worker worker = { .sup = data, .cached_pidfd = -1 };
 	struct seccomp_notif notif;
 
+	egret_act_as_ourselves(); /* the thread that started this one may act as a caller */
 	worker.buffer = malloc(EGRET_CALL_BUFFER);
 	while (worker.buffer && lead(&worker)) {
 		memset(&notif, 0, sizeof(notif));

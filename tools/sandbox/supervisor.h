@@ -95,8 +95,6 @@ bool egret_call_interrupted(const struct egret_call *call);
 /* The errno of an interrupted call: it is run again by the kernel, unless the socket has a time-out (socket(7)). */
 int egret_call_interruption(const struct egret_target *target);
 void egret_call_raise(const struct egret_call *call, int signal);
-/* Effective credentials of the caller, to act as it does on files. */
-bool egret_call_owner(const struct egret_call *call, uid_t *uid, gid_t *gid);
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size);
 
 /* ---- threads, pool and policy (supervisor.c) ---- */

@@ -210,31 +210,6 @@ void egret_call_raise(const struct egret_call *call, int signal)
 		syscall(SYS_pidfd_send_signal, call->worker->cached_pidfd, signal, NULL, 0);
 }
 
-struct owner {
-	uid_t uid;
-	gid_t gid;
-};
-
-static bool take_owner(const char *line, void *data)
-{
-	struct owner *owner = data;
-
-	sscanf(line, "Uid: %*u %*u %*u %u", &owner->uid);
-	sscanf(line, "Gid: %*u %*u %*u %u", &owner->gid);
-	return true;
-}
-
-bool egret_call_owner(const struct egret_call *call, uid_t *uid, gid_t *gid)
-{
-	struct owner owner = { (uid_t)-1, (gid_t)-1 };
-
-	if (!status_line(call->pid, take_owner, &owner) || owner.uid == (uid_t)-1 || owner.gid == (gid_t)-1)
-		return false;
-	*uid = owner.uid;
-	*gid = owner.gid;
-	return true;
-}
-
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size)
 {
 	char path[64];

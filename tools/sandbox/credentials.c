@@ -1,0 +1,111 @@
+#include "credentials.h"
+
+#include <linux/capability.h>
+#include <sys/socket.h>
+
+static bool by_pidfd(const struct egret_call *call, struct egret_credentials *of)
+{
+	struct egret_pidfd_info info = { .mask = EGRET_PIDFD_INFO_PID | EGRET_PIDFD_INFO_CREDS };
+
+	if (call->worker->cached_pid != call->pid || ioctl(call->worker->cached_pidfd, EGRET_PIDFD_GET_INFO, &info) ||
+	    !(info.mask & EGRET_PIDFD_INFO_CREDS))
+		return false;
+	*of = (struct egret_credentials){
+		.process = (pid_t)info.tgid,
+		.uid = info.ruid, .effective_uid = info.euid, .saved_uid = info.suid,
+		.gid = info.rgid, .effective_gid = info.egid, .saved_gid = info.sgid,
+	};
+	return true;
+}
+
+/* Kernels before 6.13. */
+static bool by_proc(const struct egret_call *call, struct egret_credentials *of)
+{
+	char path[64], line[256];
+	int tgid = 0, found = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)call->pid);
+	status = fopen(path, "re");
+	if (!status)
+		return false;
+	while (found < 3 && fgets(line, sizeof(line), status)) {
+		found += sscanf(line, "Tgid: %d", &tgid) == 1;
+		found += sscanf(line, "Uid: %u %u %u", &of->uid, &of->effective_uid, &of->saved_uid) == 3;
+		found += sscanf(line, "Gid: %u %u %u", &of->gid, &of->effective_gid, &of->saved_gid) == 3;
+	}
+	fclose(status);
+	of->process = tgid;
+	return found == 3 && egret_call_valid(call);
+}
+
+bool egret_credentials_of(const struct egret_call *call, struct egret_credentials *of)
+{
+	return by_pidfd(call, of) || by_proc(call, of);
+}
+
+/* The system calls themselves: the libc's functions change every thread. The saved ones stay ours, the way back. */
+bool egret_act_as(const struct egret_credentials *of)
+{
+	if (geteuid() || (!of->uid && !of->effective_uid && !of->gid && !of->effective_gid))
+		return true;
+	if (syscall(SYS_setresgid, of->gid, of->effective_gid, -1) == 0 && syscall(SYS_setresuid, of->uid, of->effective_uid, -1) == 0)
+		return true;
+	egret_act_as_ourselves();
+	return false;
+}
+
+void egret_act_as_ourselves(void)
+{
+	uid_t uid, effective_uid, saved_uid;
+	gid_t gid, effective_gid, saved_gid;
+
+	if (syscall(SYS_getresuid, &uid, &effective_uid, &saved_uid) || syscall(SYS_getresgid, &gid, &effective_gid, &saved_gid) || saved_uid)
+		return;
+	syscall(SYS_setresuid, saved_uid, saved_uid, saved_uid);
+	syscall(SYS_setresgid, saved_gid, saved_gid, saved_gid);
+}
+
+/* In a namespace of its own the caller has another number. */
+static bool is_its_own_number(const struct egret_call *call, const struct egret_credentials *of, pid_t told)
+{
+	char path[64], line[512];
+	const char *last;
+	bool own = told == of->process;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)call->pid);
+	status = own ? NULL : fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (!strncmp(line, "NStgid:", 7) && (last = strrchr(line, '\t')))
+			own = strtol(last, NULL, 10) == told;
+	if (status)
+		fclose(status);
+	return own;
+}
+
+bool egret_credentials_may_tell(const struct egret_call *call, const struct egret_credentials *of, const struct ucred *told)
+{
+	bool user = told->uid == of->uid || told->uid == of->effective_uid || told->uid == of->saved_uid;
+	bool group = told->gid == of->gid || told->gid == of->effective_gid || told->gid == of->saved_gid;
+
+	return is_its_own_number(call, of, told->pid) && (!of->effective_uid || (user && group));
+}
+
+static bool has_capability(unsigned number)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	return syscall(SYS_capget, &header, data) == 0 && data[number / 32].effective & 1u << number % 32;
+}
+
+bool egret_credentials_tell(const struct egret_credentials *of, struct ucred *told)
+{
+	static _Atomic int can = -1; /* 0: only our own, 1: another user, 2: another process too */
+
+	if (can < 0)
+		can = !has_capability(CAP_SETUID) || !has_capability(CAP_SETGID) ? 0 : has_capability(CAP_SYS_ADMIN) ? 2 : 1;
+	*told = (struct ucred){ can > 1 ? of->process : getpid(), of->uid, of->gid };
+	return can > 0;
+}
