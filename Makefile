@@ -32,7 +32,10 @@ else
 TLS_LIBS := -lssl -lcrypto
 endif
 INI_LIB  := $(STATIC_DIR)/libinih.a
-HTTP_LIB := $(STATIC_DIR)/libhttp_parser.a
+# llhttp comes as C sources (Debian's node-llhttp); built here in its strict mode, which leaves nothing to guess.
+LLHTTP_DIR ?= /usr/share/llhttp
+LLHTTP     := -isystem /usr/share/include -DLLHTTP_STRICT_MODE=1
+HTTP_LIB   := $(BUILD)/libllhttp.a
 
 # In a relay both shared objects leave the program's malloc alone (preload/memory.h).
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
@@ -60,13 +63,20 @@ all: $(PRELOAD) $(ENGINE) $(COMMAND) docs ## build everything
 $(BUILD)/obj/preload/exports.o: EXTRA := -U_FORTIFY_SOURCE
 $(BUILD)/obj/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CPPFLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+	$(CC) $(BASE) $(LLHTTP) $(CPPFLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -include banned.h $(WARN),$(BASE)) $(LLHTTP) -isystem /usr/share/include/llhttp $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(HTTP_LIB): $(patsubst %,$(BUILD)/obj/llhttp/%.o,api http llhttp)
+	rm -f $@ && $(AR) rcsD $@ $^
 
 $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcsD $@ $^
 
-$(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) preload/libegret.map
+$(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) $(HTTP_LIB) preload/libegret.map
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) $(WRAP) -o $@ $(call obj,$(PRELOAD_SRC)) \
 		$(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) -Wl,--exclude-libs,ALL -Wl,-z,defs $(LDFLAGS) -ldl
@@ -76,12 +86,12 @@ $(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) preload/engi
 	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(WRAP) -o $@ \
 		$(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
-$(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
+$(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(HTTP_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LINK) -pie -o $@ $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) \
 		$(STATIC_DIR)/libyaml.a $(STATIC_DIR)/libseccomp.a $(LDFLAGS) -ldl
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(POLICY_LIB)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(HTTP_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(TEST_LIBS) $(LDFLAGS) -lcmocka -ldl
 

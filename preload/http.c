@@ -31,7 +31,7 @@ struct egret_http *egret_http_new(const struct egret_http_setup *setup)
 	http->setup.upstream = setup->upstream ? strdup(setup->upstream) : NULL;
 	http->rules = setup->entry->http_allow_count || setup->entry->http_deny_count;
 	http->last = &http->first;
-	http_parser_init(&http->parser, HTTP_RESPONSE);
+	egret_http_responses_init(http);
 	if ((setup->host && !http->setup.host) || (setup->upstream && !http->setup.upstream)) {
 		egret_http_free(http);
 		return NULL;
@@ -106,7 +106,7 @@ static struct egret_http_exchange *exchange_for(const struct egret_http *http, c
 	event->verdict = &exchange->verdict;
 	exchange->verdict = (struct egret_verdict){ .allow = true, .by_host = http->setup.host, .reason = EGRET_REASON_ENTRY,
 						    .entry = http->setup.entry };
-	exchange->upgrade = head->upgrade;
+	exchange->switches = head->switches;
 	exchange->head_only = event->method && !strcmp(event->method, "HEAD");
 	exchange->connect = event->method && !strcmp(event->method, "CONNECT");
 	return exchange;

@@ -1,7 +1,7 @@
 #include "http_internal.h"
 
-/* SIZE LF DATA DATA_CR DATA_LF: one chunk. TRAILER: fields behind the last one, END_LF the line end that ends it all. */
-enum step { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_NAME, TRAILER_TEXT, TRAILER_LF, END_LF };
+/* SIZE LF DATA DATA_CR DATA_LF: one chunk. Of extensions one ";name=value" in its plainest form: servers read others in many ways. TRAILER: fields behind the last one, END_LF the line end that ends it all. */
+enum step { SIZE, EXTENSION, EXTENSION_NAME, EXTENSION_VALUE, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_NAME, TRAILER_TEXT, TRAILER_LF, END_LF };
 
 #define LINE_MAX_BYTES 4096  /* of a chunk's line or of all trailers */
 #define SIZE_DIGITS 15
@@ -41,8 +41,14 @@ static bool read_byte(struct egret_http_chunks *chunks, char c)
 	case SIZE:
 		return read_size(chunks, c);
 	case EXTENSION:
-		chunks->step = c == '\r' ? SIZE_LF : EXTENSION;
-		return c == '\r' || is_text(c);
+		chunks->step = EXTENSION_NAME;
+		return egret_http_is_token_byte((unsigned char)c);
+	case EXTENSION_NAME:
+		chunks->step = c == '\r' ? SIZE_LF : c == '=' ? EXTENSION_VALUE : EXTENSION_NAME;
+		return c == '\r' || c == '=' || egret_http_is_token_byte((unsigned char)c);
+	case EXTENSION_VALUE:
+		chunks->step = c == '\r' ? SIZE_LF : EXTENSION_VALUE;
+		return c == '\r' || egret_http_is_token_byte((unsigned char)c);
 	case SIZE_LF:
 		chunks->last = !chunks->left;
 		chunks->step = chunks->last ? TRAILER : DATA;
@@ -58,11 +64,14 @@ static bool read_byte(struct egret_http_chunks *chunks, char c)
 		chunks->line = 0;
 		return c == '\n';
 	case TRAILER:
+		chunks->name = (struct egret_http_letters){ .count = 0 };
+		egret_http_spell(&chunks->name, c);
 		chunks->step = c == '\r' ? END_LF : TRAILER_NAME;
 		return c == '\r' || egret_http_is_token_byte((unsigned char)c);
 	case TRAILER_NAME:
+		egret_http_spell(&chunks->name, c);
 		chunks->step = c == ':' ? TRAILER_TEXT : TRAILER_NAME;
-		return c == ':' || egret_http_is_token_byte((unsigned char)c);
+		return c == ':' ? !egret_http_spells_length(&chunks->name) : egret_http_is_token_byte((unsigned char)c);
 	case TRAILER_TEXT:
 		chunks->step = c == '\r' ? TRAILER_LF : TRAILER_TEXT;
 		return c == '\r' || is_text(c);

@@ -5,9 +5,14 @@
 
 #define HEADERS_MAX 1000
 
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 bool egret_http_is_token_byte(unsigned char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+	return (c >= '0' && c <= '9') || is_letter((char)c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static bool is_name(struct egret_http_text name, const char *word)
@@ -40,12 +45,33 @@ static bool read_length(struct egret_http_head *head, struct egret_http_text val
 	return true;
 }
 
+void egret_http_spell(struct egret_http_letters *name, char c)
+{
+	if (is_letter(c) && name->count++ < sizeof(name->text) - 1)
+		name->text[name->count - 1] = (char)(c | 0x20);
+}
+
+bool egret_http_spells_length(const struct egret_http_letters *name)
+{
+	return name->count < sizeof(name->text) && (!strcmp(name->text, "contentlength") || !strcmp(name->text, "transferencoding"));
+}
+
+/* Would some server take it for a field that tells the body's length: Transfer_Encoding, Content.Length? */
+static bool is_taken_for_length(struct egret_http_text name)
+{
+	struct egret_http_letters letters = { .count = 0 };
+
+	for (size_t i = 0; i < name.len; i++)
+		egret_http_spell(&letters, name.at[i]);
+	return egret_http_spells_length(&letters);
+}
+
 /* One header that means something here. */
 static bool read_meaning(struct egret_http_head *head, struct egret_http_text name, struct egret_http_text value)
 {
-	if (is_name(name, "content-length"))
+	if (is_name(name, "content-length")) {
 		return read_length(head, value);
-	if (is_name(name, "transfer-encoding")) {
+	} else if (is_name(name, "transfer-encoding")) {
 		if (head->chunked || !is_name(value, "chunked"))
 			return false;
 		head->chunked = true;
@@ -57,16 +83,16 @@ static bool read_meaning(struct egret_http_head *head, struct egret_http_text na
 		head->h2c |= has_word(value, "h2c") || has_word(value, "h2");
 	} else if (is_name(name, "http2-settings")) {
 		head->h2c = true;
-	} else if (is_name(name, "expect")) {
-		head->expect = true;
 	} else if (is_name(name, "connection")) {
-		head->close |= has_word(value, "close");
+		head->connection_upgrade |= has_word(value, "upgrade");
 	} else if (is_name(name, "user-agent")) {
 		head->user_agent = value;
 	} else if (is_name(name, "x-request-id")) {
 		head->request_id = value;
 	} else if (is_name(name, "x-forwarded-for")) {
 		head->forwarded_for = value;
+	} else {
+		return !is_taken_for_length(name);
 	}
 	return true;
 }
@@ -125,33 +151,38 @@ bool egret_http_request_line(struct egret_http_head *head, const char *line, siz
 /* What the parser library saw, taken when the headers are complete. */
 struct second_look {
 	uint64_t length;
-	bool chunked, complete;
+	bool chunked, coded, switches, complete;
 };
 
-static int on_headers(http_parser *parser)
+static int on_headers(llhttp_t *parser)
 {
 	struct second_look *look = parser->data;
 
-	look->length = parser->flags & F_CONTENTLENGTH ? parser->content_length : 0;
+	look->length = parser->flags & F_CONTENT_LENGTH ? parser->content_length : 0;
 	look->chunked = parser->flags & F_CHUNKED;
+	look->coded = parser->flags & F_TRANSFER_ENCODING;
+	look->switches = (parser->flags & F_UPGRADE) && (parser->flags & F_CONNECTION_UPGRADE);
 	look->complete = true;
 	return 1; /* no body follows */
 }
 
 /* A second, independent reader must see the same request. */
-static bool library_agrees(const char *data, size_t len, const struct egret_http_head *head)
+static bool library_agrees(const char *data, size_t len, struct egret_http_head *head)
 {
-	static const http_parser_settings settings = { .on_headers_complete = on_headers };
+	static const llhttp_settings_t settings = { .on_headers_complete = on_headers };
 	struct second_look look = { .length = 0 };
-	http_parser parser;
+	llhttp_errno_t error;
+	llhttp_t parser;
 
-	http_parser_init(&parser, HTTP_REQUEST);
+	llhttp_init(&parser, HTTP_REQUEST, &settings);
 	parser.data = &look;
-	if (http_parser_execute(&parser, &settings, data, len) != len || HTTP_PARSER_ERRNO(&parser) != HPE_OK || !look.complete)
+	error = llhttp_execute(&parser, data, len);
+	/* Behind CONNECT and what asks for an upgrade it stops, since another protocol may follow. */
+	if ((error != HPE_OK && (error != HPE_PAUSED_UPGRADE || llhttp_get_error_pos(&parser) != data + len)) || !look.complete)
 		return false;
-	return look.length == head->length && look.chunked == head->chunked && parser.uses_transfer_encoding == head->chunked &&
-	       parser.http_major == 1 && parser.http_minor == head->minor &&
-	       is_name(head->method, http_method_str((enum http_method)parser.method));
+	head->switches &= look.switches;
+	return look.length == head->length && look.chunked == head->chunked && look.coded == head->chunked && parser.http_major == 1 &&
+	       parser.http_minor == head->minor && is_name(head->method, llhttp_method_name((llhttp_method_t)parser.method));
 }
 
 bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *head)
@@ -168,5 +199,6 @@ bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *
 	}
 	if ((head->chunked && (head->has_length || !head->minor)) || (head->minor && !head->hosts))
 		return false;
+	head->switches = head->upgrade && head->connection_upgrade && head->minor;
 	return library_agrees(data, len, head);
 }

@@ -6,9 +6,7 @@
 
 #include "buf.h"
 
-#include <http_parser.h>
-
-#define EGRET_HTTP_NO_LENGTH UINT64_MAX
+#include <llhttp/llhttp.h>
 
 struct egret_http_text { const char *at; size_t len; };
 
@@ -17,18 +15,27 @@ struct egret_http_head {
 	struct egret_http_text method, target, host, user_agent, request_id, forwarded_for;
 	unsigned minor, hosts, headers;
 	uint64_t length; /* of the body: Content-Length; 0 without */
-	bool has_length, chunked, upgrade, h2c, expect, close;
+	bool has_length, chunked, upgrade, h2c;
+	bool connection_upgrade, switches; /* switches: what a server may answer with 101 (RFC 9110 7.8) */
 };
 
-/* False: malformed, also where http_parser and this reader differ. HEAD has what was read until then. */
+/* False: malformed, also where llhttp and this reader differ. HEAD has what was read until then. */
 bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *head);
 /* The request line alone, without its line end. False: malformed. */
 bool egret_http_request_line(struct egret_http_head *head, const char *line, size_t len);
 /* May a method start with C (RFC 9110 5.6.2)? */
 bool egret_http_is_token_byte(unsigned char c);
 
+/* The letters of a field's name, in lower case; enough of them for the names that matter. Zeroed: none. */
+struct egret_http_letters { char text[17]; unsigned count; };
+
+void egret_http_spell(struct egret_http_letters *name, char c);
+/* Content-Length or Transfer-Encoding, whatever stands between the letters? */
+bool egret_http_spells_length(const struct egret_http_letters *name);
+
 /* Where in a chunked body (RFC 9112 7.1) a stream stands. Zeroed: at its start. */
 struct egret_http_chunks {
+	struct egret_http_letters name; /* of the trailer */
 	uint64_t left;   /* bytes of the open chunk */
 	unsigned step;   /* enum in http_chunk.c */
 	unsigned digits, line; /* of the size; bytes of the line */
@@ -46,7 +53,7 @@ struct egret_http_exchange {
 	int64_t started_us;       /* monotonic */
 	char *local;              /* owned; the answer to a denied request, which is the last one */
 	size_t local_len, local_at;
-	bool head_only, connect, upgrade;
+	bool head_only, connect, switches;
 	char text[];
 };
 
@@ -75,10 +82,11 @@ struct egret_http {
 	/* responses */
 	struct egret_http_exchange *first, **last;
 	size_t depth;            /* in flight */
-	http_parser parser;
+	llhttp_t parser;
 	bool in_response, unread; /* unread: responses can no longer be told apart */
 };
 
+void egret_http_responses_init(struct egret_http *http);
 int64_t egret_http_clock(void); /* monotonic, microseconds */
 
 /* Queues an exchange for HEAD (empty: malformed). NULL when memory is out or too many are in flight. */

@@ -1,6 +1,6 @@
 #include "http_internal.h"
 
-static int on_begin(http_parser *parser)
+static int on_begin(llhttp_t *parser)
 {
 	struct egret_http *http = parser->data;
 
@@ -8,22 +8,31 @@ static int on_begin(http_parser *parser)
 	return 0;
 }
 
-static int on_headers(http_parser *parser)
+/* Whatever its fields say (RFC 9112 6.3). */
+static bool has_no_body(unsigned status)
+{
+	return status / 100 == 1 || status == 204 || status == 304;
+}
+
+static int on_headers(llhttp_t *parser)
 {
 	struct egret_http *http = parser->data;
 	struct egret_http_exchange *first = http->first;
 
-	if (!first || (parser->status_code == 101 && !first->upgrade))
-		return -1; /* a switch of protocols that nobody asked for would open the way past the rules */
+	/* A switch of protocols that nobody asked for would open the way past the rules. The parser has seen that the answer names one
+	 * (RFC 9110 7.8). */
+	if (!first || parser->http_major != 1 || parser->status_code < 100 ||
+	    (parser->status_code == 101 && !(first->switches && parser->upgrade)))
+		return -1;
 	first->event.status = parser->status_code;
 	if (first->event.upstream_ms < 0)
 		first->event.upstream_ms = (double)(egret_http_clock() - first->started_us) / 1000;
 	if (parser->status_code == 101 || (first->connect && parser->status_code / 100 == 2))
 		return 2; /* another protocol follows */
-	return first->head_only ? 1 : 0;
+	return first->head_only || has_no_body(parser->status_code) ? 1 : 0;
 }
 
-static int on_body(http_parser *parser, const char *at, size_t len)
+static int on_body(llhttp_t *parser, const char *at, size_t len)
 {
 	struct egret_http *http = parser->data;
 
@@ -32,7 +41,7 @@ static int on_body(http_parser *parser, const char *at, size_t len)
 	return 0;
 }
 
-static int on_complete(http_parser *parser)
+static int on_complete(llhttp_t *parser)
 {
 	struct egret_http *http = parser->data;
 	unsigned status = parser->status_code;
@@ -43,14 +52,20 @@ static int on_complete(http_parser *parser)
 	if (status >= 200 || upgraded)
 		egret_http_finish(http, NULL);
 	/* What follows is another protocol, a local answer's turn, or something that nobody asked for. */
-	if (http->opaque || !http->first || http->first->local)
-		http_parser_pause(parser, 1);
-	return 0;
+	return http->opaque || !http->first || http->first->local ? HPE_PAUSED : 0;
 }
 
-static const http_parser_settings settings = {
-	.on_message_begin = on_begin, .on_headers_complete = on_headers, .on_body = on_body, .on_message_complete = on_complete,
-};
+void egret_http_responses_init(struct egret_http *http)
+{
+	static const llhttp_settings_t settings = {
+		.on_message_begin = on_begin, .on_headers_complete = on_headers, .on_body = on_body, .on_message_complete = on_complete,
+	};
+
+	llhttp_init(&http->parser, HTTP_RESPONSE, &settings);
+	/* A server that says "close" or speaks HTTP/1.0 and answers on has its answers counted: they were asked for. */
+	llhttp_set_lenient_keep_alive(&http->parser, 1);
+	http->parser.data = http;
+}
 
 /* What the server sends is no response to what was asked. */
 static ssize_t unreadable(struct egret_http *http, size_t len)
@@ -66,7 +81,7 @@ static ssize_t unreadable(struct egret_http *http, size_t len)
 
 ssize_t egret_http_response(struct egret_http *http, const void *data, size_t len)
 {
-	enum http_errno error;
+	llhttp_errno_t error;
 	size_t used;
 	ssize_t rest;
 
@@ -76,19 +91,17 @@ ssize_t egret_http_response(struct egret_http *http, const void *data, size_t le
 		return 0;
 	if (!http->first && !http->in_response)
 		return unreadable(http, len);
-	http->parser.data = http;
-	used = http_parser_execute(&http->parser, &settings, data, len);
-	error = HTTP_PARSER_ERRNO(&http->parser);
-	if (http->opaque)
+	error = llhttp_execute(&http->parser, data, len);
+	if (http->opaque || error == HPE_OK)
 		return (ssize_t)len;
-	if (error == HPE_PAUSED) {
-		http_parser_pause(&http->parser, 0);
-		if (used == len || egret_http_due(http))
-			return (ssize_t)used;
-		rest = unreadable(http, len - used);
-		return (ssize_t)used + (rest > 0 ? rest : 0);
-	}
-	return error == HPE_OK && used == len ? (ssize_t)len : unreadable(http, len);
+	if (error != HPE_PAUSED)
+		return unreadable(http, len);
+	used = (size_t)(llhttp_get_error_pos(&http->parser) - (const char *)data);
+	llhttp_resume(&http->parser);
+	if (used == len || egret_http_due(http))
+		return (ssize_t)used;
+	rest = unreadable(http, len - used);
+	return (ssize_t)used + (rest > 0 ? rest : 0);
 }
 
 bool egret_http_end(struct egret_http *http, enum egret_http_end end)
@@ -96,8 +109,7 @@ bool egret_http_end(struct egret_http *http, enum egret_http_end end)
 	bool whole = http->opaque || http->unread || !http->in_response;
 
 	if (!whole && end == EGRET_HTTP_CLOSED) {
-		http->parser.data = http;
-		http_parser_execute(&http->parser, &settings, NULL, 0); /* a body without a length ends here */
+		llhttp_finish(&http->parser); /* a body without a length ends here */
 		whole = !http->in_response;
 	}
 	http->unread = true;

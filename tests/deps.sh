@@ -6,7 +6,7 @@ set -euo pipefail
 packages="
 	build-essential pkg-config gcc-multilib
 	clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev
-	libssl-dev libinih-dev libhttp-parser-dev uthash-dev libyaml-dev libseccomp-dev libidn2-dev libcmocka-dev liburing-dev
+	libssl-dev libinih-dev node-llhttp uthash-dev libyaml-dev libseccomp-dev libidn2-dev libcmocka-dev liburing-dev
 	openssl nginx-light redis-server redis-tools curl wget socat netcat-openbsd telnet stunnel4 haproxy bind9-dnsutils libjemalloc2
 	python3 python3-yaml perl php-cli ruby nodejs git bubblewrap musl-tools libcap2-bin
 	python3-aiohttp python3-cryptography python3-requests default-jdk-headless erlang-inets rustc

@@ -1,10 +1,11 @@
 /* Both directions of one connection in one input: 0xff changes the direction, 0xfe ends a write, whose next byte says how much of it the wire
  * takes. The first byte chooses the entry. Whatever comes in, what goes out is a series of requests that the rules allow, as a second
- * parser reads them. */
+ * parser reads them, until a server that was asked to switch protocols says that it does. */
 // objects: preload/http.c preload/http_chunk.c preload/http_head.c preload/http_request.c preload/http_response.c preload/buf.c
 #include "preload/http.h"
 
-#include <http_parser.h>
+#include <llhttp/llhttp.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +19,16 @@ static const char policy_text[] =
 struct run {
 	struct egret_http *http;
 	bool judged; /* what goes out must be allowed */
-	http_parser parser;
+	llhttp_t parser;
+	llhttp_settings_t settings;
 	bool out_is_good, in_url;
+	bool asked_to_switch; /* of an allowed request: RFC 9110 7.8 */
+	char heard[1024];     /* what the server said since, in lower case */
+	size_t heard_len;
 	size_t started, logged;
 };
 
-static int on_url(http_parser *parser, const char *at, size_t len)
+static int on_url(llhttp_t *parser, const char *at, size_t len)
 {
 	struct run *run = parser->data;
 
@@ -34,23 +39,38 @@ static int on_url(http_parser *parser, const char *at, size_t len)
 	return 0;
 }
 
-static int on_headers(http_parser *parser)
+static int on_headers(llhttp_t *parser)
 {
 	struct run *run = parser->data;
 
 	run->started++;
 	run->in_url = false;
+	if ((parser->flags & F_UPGRADE) && (parser->flags & F_CONNECTION_UPGRADE) && parser->http_minor == 1)
+		run->asked_to_switch = true;
 	return 0;
 }
 
-static const http_parser_settings settings = { .on_url = on_url, .on_headers_complete = on_headers };
-
-static void went_out(struct run *run, const void *data, size_t len)
+/* Did the server say that it switches? What follows is another protocol then, and no longer anybody's to read. */
+static bool has_switched(const struct run *run)
 {
-	if (!run->judged || !len)
+	return run->asked_to_switch && strstr(run->heard, " 101 ") && strstr(run->heard, "upgrade:") && strstr(run->heard, "connection:");
+}
+
+static void went_out(struct run *run, const void *bytes, size_t len)
+{
+	const char *data = bytes, *end;
+
+	if (!run->judged || !len || has_switched(run))
 		return;
-	if (http_parser_execute(&run->parser, &settings, data, len) != len || HTTP_PARSER_ERRNO(&run->parser) != HPE_OK || !run->out_is_good)
-		abort();
+	end = data + len;
+	while (data < end) {
+		llhttp_errno_t error = llhttp_execute(&run->parser, data, (size_t)(end - data));
+
+		if ((error != HPE_OK && error != HPE_PAUSED_UPGRADE) || !run->out_is_good)
+			abort();
+		data = error == HPE_OK ? end : llhttp_get_error_pos(&run->parser);
+		llhttp_resume_after_upgrade(&run->parser);
+	}
 }
 
 static void emit(void *data, struct egret_event *event)
@@ -93,8 +113,12 @@ static void from_program(struct run *run, const uint8_t *data, size_t len, size_
 
 static void from_server(struct run *run, const uint8_t *data, size_t len)
 {
-	ssize_t passed = egret_http_response(run->http, data, len);
-	size_t left;
+	size_t room = sizeof(run->heard) - 1 - run->heard_len, left;
+	ssize_t passed;
+
+	for (size_t i = 0; i < len && i < room && run->asked_to_switch; i++)
+		run->heard[run->heard_len++] = data[i] ? (char)tolower(data[i]) : ' ';
+	passed = egret_http_response(run->http, data, len);
 
 	if (passed > (ssize_t)len)
 		abort();
@@ -148,7 +172,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	setup.h2 = data[0] & 4;
 	run.judged = data[0] % 3 == 0;
 	run.http = egret_http_new(&setup);
-	http_parser_init(&run.parser, HTTP_REQUEST);
+	llhttp_settings_init(&run.settings);
+	run.settings.on_url = on_url;
+	run.settings.on_headers_complete = on_headers;
+	llhttp_init(&run.parser, HTTP_REQUEST, &run.settings);
+	llhttp_set_lenient_keep_alive(&run.parser, 1);
 	run.parser.data = &run;
 	if (!run.http)
 		return 0;

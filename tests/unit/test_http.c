@@ -215,6 +215,8 @@ static void requests_that_servers_read_in_two_ways_do_not_pass(void **state)
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: +5\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5, 5\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding*: x\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer_Encoding: chunked\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent.Length: 5\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: xchunked\r\n\r\n",
 		"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
 		"POST /ok/1 HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -265,7 +267,10 @@ static void a_huge_head_does_not_pass(void **state)
 static void chunks_that_lie_break_the_connection(void **state)
 {
 	static const char *const bodies[] = { "5\nhello", "5\r\nhelloX", "-1\r\n", "0x5\r\nhello", "5 \r\nhello", "1000000000000000\r\n", "0\r\n\n", "0\r\nno field\r\n\r\n",
-		"0\r\n: x\r\n\r\n", "0\r\nA: b\r\n folded\r\n\r\n" };
+		"0\r\n: x\r\n\r\n", "0\r\nA: b\r\n folded\r\n\r\n",
+		/* extensions and trailers that servers read in different ways */
+		"5;a=\"b\rc\"\r\nhello", "5;a=\"b;c\"\r\nhello", "5;\r\nhello", "5;a\x80\r\nhello", "5; a\r\nhello", "5;a\nhello",
+		"0\r\nContent-Length: 5\r\n\r\n", "0\r\nTransfer_Encoding: chunked\r\n\r\n" };
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
 		struct egret_http *http = open_entry(0, false);
@@ -357,6 +362,13 @@ static void bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_p
 static void protocols_are_switched_only_when_an_allowed_request_asked_for_it(void **state)
 {
 	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	static const char asked[] = "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	/* RFC 9110 7.8: the option in Connection is what makes it a wish, HTTP/1.0 cannot have one, the answer names the protocol. */
+	static const char *const unasked[] = { "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n",
+		"GET /ok/1 HTTP/1.0\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n\r\n" };
+	static const char *const unnamed[] = { "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n" };
 	struct egret_http *http = open_entry(0, false);
 	size_t before;
 
@@ -367,12 +379,61 @@ static void protocols_are_switched_only_when_an_allowed_request_asked_for_it(voi
 	say(http, "GET /no HTTP/1.1\r\n\r\n");
 	assert_int_equal(out_len, before);
 	egret_http_free(http);
+	for (size_t i = 0; i < sizeof(unasked) / sizeof(unasked[0]); i++) {
+		http = open_entry(0, false);
+		assert_true(say(http, unasked[i]));
+		assert_false(hear(http, switching, 99));
+		egret_http_free(http);
+	}
+	for (size_t i = 0; i < sizeof(unnamed) / sizeof(unnamed[0]); i++) {
+		http = open_entry(0, false);
+		assert_true(say(http, asked));
+		assert_false(hear(http, unnamed[i], 99));
+		egret_http_free(http);
+	}
 	http = open_entry(0, false);
-	assert_true(say(http, "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+	assert_true(say(http, asked));
 	assert_true(hear(http, switching, 7));
 	before = out_len;
 	assert_true(say(http, "\x81\x01x") && out_len == before + 3);
 	egret_http_free(http);
+}
+
+static void responses_that_clients_read_in_two_ways_do_not_pass(void **state)
+{
+	static const char *const texts[] = { "HTTP/1.1 200 OK\r\n\rX", "HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n", "HTTP/1.1 200 OK\rA: b\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nab", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabX",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\rXab", "HTTP/1.1 200 OK\r\nA: b\r\n\x01: c\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n",
+		"HTTP/1.1 20 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "\x16\x03\x01\x02" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t step = 1; step < 100; step += 98) {
+			struct egret_http *http = open_entry(0, false);
+
+			assert_true(say(http, GET("/ok/1")));
+			if (hear(http, texts[i], step))
+				fail_msg("passed: %s", texts[i]);
+			assert_non_null(strstr(logged, "UPE"));
+			egret_http_free(http);
+		}
+}
+
+static void responses_of_old_servers_are_told_apart(void **state)
+{
+	static const char text[] = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\ncd"
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 \r\n\r\nabc";
+	(void)state;
+	for (size_t step = 1; step < 300; step += 50) {
+		struct egret_http *http = open_entry(0, false);
+
+		assert_true(say(http, GET("/ok/1") GET("/ok/2") GET("/ok/3") GET("/ok/4")));
+		assert_true(hear(http, text, step));
+		assert_true(egret_http_end(http, EGRET_HTTP_CLOSED));
+		egret_http_free(http);
+		assert_string_equal(logged, "GET /ok/1 200 - 0/2\nGET /ok/2 200 - 0/2\nGET /ok/3 304 - 0/0\nGET /ok/4 200 - 0/3\n");
+	}
 }
 
 static void ten_thousand_fields_do_not_pass(void **state)
@@ -414,6 +475,8 @@ int main(void)
 		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
 		cmocka_unit_test(what_was_judged_is_what_is_sent_also_after_eagain),
 		cmocka_unit_test(protocols_are_switched_only_when_an_allowed_request_asked_for_it),
+		cmocka_unit_test(responses_that_clients_read_in_two_ways_do_not_pass),
+		cmocka_unit_test(responses_of_old_servers_are_told_apart),
 		cmocka_unit_test(ten_thousand_fields_do_not_pass),
 		cmocka_unit_test(half_a_head_is_dropped_and_logged_when_the_program_ends),
 	};
