@@ -156,13 +156,41 @@ bool egret_addr_parse_libc(const char *text, struct egret_addr *addr)
 	return true;
 }
 
+static char *put_number(char *at, char before, unsigned value)
+{
+	unsigned unit = 1;
+
+	if (before)
+		*at++ = before;
+	while (value / unit >= 10)
+		unit *= 10;
+	for (; unit; unit /= 10)
+		*at++ = (char)('0' + value / unit % 10);
+	*at = '\0';
+	return at;
+}
+
+/* By hand, since every line of a log has one. */
+static const char *format_ipv4(const struct egret_addr *addr, int port, char buf[EGRET_ADDR_TEXT])
+{
+	char *at = put_number(buf, '\0', addr->bytes[0]);
+
+	for (int i = 1; i < 4; i++)
+		at = put_number(at, '.', addr->bytes[i]);
+	if (port >= 0)
+		put_number(at, ':', (unsigned)port);
+	return buf;
+}
+
 const char *egret_addr_format(const struct egret_addr *addr, int port, char buf[EGRET_ADDR_TEXT])
 {
 	char text[INET6_ADDRSTRLEN] = "?", scope[16] = "", tail[16] = "";
 	bool six = addr->family == EGRET_IPV6;
 
-	if (addr->family != EGRET_NO_ADDR)
-		inet_ntop(six ? AF_INET6 : AF_INET, addr->bytes, text, sizeof(text));
+	if (addr->family == EGRET_IPV4)
+		return format_ipv4(addr, port, buf);
+	if (six)
+		inet_ntop(AF_INET6, addr->bytes, text, sizeof(text));
 	if (addr->scope_id)
 		snprintf(scope, sizeof(scope), "%%%u", addr->scope_id);
 	if (port >= 0)

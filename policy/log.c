@@ -42,15 +42,15 @@ const char *egret_event_reason(const struct egret_event *event)
 	return event->verdict ? egret_reason_text(event->verdict->reason) : NULL;
 }
 
-void egret_line_text(struct egret_line *line, const char *text)
+void egret_line_bytes(struct egret_line *line, const char *text, size_t length)
 {
-	size_t length = strlen(text);
 	if (line->used + length + 2 > line->size) {
 		line->full = true;
 		return;
 	}
-	memcpy(line->buf + line->used, text, length + 1);
+	memcpy(line->buf + line->used, text, length);
 	line->used += length;
+	line->buf[line->used] = '\0';
 }
 
 void egret_line_format(struct egret_line *line, const char *format, ...)
@@ -64,17 +64,46 @@ void egret_line_format(struct egret_line *line, const char *format, ...)
 		egret_line_text(line, text);
 }
 
+void egret_line_number(struct egret_line *line, int64_t value, int digits)
+{
+	char text[24], *at = text + sizeof text;
+	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (--digits > 0 || left);
+	if (value < 0)
+		*--at = '-';
+	egret_line_bytes(line, at, (size_t)(text + sizeof text - at));
+}
+
+static void part(struct egret_line *line, const char *before, int64_t value, int digits)
+{
+	egret_line_text(line, before);
+	egret_line_number(line, value, digits);
+}
+
+/* Days since 1970 in the Gregorian calendar; gmtime_r takes a lock, which a copy of the process may find held for ever. Counted from
+ * March of year 0, so that the leap day comes last. */
+static void date(struct egret_line *line, int64_t days)
+{
+	int64_t since = days + 719468, era = since / 146097, of_era = since % 146097;
+	int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100), month = (5 * of_year + 2) / 153;
+	part(line, "", era * 400 + year_of_era + (month >= 10), 4);
+	part(line, "-", month < 10 ? month + 3 : month - 9, 2);
+	part(line, "-", of_year - (153 * month + 2) / 5 + 1, 2);
+}
+
 void egret_line_time(struct egret_line *line, int64_t time_us, int digits)
 {
-	time_t seconds = (time_t)(time_us / 1000000);
-	long fraction = (long)(time_us % 1000000);
-	struct tm tm;
-	if (!gmtime_r(&seconds, &tm))
-		memset(&tm, 0, sizeof tm);
-	if (digits == 3)
-		fraction /= 1000;
-	egret_line_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%0*ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			  tm.tm_sec, digits, fraction);
+	int64_t seconds = time_us / 1000000, fraction = time_us % 1000000;
+	date(line, seconds / 86400);
+	part(line, "T", seconds / 3600 % 24, 2);
+	part(line, ":", seconds / 60 % 60, 2);
+	part(line, ":", seconds % 60, 2);
+	part(line, ".", digits == 3 ? fraction / 1000 : fraction, digits);
+	egret_line_text(line, "Z");
 }
 
 static int64_t now_us(void)

@@ -24,7 +24,8 @@ static void quoted(struct egret_line *line, const char *text)
 
 static void count(struct egret_line *line, int64_t value)
 {
-	egret_line_format(line, " %lld", (long long)(value < 0 ? 0 : value));
+	egret_line_text(line, " ");
+	egret_line_number(line, value < 0 ? 0 : value, 1);
 }
 
 static void duration(struct egret_line *line, double value)
@@ -32,7 +33,7 @@ static void duration(struct egret_line *line, double value)
 	if (value < 0)
 		egret_line_text(line, " -");
 	else
-		egret_line_format(line, " %.0f", value);
+		count(line, (int64_t)(value + .5));
 }
 
 bool egret_log_envoy(struct egret_line *line, const struct egret_event *event)
@@ -48,7 +49,9 @@ bool egret_log_envoy(struct egret_line *line, const struct egret_event *event)
 	egret_line_text(line, field(event->path, path, sizeof path));
 	egret_line_text(line, " ");
 	egret_line_text(line, field(event->http_protocol, protocol, sizeof protocol));
-	egret_line_format(line, "\" %d ", event->status);
+	egret_line_text(line, "\"");
+	count(line, event->status);
+	egret_line_text(line, " ");
 	egret_line_text(line, field(event->flags, flags, sizeof flags));
 	count(line, event->bytes_received);
 	count(line, event->bytes_sent);

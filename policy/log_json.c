@@ -6,32 +6,41 @@
 
 #define VALUE_MAX 2048 /* bytes of one value; a longer one ends in "..." */
 
-/* Bytes that are not printable text become \u00XX: of a control character its code, of a stray byte the character Latin-1 would show. */
+/* How many bytes of TEXT stand in a JSON string as they are? */
+static size_t plain(const char *text, size_t len)
+{
+	size_t n = 0;
+	while (n < len && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+		n++;
+	return n;
+}
+
+/* One character of TEXT that is not plain. Bytes that are not printable text become \u00XX: of a control character its code, of a stray
+ * byte the character Latin-1 would show. Returns its length. */
+static size_t escaped(struct egret_line *line, const char *text, size_t len)
+{
+	size_t n = egret_printable(text, len);
+	if (n == 0)
+		egret_line_format(line, "\\u%04x", (unsigned char)*text);
+	else if (n == 1)
+		egret_line_text(line, "\\");
+	egret_line_bytes(line, text, n);
+	return n ? n : 1;
+}
+
+/* Takes VALUE_MAX + 16 bytes of the line at most. */
 static void string(struct egret_line *line, const char *text)
 {
-	char out[VALUE_MAX + 16];
-	size_t used = 0, len = strlen(text);
-	for (size_t i = 0; i < len;) {
-		size_t n = egret_printable(text + i, len - i);
-		if (used + 8 > VALUE_MAX) {
-			memcpy(out + used, "...", 3);
-			used += 3;
-			break;
-		}
-		if (n == 1 && (text[i] == '"' || text[i] == '\\'))
-			out[used++] = '\\';
-		if (n) {
-			memcpy(out + used, text + i, n);
-			used += n;
-			i += n;
-		} else {
-			used += (size_t)snprintf(out + used, 7, "\\u%04x", (unsigned char)text[i++]);
-		}
+	size_t len = strlen(text), most = line->used + VALUE_MAX - 8, n;
+	egret_line_text(line, "\"");
+	for (; len > 0 && line->used < most; text += n, len -= n) {
+		size_t room = most - line->used;
+		n = plain(text, len < room ? len : room);
+		egret_line_bytes(line, text, n);
+		if (n == 0)
+			n = escaped(line, text, len);
 	}
-	out[used] = '\0';
-	egret_line_text(line, "\"");
-	egret_line_text(line, out);
-	egret_line_text(line, "\"");
+	egret_line_text(line, len ? "...\"" : "\"");
 }
 
 static bool room_for(const struct egret_line *line, size_t bytes)
@@ -39,25 +48,39 @@ static bool room_for(const struct egret_line *line, size_t bytes)
 	return line->used + bytes + 4 < line->size;
 }
 
+static void name(struct egret_line *line, const char *key)
+{
+	egret_line_text(line, ",\"");
+	egret_line_text(line, key);
+	egret_line_text(line, "\":");
+}
+
 static void member(struct egret_line *line, const char *key, const char *value)
 {
 	/* Whole or not at all: a cut line must still be JSON. */
 	if (!value || !room_for(line, strlen(key) + VALUE_MAX + 16))
 		return;
-	egret_line_format(line, ",\"%s\":", key);
+	name(line, key);
 	string(line, value);
 }
 
 static void number(struct egret_line *line, const char *key, int64_t value, bool present)
 {
-	if (present && room_for(line, strlen(key) + 32))
-		egret_line_format(line, ",\"%s\":%lld", key, (long long)value);
+	if (!present || !room_for(line, strlen(key) + 32))
+		return;
+	name(line, key);
+	egret_line_number(line, value, 1);
 }
 
 static void milliseconds(struct egret_line *line, const char *key, double value)
 {
-	if (value >= 0 && room_for(line, strlen(key) + 32))
-		egret_line_format(line, ",\"%s\":%.3f", key, value);
+	int64_t microseconds = (int64_t)(value * 1000 + .5);
+	if (value < 0 || !room_for(line, strlen(key) + 40))
+		return;
+	name(line, key);
+	egret_line_number(line, microseconds / 1000, 1);
+	egret_line_text(line, ".");
+	egret_line_number(line, microseconds % 1000, 3);
 }
 
 static void verdict_members(struct egret_line *line, const struct egret_event *event)
@@ -112,7 +135,9 @@ bool egret_log_json(struct egret_line *line, const struct egret_event *event)
 {
 	egret_line_text(line, "{\"time\":\"");
 	egret_line_time(line, event->time_us, 6);
-	egret_line_format(line, "\",\"event\":\"%s\"", egret_event_name(event->kind));
+	egret_line_text(line, "\",\"event\":\"");
+	egret_line_text(line, egret_event_name(event->kind));
+	egret_line_text(line, "\"");
 	number(line, "pid", event->pid, event->pid != 0);
 	member(line, "exe", event->exe);
 	member(line, "layer", event->layer ? event->layer : "preload");

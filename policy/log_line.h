@@ -4,6 +4,8 @@
 
 #include "log.h"
 
+#include <string.h>
+
 struct egret_line {
 	char *buf;
 	size_t size; /* bytes of BUF, the final newline and NUL included */
@@ -11,8 +13,11 @@ struct egret_line {
 	bool full;   /* something did not fit and was left out whole */
 };
 
-void egret_line_text(struct egret_line *line, const char *text);
+void egret_line_bytes(struct egret_line *line, const char *text, size_t length);
+static inline void egret_line_text(struct egret_line *line, const char *text) { egret_line_bytes(line, text, strlen(text)); }
 void egret_line_format(struct egret_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* With zeros in front, at least DIGITS long (18 at most). */
+void egret_line_number(struct egret_line *line, int64_t value, int digits);
 /* RFC 3339 in UTC: microseconds for DIGITS = 6, milliseconds for 3. */
 void egret_line_time(struct egret_line *line, int64_t time_us, int digits);
 

@@ -167,7 +167,7 @@ static void make_own_pid_page(void)
 		munmap(page, sizeof *own_pid_page);
 }
 
-static long own_pid(void)
+long egret_own_pid(void)
 {
 	long pid = own_pid_page ? atomic_load_explicit(own_pid_page, memory_order_relaxed) : 0;
 	if (pid)
@@ -217,7 +217,7 @@ struct egret_conn *egret_conn_new(void)
 	pthread_mutex_init(&conn->step_lock, NULL);
 	conn->owner = owner;
 	long nobody = 0;
-	conn->pid = own_pid();
+	conn->pid = egret_own_pid();
 	atomic_compare_exchange_strong(&registry_pid, &nobody, conn->pid);
 	atomic_store(owner, conn->pid);
 	atomic_store(&conn->lowat, 1);
@@ -359,14 +359,18 @@ int egret_conn_other_fd(const struct egret_conn *conn)
 
 bool egret_conn_registry_is_ours(void)
 {
-	own_pid(); /* a copy that no hook told of finds out here */
-	long owner = atomic_load(&registry_pid);
-	return owner == 0 || owner == egret_raw(SYS_getpid, 0, 0, 0, 0);
+	return atomic_load(&registry_pid) == 0 || egret_conn_registry_is_mine();
+}
+
+bool egret_conn_registry_is_mine(void)
+{
+	egret_own_pid(); /* a copy that no hook told of finds out here */
+	return atomic_load(&registry_pid) == egret_raw(SYS_getpid, 0, 0, 0, 0);
 }
 
 bool egret_conn_own(struct egret_conn *conn)
 {
-	long self = own_pid();
+	long self = egret_own_pid();
 	long owner = atomic_load(conn->owner);
 	if (owner == self)
 		return true;

@@ -122,8 +122,12 @@ bool egret_conn_may_end(struct egret_conn *conn);
 int egret_conn_other_fd(const struct egret_conn *conn);
 /* The lowest descriptor of at least FROM with a conn, -1 when there is none. */
 int egret_conn_next_fd(int from);
+/* This process's number, one load: a vfork child may be given its parent's. */
+long egret_own_pid(void);
 /* Does this process own the registry? false in a vfork child, which must not change its parent's tables. */
 bool egret_conn_registry_is_ours(void);
+/* The same, and there was something to register: false also where nobody knows. */
+bool egret_conn_registry_is_mine(void);
 
 /* Around fork, under the registry's lock: every TLS state is unclaimed after it. */
 void egret_conn_before_fork(void);

@@ -2,7 +2,6 @@
 
 #include "guard.h"
 #include "observed.h"
-#include "policy/raw.h"
 #include "runtime.h"
 #include "say.h"
 
@@ -11,7 +10,7 @@
 /* Each process of a fork has a copy of what is open. One of them logs it: the one that uses the connection, else the one that opened it. */
 static bool is_ours_to_log(const struct egret_conn *conn)
 {
-	long self = egret_raw(SYS_getpid, 0, 0, 0, 0), owner = atomic_load(conn->owner);
+	long self = egret_own_pid(), owner = atomic_load(conn->owner);
 	return owner ? owner == self : conn->pid == self;
 }
 
@@ -20,7 +19,7 @@ static void log_request(void *data, struct egret_event *event)
 {
 	const struct egret_conn *conn = data;
 	char upstream[EGRET_ADDR_TEXT];
-	if (!is_ours_to_log(conn) || (event->verdict->allow && !egret_runtime_logs(conn->policy)))
+	if ((event->verdict->allow && !egret_runtime_logs(conn->policy)) || !is_ours_to_log(conn))
 		return;
 	event->pid = conn->pid;
 	event->upstream = event->address = egret_addr_format(&conn->dialled, conn->dialled_port, upstream);

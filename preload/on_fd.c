@@ -1,4 +1,5 @@
 /* Descriptors come and go: dup'ed ones share a connection, the last close ends it as TCP would. */
+#include "append.h"
 #include "connect.h"
 #include "guard.h"
 #include "hooks.h"
@@ -133,6 +134,7 @@ static bool concerns_us(int fd)
 
 int egret_on_close(int fd)
 {
+	egret_append_lost(fd, fd);
 	if (concerns_us(fd))
 		let_go(fd);
 	else if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
@@ -149,6 +151,8 @@ int egret_on_close_range(unsigned first, unsigned last, int flags)
 		else
 			let_go(fd);
 	}
+	if (first <= INT_MAX && !(flags & CLOSE_RANGE_CLOEXEC))
+		egret_append_lost((int)first, last <= INT_MAX ? (int)last : INT_MAX);
 	return real.close_range(first, last, flags);
 }
 
@@ -212,6 +216,8 @@ int egret_on_dup3(int fd, int to, int flags)
 	bool valid = fd != to && (flags & ~O_CLOEXEC) == 0 && real.fcntl(fd, F_GETFD) >= 0; /* a call that fails leaves TO as it was */
 	if (valid && concerns_us(to))
 		let_go(to);
+	if (valid)
+		egret_append_lost(to, to);
 	int result = real.dup3(fd, to, flags);
 	return result == fd ? result : share(fd, result, (flags & O_CLOEXEC) != 0);
 }

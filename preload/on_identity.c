@@ -1,4 +1,5 @@
 /* Daemons that give up their root directory or their user: what egret needs of the file system is read before it is out of reach. */
+#include "append.h"
 #include "hooks.h"
 #include "prepare.h"
 #include "real.h"
@@ -9,6 +10,7 @@
 static void prepare(uid_t uid)
 {
 	egret_prepare();
+	egret_append_drop();
 	egret_record_prepare(uid);
 }
 

@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "append.h"
 #include "policy/raw.h"
 #include "runtime.h"
 
@@ -13,7 +14,6 @@
 
 #define PATH_SIZE (EGRET_PATH_MAX + 64)
 #define KEPT_FROM 512 /* far from the numbers that programs meet by accident */
-#define LINE_SIZE 16384
 
 /* The record of this process while its root directory is another. A descriptor like any: it may be closed or replaced behind our back. */
 static struct {
@@ -142,16 +142,14 @@ void egret_record_out_of_reach(char *why, size_t size)
 		snprintf(why, size, "cannot record what it does in %s with the user and root directory that it gets", egret_runtime.run_dir);
 }
 
-void egret_record_write(const struct egret_event *event)
+void egret_record_write(const char *line, size_t length)
 {
-	char line[LINE_SIZE];
-	if (!egret_runtime.run_dir[0])
-		return;
-	size_t length = egret_log_format(EGRET_LOG_JSON, event, line, sizeof line);
+	const int flags = O_NOFOLLOW | O_NONBLOCK;
+	char path[PATH_SIZE];
 	int fd = kept_fd();
-	long opened = fd < 0 ? egret_record_open("events", O_WRONLY | O_APPEND) : -1;
-	if (fd >= 0 || opened >= 0)
-		(void)egret_raw_write(fd >= 0 ? fd : (int)opened, line, length);
-	if (opened >= 0)
-		egret_raw_close((int)opened);
+	if (fd >= 0)
+		(void)egret_raw_write(fd, line, length);
+	else if (path_of(path, "events", -1) && egret_append(EGRET_APPEND_RECORD, path, flags, line, length) == -EACCES &&
+		 path_of(path, "events", (long)geteuid()))
+		egret_append(EGRET_APPEND_RECORD, path, flags, line, length);
 }

@@ -24,7 +24,7 @@ bool egret_record_is_supervised(void);
 /* Opens FILE of the directory, or of this user's room where the directory is out of reach: a descriptor or a negative errno. */
 long egret_record_open(const char *file, int flags);
 
-/* Appends EVENT. Nothing outside a run. */
-void egret_record_write(const struct egret_event *event);
+/* Appends LINE, an event of the log as JSON. Nothing outside a run. */
+void egret_record_write(const char *line, size_t length);
 
 #endif

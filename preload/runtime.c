@@ -1,11 +1,13 @@
 #include "runtime.h"
 
+#include "append.h"
 #include "guard.h"
 #include "lock.h"
 #include "record.h"
 #include "say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #define RELOAD_CHECK_US 400000 /* a change must be seen within 1 s */
+#define LINE_SIZE 16384        /* bytes of a line of the log */
 #define SETTLE_MS 200          /* an editor that writes in place has emptied the file first */
 #define SETTLE_MOST_US 400000  /* however often it is written */
 
@@ -171,20 +174,30 @@ bool egret_runtime_logs(const struct egret_policy *policy)
 	return egret_runtime.run_dir[0] || (target && strcmp(target, "none") != 0);
 }
 
+static void write_log(const char *target, const char *line, size_t length)
+{
+	long result = strcmp(target, "stderr") == 0 ? egret_raw_write(2, line, length) : egret_append(EGRET_APPEND_LOG, target, O_CREAT, line, length);
+	if (result < 0)
+		egret_say_once(1, "egret: cannot write the log %s: %s", target, strerror((int)-result));
+}
+
 void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event)
 {
 	const struct egret_defaults *defaults = policy ? egret_policy_defaults(policy) : NULL;
 	const char *target = log_target(policy);
 	enum egret_log_format format = format_of(egret_runtime.log_format, defaults ? defaults->log_format : EGRET_LOG_JSON);
+	if (!egret_runtime_logs(policy))
+		return;
 	if (!event->pid)
 		event->pid = (int)egret_raw(SYS_getpid, 0, 0, 0, 0);
 	if (!event->exe)
 		event->exe = egret_runtime_exe();
 	bool aims_elsewhere = target && strcmp(target, "stderr") == 0 && !egret_say_can();
-	if (target && strcmp(target, "none") != 0 && !aims_elsewhere) {
-		int error = egret_log_write(target, format, event);
-		if (error < 0)
-			egret_say_once(1, "egret: cannot write the log %s: %s", target, strerror(-error));
-	}
-	egret_record_write(event);
+	char line[LINE_SIZE];
+	size_t length = egret_log_format(format, event, line, sizeof line);
+	if (target && strcmp(target, "none") != 0 && !aims_elsewhere && length > 0)
+		write_log(target, line, length);
+	if (egret_runtime.run_dir[0] && format != EGRET_LOG_JSON)
+		length = egret_log_format(EGRET_LOG_JSON, event, line, sizeof line);
+	egret_record_write(line, length);
 }

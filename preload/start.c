@@ -1,4 +1,5 @@
 /* The start: environment, real functions, fork handlers. Runs before main, or at the first hook when that comes earlier. */
+#include "append.h"
 #include "conn.h"
 #include "dns_asked.h"
 #include "engine_load.h"
@@ -121,6 +122,8 @@ void egret_locks_release(bool child)
 	if (engine)
 		engine->resume();
 	egret_conn_unlock(child);
+	if (child)
+		egret_append_after_fork();
 	egret_ready_after_fork(child);
 	egret_tls_contexts_after_fork();
 	egret_dns_after_fork();

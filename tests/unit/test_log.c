@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -39,6 +40,33 @@ static void envoy_line_has_the_mesh_form(void **state)
 	assert_true(egret_log_format(EGRET_LOG_ENVOY, &event, line, sizeof line) > 0);
 	assert_string_equal(line, "[2018-08-09T11:32:58.171Z] \"GET /books/v1/volumes?q=isbn:0486424618 HTTP/1.1\" 200 - 0 1050 264 264 "
 				  "\"-\" \"Ruby\" \"b993\" \"www.googleapis.com:443\" \"172.217.20.74:443\"\n");
+}
+
+static void a_time_is_the_one_that_the_libc_tells(void **state)
+{
+	(void)state;
+	for (int64_t day = 0; day < 200 * 366; day++) {
+		char line[4096], expected[64];
+		struct egret_event event = sample();
+		time_t seconds = (time_t)(day * 86400 + day * 7919 % 86400);
+		struct tm tm;
+		event.time_us = seconds * INT64_C(1000000) + 42;
+		assert_true(egret_log_format(EGRET_LOG_JSON, &event, line, sizeof line) > 0);
+		strftime(expected, sizeof expected, "{\"time\":\"%Y-%m-%dT%H:%M:%S.000042Z\"", gmtime_r(&seconds, &tm));
+		assert_memory_equal(line, expected, strlen(expected));
+	}
+}
+
+static void numbers_are_written_whole(void **state)
+{
+	(void)state;
+	char line[4096];
+	struct egret_event event = sample();
+	event.bytes_sent = INT64_MAX;
+	event.duration_ms = 0.0004;
+	event.upstream_ms = 1234567.8905;
+	assert_true(egret_log_format(EGRET_LOG_JSON, &event, line, sizeof line) > 0);
+	assert_non_null(strstr(line, "\"bytes_received\":0,\"bytes_sent\":9223372036854775807,\"duration_ms\":0.000,\"upstream_ms\":1234567.891,"));
 }
 
 static void envoy_prints_requests_only(void **state)
@@ -111,6 +139,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(envoy_line_has_the_mesh_form),
+		cmocka_unit_test(a_time_is_the_one_that_the_libc_tells),
+		cmocka_unit_test(numbers_are_written_whole),
 		cmocka_unit_test(envoy_prints_requests_only),
 		cmocka_unit_test(json_line_cannot_be_broken_by_a_value),
 		cmocka_unit_test(a_value_too_long_is_cut_and_the_line_stays_whole),
