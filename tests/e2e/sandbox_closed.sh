@@ -202,18 +202,6 @@ test_as_root_the_tree_cannot_change_what_the_kernel_runs() { # quick
 	expect "$T/err" "Read-only"
 }
 
-test_require_says_that_pidfd_getfd_is_withheld_and_refuses() { # quick
-	policy <<<"[egret]"
-	status "$PROGRAMS/without_call" pidfd_getfd "$EGRET" run --sandbox=require -- touch "$T/ran"
-	expect_status 125
-	expect "$T/err" "pidfd_getfd"
-	[ ! -e "$T/ran" ] || fail "the command ran"
-	status "$PROGRAMS/without_call" pidfd_getfd "$EGRET" run --sandbox=auto -- true
-	expect_status 0
-	expect "$T/err" "sandbox off: pidfd_getfd"
-	equal "$(grep -c 'layers:' "$T/err")" 1
-}
-
 test_require_says_that_seccomp_is_withheld_and_refuses() { # quick
 	policy <<<"[egret]"
 	status "$PROGRAMS/without_call" seccomp "$EGRET" run --sandbox=require -- touch "$T/ran"

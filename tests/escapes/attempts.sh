@@ -39,7 +39,7 @@ list_attempts() {
 	declare -F | sed -n 's/^declare -f escape_/script /p'
 }
 
-# in_way bare|preload|sandbox|nobody COMMAND...
+# in_way bare|preload|sandbox|nobody|withheld COMMAND...
 in_way() {
 	local way=$1
 	shift
@@ -48,6 +48,7 @@ in_way() {
 	preload) "$EGRET" run --sandbox=off --mode enforce -- "$@" ;;
 	sandbox) "$EGRET" run --sandbox=require -- "$@" ;;
 	nobody) as_nobody "$EGRET" run --sandbox=require -- "$@" ;;
+	withheld) as_nobody "$PROGRAMS/without_call" docker "$EGRET" run --sandbox=require -- "$@" ;;
 	esac
 }
 

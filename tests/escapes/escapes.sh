@@ -102,8 +102,9 @@ test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_root() { # alone l
 	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold sandbox
 }
 
+# Also where pidfd_getfd is withheld and the supervisor makes the sockets.
 test_nothing_that_works_without_the_sandbox_gets_out_of_it_as_nobody() { # alone limit=900
 	need ip python3 gcc setpriv
 	[ "$(id -u)" = 0 ] || skip "not root"
-	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold nobody
+	in_network_with_names $'203.0.113.53 server.example\n198.51.100.1 good.example' ways_hold nobody withheld
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* Installs the filter on the calling thread and returns the listener's descriptor (close-on-exec), or a negative errno.
- * no_new_privs must be set. KILLABLE: use WAIT_KILLABLE_RECV. */
-int egret_filter_install(bool killable);
+ * no_new_privs must be set. KILLABLE: use WAIT_KILLABLE_RECV. MAKES_SOCKETS: see made.h. */
+int egret_filter_install(bool killable, bool makes_sockets);
 
 #endif

@@ -44,26 +44,25 @@ static bool sync_wake_works(void)
 }
 
 /* A child waits in a pipe while its descriptor and its memory are taken. */
-static bool getfd_works(void)
+static void try_reading(struct egret_sandbox_facts *facts)
 {
 	int gate[2], pidfd, got = -1, value = PROBE_DUMMY, copy = 0;
 	struct iovec local = { &copy, sizeof(copy) }, remote = { &value, sizeof(value) };
-	bool works = false;
 	char byte;
 	pid_t pid;
 
 	if (pipe2(gate, O_CLOEXEC))
-		return false;
+		return;
 	pid = fork();
 	if (pid == 0) {
 		close(gate[1]);
 		_exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
 	}
 	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	if (pidfd >= 0) {
+	facts->memory = pid > 0 && process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof(copy) && copy == PROBE_DUMMY;
+	if (pidfd >= 0)
 		got = (int)syscall(SYS_pidfd_getfd, pidfd, gate[0], 0);
-		works = got >= 0 && process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof(copy) && copy == PROBE_DUMMY;
-	}
+	facts->getfd = got >= 0;
 	if (got >= 0)
 		close(got);
 	if (pidfd >= 0)
@@ -72,7 +71,6 @@ static bool getfd_works(void)
 	close(gate[0]);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
-	return works;
 }
 
 static bool namespaces_work(void)
@@ -104,7 +102,7 @@ void egret_sandbox_probe(struct egret_sandbox_facts *facts)
 	facts->notify = filter_works(0);
 	facts->killable = filter_works(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 	facts->sync_wake = sync_wake_works();
-	facts->getfd = getfd_works();
+	try_reading(facts);
 	facts->landlock = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
 	if (facts->landlock < 0)
 		facts->landlock = 0;
@@ -119,9 +117,9 @@ const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts)
 		       "static programs and raw system calls";
 	if (!facts->killable)
 		return "WAIT_KILLABLE_RECV is missing (Linux 5.19): a signal could make a decided call run twice";
-	if (!facts->getfd)
-		return "pidfd_getfd or process_vm_readv is withheld (Docker's default profile does: --cap-add SYS_PTRACE or a profile "
-		       "that allows pidfd_getfd): the supervisor cannot act on the program's sockets";
+	if (!facts->memory)
+		return "process_vm_readv is withheld (by a container's profile, or Yama's ptrace_scope 2 or 3): the supervisor cannot read "
+		       "what a program asks for";
 	if (facts->landlock < EGRET_LANDLOCK_ABI)
 		return "Landlock's signal scope is missing (Linux 6.12): the tree could trace processes outside";
 	return NULL;
@@ -129,9 +127,10 @@ const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts)
 
 const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *buf, size_t size)
 {
-	bool supervisor = facts->notify && facts->killable && facts->getfd;
+	bool supervisor = facts->notify && facts->killable && facts->memory;
 
-	snprintf(buf, size, "sandbox: %s%s", supervisor ? "supervisor, resolver, relay" : "none",
+	snprintf(buf, size, "sandbox: %s%s%s", supervisor ? "supervisor" : "none",
+		 !supervisor ? "" : facts->getfd ? ", resolver, relay" : " (makes the sockets: no pidfd_getfd), resolver, relay",
 		 supervisor && facts->landlock >= EGRET_LANDLOCK_ABI ? ", landlock" : "");
 	return buf;
 }

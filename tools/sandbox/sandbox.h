@@ -18,7 +18,8 @@ enum egret_sandbox_mode { EGRET_SANDBOX_REQUIRE = 0, EGRET_SANDBOX_AUTO, EGRET_S
 struct egret_sandbox_facts {
 	bool notify;         /* seccomp user notification with a private listener */
 	bool killable;       /* WAIT_KILLABLE_RECV: signals cannot abandon a decided call */
-	bool getfd;          /* pidfd_getfd and process_vm_readv on a child */
+	bool memory;         /* process_vm_readv on a child */
+	bool getfd;          /* pidfd_getfd on a child; without it the supervisor makes the sockets itself */
 	bool sync_wake;      /* the supervisor is woken on the caller's CPU: speed only */
 	int landlock;        /* ABI; signal scope from 6 on */
 	int ptrace_scope;    /* Yama; -1: not there */

@@ -3,6 +3,7 @@
 #include "confine.h"
 #include "far.h"
 #include "filter.h"
+#include "made.h"
 #include "relay.h"
 #include "reload.h"
 #include "resolver.h"
@@ -14,6 +15,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -55,7 +57,7 @@ static void install(struct handshake *shared, const struct egret_sandbox_facts *
 	}
 	if (!result) {
 		snprintf(shared->step, sizeof(shared->step), "%s", "the seccomp filter (is another supervisor active?)");
-		result = egret_filter_install(facts->killable);
+		result = egret_filter_install(facts->killable, !facts->getfd);
 	}
 	shared->listener = result;
 }
@@ -66,7 +68,8 @@ static void become_command(struct handshake *shared, const struct egret_sandbox_
 	char byte;
 
 	install(shared, facts);
-	if (syscall(SYS_unshare, CLONE_FILES) || shared->listener < 0)
+	/* unshare(2) is withheld where namespaces are. */
+	if (syscall(SYS_close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE) || shared->listener < 0)
 		_exit(125);
 	shared->apart = true;
 	close(shared->listener);
@@ -76,6 +79,17 @@ static void become_command(struct handshake *shared, const struct egret_sandbox_
 	close(go[0]);
 	egret_confine_descriptors();
 	munmap(shared, sizeof(*shared));
+}
+
+/* A duplicate of each socket of the tree needs a descriptor. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 /* The supervisor keeps nothing of the launcher's open: a pipe that it held would never end. Its lines go to the launcher's stderr. */
@@ -115,7 +129,10 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 	if (!shared->apart)
 		give_up(sup, out, shared->listener < 0 ? -shared->listener : ECHILD, shared->step);
 	sup->listener = shared->listener;
+	raise_limit();
 	keep_only((int[]){ sup->listener, go, out, sup->events }, 4);
+	if (sup->makes_sockets && (!egret_made_pass_start() || !egret_made_start()))
+		give_up(sup, out, ENOMEM, "making the sockets");
 	if (!egret_resolver_open(sup))
 		give_up(sup, out, errno, "the resolver");
 	egret_resolver_start(sup);
@@ -134,6 +151,7 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 static bool prepare(struct egret_supervisor *sup, const struct egret_sandbox_options *options)
 {
 	sup->facts = options->facts;
+	sup->makes_sockets = !sup->facts.getfd;
 	sup->policy = egret_policy_ref(options->policy);
 	sup->mode = options->mode;
 	sup->require = options->sandbox == EGRET_SANDBOX_REQUIRE;

@@ -1,5 +1,6 @@
 /* The receive loop: one thread waits, and wakes a parked one before it blocks. */
 #include "credentials.h"
+#include "made.h"
 #include "resolver.h"
 #include "relay.h"
 #include "supervisor.h"
@@ -84,10 +85,16 @@ static int64_t dispatch(struct egret_call *call)
 	switch (call->nr) {
 	case SYS_connect: return egret_call_connect(call);
 	case SYS_sendto: return egret_call_sendto(call);
-	case SYS_sendmsg: return egret_call_sendmsg(call);
-	case SYS_sendmmsg: return egret_call_sendmmsg(call);
-	case SYS_getpeername: return egret_call_getpeername(call);
+	case SYS_sendmsg: return egret_made_passes(call) ? 0 : egret_call_sendmsg(call);
+	case SYS_sendmmsg: return egret_made_passes(call) ? 0 : egret_call_sendmmsg(call);
+	case SYS_getpeername: return egret_made_passes(call) ? 0 : egret_call_getpeername(call);
 	}
+	if (call->sup->makes_sockets)
+		switch (call->nr) {
+		case SYS_socket: return egret_made_socket(call);
+		case SYS_listen: return egret_made_listen(call);
+		case SYS_bind: return egret_made_bind(call);
+		}
 	return egret_call_refused(call);
 }
 
@@ -106,8 +113,12 @@ static void answer(struct egret_worker *worker, const struct seccomp_notif *noti
 	call.policy = egret_policy_hold(worker->sup);
 	value = notif->pid ? dispatch(&call) : -EACCES;
 	egret_policy_unref(call.policy);
+	if (call.answered)
+		return;
 	if (value < 0)
 		resp.error = (int)value;
+	else if (call.passes)
+		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	else
 		resp.val = value;
 	ioctl(worker->sup->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);

@@ -29,6 +29,7 @@ struct egret_supervisor {
 	enum egret_log_format log_format;
 	int events; /* file that the launcher reports from: every event as a line; -1: none */
 	struct egret_sandbox_facts facts;
+	bool makes_sockets; /* made.h */
 	struct egret_names *names;
 	/* the pool */
 	pthread_mutex_t lock;
@@ -64,6 +65,8 @@ struct egret_call {
 	uint32_t arch;
 	const uint64_t *args;
 	struct egret_policy *policy; /* held while the call is answered */
+	bool answered; /* nothing is left to be told */
+	bool passes;   /* the kernel goes on with it: only what can lead nowhere, see made.h */
 };
 
 /* The socket of a call: our duplicate and what it is. */
@@ -95,6 +98,8 @@ bool egret_call_interrupted(const struct egret_call *call);
 /* The errno of an interrupted call: it is run again by the kernel, unless the socket has a time-out (socket(7)). */
 int egret_call_interruption(const struct egret_target *target);
 void egret_call_raise(const struct egret_call *call, int signal);
+/* How many threads the caller's process has; 0: not known. */
+int egret_call_threads(const struct egret_call *call);
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size);
 
 /* ---- threads, pool and policy (supervisor.c) ---- */

@@ -1,5 +1,5 @@
 /* Reading another process: its memory, its descriptors, its pending signals. */
-#include "supervisor.h"
+#include "made.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -51,25 +51,36 @@ static int open_pidfd(pid_t tid)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The caller's pidfd, which stays the worker's. A reused pid shows as ESRCH. */
+static int caller_pidfd(const struct egret_call *call)
+{
+	struct egret_worker *worker = call->worker;
+
+	if (worker->cached_pid == call->pid && worker->cached_pidfd >= 0)
+		return worker->cached_pidfd;
+	if (worker->cached_pidfd >= 0)
+		close(worker->cached_pidfd);
+	worker->cached_pidfd = open_pidfd(call->pid);
+	worker->cached_pid = call->pid;
+	if (worker->cached_pidfd >= 0 && !egret_call_valid(call)) { /* the number may be another's by now */
+		close(worker->cached_pidfd);
+		worker->cached_pidfd = -1;
+		return -EINTR;
+	}
+	return worker->cached_pidfd;
+}
+
 int egret_call_dup(const struct egret_call *call, int fd)
 {
 	struct egret_worker *worker = call->worker;
 	int got, tries;
 
+	if (call->sup->makes_sockets)
+		return egret_made_dup(call, fd);
 	for (tries = 0; tries < 2; tries++) {
-		if (worker->cached_pid != call->pid || worker->cached_pidfd < 0) {
-			if (worker->cached_pidfd >= 0)
-				close(worker->cached_pidfd);
-			worker->cached_pidfd = open_pidfd(call->pid);
-			worker->cached_pid = call->pid;
-			if (worker->cached_pidfd < 0)
-				return worker->cached_pidfd;
-			if (!egret_call_valid(call)) { /* the number may be another's by now */
-				close(worker->cached_pidfd);
-				worker->cached_pidfd = -1;
-				return -EINTR;
-			}
-		}
+		got = caller_pidfd(call);
+		if (got < 0)
+			return got;
 		got = (int)syscall(SYS_pidfd_getfd, worker->cached_pidfd, fd, 0);
 		if (got >= 0 || errno != ESRCH)
 			return got < 0 ? -errno : got;
@@ -123,6 +134,8 @@ int egret_target_open(const struct egret_call *call, int fd, struct egret_target
 {
 	memset(target, 0, sizeof(*target));
 	target->fd = egret_call_dup(call, fd);
+	if (target->fd == -ENOENT)
+		return -egret_refuse(call, "socket", "one that the supervisor did not make (pidfd_getfd is withheld here)", EACCES);
 	if (target->fd < 0)
 		return target->fd == -EPERM ? -EACCES : target->fd;
 	target->protocol = socket_option(target->fd, SO_PROTOCOL);
@@ -206,8 +219,22 @@ int egret_call_interruption(const struct egret_target *target)
 
 void egret_call_raise(const struct egret_call *call, int signal)
 {
-	if (call->worker->cached_pid == call->pid && call->worker->cached_pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, call->worker->cached_pidfd, signal, NULL, 0);
+	int pidfd = caller_pidfd(call);
+
+	if (pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+static bool take_threads(const char *line, void *data)
+{
+	return sscanf(line, "Threads: %d", (int *)data) != 1;
+}
+
+int egret_call_threads(const struct egret_call *call)
+{
+	int threads = 0;
+
+	return status_line(call->pid, take_threads, &threads) ? threads : 0;
 }
 
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size)
