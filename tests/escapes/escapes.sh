@@ -2,9 +2,20 @@
 
 . "$ROOT/tests/escapes/attempts.sh"
 
+# A /run of the test's own, in which the services that attempts look for can listen.
+own_run() {
+	local names
+	names=$(cat /etc/resolv.conf)
+	mount -t tmpfs run /run
+	mkdir -p /run/containerd /run/podman /run/dbus /run/nscd /run/systemd/resolve "$(dirname "$(readlink -m /etc/resolv.conf)")"
+	[ -e /etc/resolv.conf ] || echo "$names" >/etc/resolv.conf
+	chmod -R a+rX /run
+}
+
 start_world() {
 	local tail
 	ip addr add 203.0.113.53/32 dev lo
+	own_run
 	python3 "$ROOT/tests/escapes/world.py" "$T/seen" "$T/ready" "$T/outside.sock" >"$T/world" 2>&1 &
 	wait_for 10 test -s "$T/ready"
 	. "$T/ready"

@@ -57,19 +57,32 @@ def datagram(family, address, port):
 def local(name):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(name)
+    if name[0] == "/":
+        os.chmod(name, 0o777)
     listener.listen(64)
     while True:
         listener.accept()
 
 
+def local_datagram(name):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.bind(name)
+    os.chmod(name, 0o777)
+    while True:
+        s.recv(4096)
+
+
 inet, inet6 = socket.AF_INET, socket.AF_INET6
 jobs = [(stream, inet, "203.0.113.9", 8080), (stream, inet, "203.0.113.9", 53), (stream, inet, "198.51.100.1", 8080), (stream, inet6, "2001:db8::9", 8080),
         (silent, "127.0.0.1", 8080), (datagram, inet, "203.0.113.9", 9000), (datagram, inet6, "2001:db8::9", 9000),
-        (datagram, inet, "203.0.113.9", 53), (datagram, inet, "203.0.113.53", 53), (local, path), (local, "\0" + path)]
+        (datagram, inet, "203.0.113.9", 53), (datagram, inet, "203.0.113.53", 53), (local, path), (local, "\0" + path),
+        (local_datagram, "/run/systemd/notify")]
+services = ("docker.sock", "containerd/containerd.sock", "podman/podman.sock", "dbus/system_bus_socket", "systemd/private",
+            "systemd/resolve/io.systemd.Resolve", "nscd/socket")
+jobs += [(local, "/run/" + name) for name in services]
 for job in jobs:
     threading.Thread(target=job[0], args=job[1:], daemon=True).start()
 threading.Event().wait(0.3)
-os.chmod(path, 0o777)
 ours = socket.create_connection(("203.0.113.9", 8080))
 memory = ctypes.create_string_buffer(16)
 libc = ctypes.CDLL(None)

@@ -178,6 +178,12 @@ struct egret_ruling egret_judge_address(const struct egret_call *call, enum egre
 	return ruling;
 }
 
+/* Services that look names up past the resolver. The libc tries them first and does without where they do not run: no denial. */
+static bool looks_names_up(const char *path)
+{
+	return !strcmp(path, "/run/nscd/socket") || !strncmp(path, "/run/systemd/resolve/", 21);
+}
+
 struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, bool in_tree)
 {
 	struct egret_ruling ruling = { .error = egret_deny_errno(call) };
@@ -190,6 +196,10 @@ struct egret_ruling egret_judge_path(const struct egret_call *call, const char *
 		ruling.verdict = (struct egret_verdict){ .reason = EGRET_REASON_NO_ENTRY };
 	if (!ruling.verdict.allow && in_tree && ruling.verdict.reason != EGRET_REASON_DENY_ENTRY)
 		ruling.verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_INTERNAL };
+	if (!ruling.verdict.allow && looks_names_up(path)) {
+		ruling.error = ENOENT;
+		return ruling;
+	}
 	if (ruling.verdict.allow)
 		ruling.route = EGRET_ROUTE_DIRECT;
 	snprintf(row.host, sizeof(row.host), "%s", path);

@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define LISTENER_STEPS 64
-
 /* Opens PATH as the caller would: below its root, from its working directory, with its rights. */
 static int pin(const struct egret_call *call, const char *path)
 {
@@ -54,30 +52,6 @@ static bool may_write(const struct egret_call *call, int fd)
 	return of.effective_gid == st.st_gid ? st.st_mode & S_IWGRP : (st.st_mode & S_IWOTH) != 0;
 }
 
-/* Is PID a descendant of this process? */
-static bool descends(pid_t pid)
-{
-	char path[64], line[512];
-	const char *end;
-	int parent, steps;
-	FILE *stat_file;
-
-	for (steps = 0; pid > 1 && steps < LISTENER_STEPS; steps++) {
-		if (pid == getpid())
-			return steps > 0;
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-		stat_file = fopen(path, "re");
-		if (!stat_file)
-			return false;
-		end = fgets(line, sizeof(line), stat_file) ? strrchr(line, ')') : NULL;
-		fclose(stat_file);
-		if (!end || sscanf(end, ") %*c %d", &parent) != 1)
-			return false;
-		pid = parent;
-	}
-	return false;
-}
-
 /* Who listens there? Asked by a connection of our own that sends nothing; a listener of the tree needs no entry. */
 static bool listener_in_tree(const struct sockaddr_storage *ss, socklen_t len)
 {
@@ -97,7 +71,7 @@ static bool listener_in_tree(const struct sockaddr_storage *ss, socklen_t len)
 			return false;
 		}
 	}
-	in_tree = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0 && descends(peer.pid);
+	in_tree = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0 && egret_in_tree(peer.pid);
 	close(fd);
 	return in_tree;
 }

@@ -38,7 +38,8 @@ static void trace(struct egret_supervisor *sup, const char *name, const struct e
 	snprintf(row.reason, sizeof(row.reason), "%s", refused ? "refused" : egret_reason_name(verdict->reason));
 	if (verdict->entry)
 		snprintf(row.entry, sizeof(row.entry), "%s", verdict->entry->name);
-	egret_count(&row);
+	if (egret_count(&row) == 1 && !verdict->allow)
+		egret_say_denied(&row, refused ? refused : egret_reason_text(verdict->reason));
 	egret_event_init(&event, EGRET_EVENT_DNS);
 	event.layer = "sandbox";
 	event.verdict = verdict;

@@ -152,7 +152,10 @@ int64_t egret_call_sendto(struct egret_call *call);
 int64_t egret_call_sendmsg(struct egret_call *call);
 int64_t egret_call_sendmmsg(struct egret_call *call);
 int64_t egret_call_getpeername(struct egret_call *call);
+int64_t egret_call_reach(struct egret_call *call);
 int64_t egret_call_refused(struct egret_call *call);
+/* Is PID a descendant of this process? */
+bool egret_in_tree(pid_t pid);
 
 /* ---- address.c: a socket address, copied and judged ---- */
 struct egret_where {

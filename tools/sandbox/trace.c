@@ -125,6 +125,7 @@ void egret_say_denied(const struct egret_sandbox_count *row, const char *why)
 
 int egret_refuse(const struct egret_call *call, const char *what, const char *detail, int error)
 {
+	static const struct egret_verdict never = { .allow = false };
 	struct egret_sandbox_count row = { .allowed = false };
 	struct egret_event event;
 	char exe[256];
@@ -140,7 +141,8 @@ int egret_refuse(const struct egret_call *call, const char *what, const char *de
 	event.exe = egret_call_exe(call, exe, sizeof(exe));
 	event.layer = "sandbox";
 	event.protocol = what;
-	event.error = detail;
+	event.verdict = &never;
+	event.host = detail;
 	event.reason = "refused by the sandbox";
 	egret_trace(call->sup, &event);
 	return error;
