@@ -66,7 +66,7 @@ struct egret_call {
 	const uint64_t *args;
 	struct egret_policy *policy; /* held while the call is answered */
 	bool answered; /* nothing is left to be told */
-	bool passes;   /* the kernel goes on with it: only what can lead nowhere, see made.h */
+	bool passes;   /* the kernel goes on with it: only what can lead nowhere (made.h, call_reach.c) */
 };
 
 /* The socket of a call: our duplicate and what it is. */
