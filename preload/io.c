@@ -6,6 +6,7 @@
 #include "observed.h"
 #include "passthrough.h"
 #include "real.h"
+#include "send_plain.h"
 
 #include "policy/raw.h"
 #include "runtime.h"
@@ -426,5 +427,5 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 		return egret_dns_send(conn, fd, message, flags);
 	if (atomic_load(&conn->passthrough))
 		return egret_passthrough_send(conn, fd, message, flags);
-	return real.sendmsg(fd, message, flags);
+	return egret_send_plain_message(fd, message, flags);
 }

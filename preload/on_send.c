@@ -5,6 +5,7 @@
 #include "passthrough.h"
 #include "real.h"
 #include "relay.h"
+#include "send_plain.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ ssize_t egret_on_sendmsg(int fd, const struct msghdr *given, int flags)
 	if (!conn && message->msg_name && message->msg_namelen)
 		return egret_addressed_send(fd, message, flags);
 	if (!conn)
-		return real.sendmsg(fd, message, flags);
+		return egret_send_plain_message(fd, message, flags);
 	ssize_t n = message->msg_iovlen > IOV_MAX ? refuse(EMSGSIZE) : egret_io_send(conn, fd, message, flags);
 	egret_conn_put(conn);
 	return n;

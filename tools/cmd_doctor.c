@@ -3,6 +3,7 @@
 #include "tools/cover.h"
 #include "tools/doctor.h"
 #include "tools/flags.h"
+#include "tools/sandbox/sandbox.h"
 #include "tools/tools.h"
 
 #include <errno.h>
@@ -45,19 +46,69 @@ static bool first_line(const char *path, char line[128])
 	return good;
 }
 
+/* What the sandbox stands on, and what is lost where it is not there. */
+static void tell_supervisor(const struct egret_sandbox_facts *facts)
+{
+	const struct {
+		bool there;
+		const char *what, *good, *cost;
+	} rows[] = {
+		{ facts->notify, "seccomp user notification", "a supervisor can judge system calls",
+		  "no sandbox: nothing governs static programs and raw system calls (Linux 5.0, no other supervisor in this tree)" },
+		{ facts->killable, "WAIT_KILLABLE_RECV", "signals do not abandon a judged call",
+		  "no sandbox: a signal could make a judged call run twice (Linux 5.19)" },
+		{ facts->memory, "process_vm_readv", "the supervisor can read what a program asks for",
+		  "no sandbox: the supervisor cannot read what a program asks for" },
+		{ facts->getfd, "pidfd_getfd", "the supervisor can act on a program's socket",
+		  "the supervisor makes the sockets itself: connections end some hundredths of a second later, sendmsg on accepted sockets is "
+		  "refused to programs with threads (Docker: --cap-add SYS_PTRACE)" },
+		{ facts->sync_wake, "SYNC_WAKE_UP", "the supervisor is woken on the program's processor",
+		  "a judged call takes some 30 us longer (Linux 6.6)" },
+		{ facts->namespaces, "network namespaces", "DNS answers come from the address that was asked",
+		  "DNS answers come from loopback: musl and c-ares drop them on sockets that are not connected" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		tell(rows[i].there ? GOOD : WEAKER, rows[i].what, rows[i].there ? rows[i].good : rows[i].cost);
+}
+
+static void tell_landlock(int abi)
+{
+	char text[160];
+
+	if (abi >= EGRET_SANDBOX_LANDLOCK)
+		snprintf(text, sizeof(text), "ABI %d, signals are scoped", abi);
+	else
+		snprintf(text, sizeof(text), "%s%d: no --sandbox=require: the tree could signal and trace processes outside (Linux 6.12: ABI %d)",
+			 abi > 0 ? "ABI " : "none, ", abi > 0 ? abi : 0, EGRET_SANDBOX_LANDLOCK);
+	tell(abi >= EGRET_SANDBOX_LANDLOCK ? GOOD : WEAKER, "Landlock", text);
+}
+
+static void tell_yama(int scope)
+{
+	static const char *const meanings[] = {
+		"0: a process may read others of its user", "1: a process may read its descendants, as the supervisor does",
+		"2: no sandbox without CAP_SYS_PTRACE", "3: no sandbox: nobody may read another process",
+	};
+
+	if (scope >= 0)
+		tell(scope < 2 ? GOOD : WEAKER, "Yama ptrace_scope", meanings[scope > 3 ? 3 : scope]);
+}
+
 static bool tell_sandbox(void)
 {
-	char line[128], text[64];
-	int abi = egret_doctor_landlock();
+	struct egret_sandbox_facts facts;
+	bool user = egret_doctor_user_namespace();
+	const char *missing;
 
-	tell(egret_doctor_notification() ? GOOD : WEAKER, "seccomp user notification",
-	     egret_doctor_notification() ? "the sandbox can supervise" : "no sandbox below preload");
-	tell(egret_doctor_pidfd() ? GOOD : WEAKER, "pidfd_getfd", egret_doctor_pidfd() ? "the supervisor can act on a program's socket" : strerror(errno));
-	snprintf(text, sizeof(text), "ABI %d%s", abi, abi >= 6 ? ", signals are scoped" : "");
-	tell(abi >= 6 ? GOOD : WEAKER, "Landlock", abi > 0 ? text : "not in this kernel");
-	if (first_line("/proc/sys/kernel/yama/ptrace_scope", line))
-		tell(GOOD, "Yama ptrace_scope", line);
-	tell(egret_doctor_user_namespace() ? GOOD : WEAKER, "user namespaces", egret_doctor_user_namespace() ? "permitted" : "not permitted");
+	egret_sandbox_probe(&facts);
+	missing = egret_sandbox_missing(&facts);
+	tell_supervisor(&facts);
+	tell_landlock(facts.landlock);
+	tell_yama(facts.ptrace_scope);
+	tell(user ? GOOD : WEAKER, "user namespaces",
+	     user ? "permitted" : "programs that bring a sandbox of their own (bubblewrap, chromium) cannot build it");
+	tell(missing ? WEAKER : GOOD, "--sandbox=require", missing ? missing : "holds here");
 	return true;
 }
 

@@ -126,3 +126,46 @@ test_doctor_tells_what_works_and_fails_without_a_policy() { # quick
 	expect_status 1
 	expect out "MISSING  policy"
 }
+
+# lacking NAME FACT COST: where NAME is withheld doctor's line of FACT tells what that costs.
+lacking() {
+	"$PROGRAMS/without_call" "$1" "$EGRET" doctor >facts || true
+	grep -E "^weaker  +$2 .*$3" facts >/dev/null || fail "doctor does not tell what the absence of $1 costs: $(cat facts)"
+}
+
+test_doctor_says_what_each_absence_costs() { # quick
+	commented_policy
+	"$EGRET" doctor >facts || true
+	local fact
+	for fact in "seccomp user notification" WAIT_KILLABLE_RECV SYNC_WAKE_UP process_vm_readv pidfd_getfd Landlock "network namespaces" \
+		"user namespaces" "--sandbox=require"; do expect facts "$fact"; done
+	lacking seccomp "seccomp user notification" "no sandbox: nothing governs static programs"
+	lacking killable WAIT_KILLABLE_RECV "no sandbox: a signal could make a judged call run twice"
+	lacking sync_wake SYNC_WAKE_UP "takes some 30 us longer"
+	lacking process_vm_readv process_vm_readv "no sandbox: the supervisor cannot read"
+	lacking pidfd_getfd pidfd_getfd "the supervisor makes the sockets itself"
+	lacking landlock_create_ruleset Landlock "no --sandbox=require"
+	lacking unshare "network namespaces" "DNS answers come from loopback"
+	lacking unshare "user namespaces" "bubblewrap, chromium"
+	lacking seccomp "--sandbox=require" "seccomp user notification is missing"
+	lacking process_vm_readv "--sandbox=require" "process_vm_readv is withheld"
+}
+
+inside_yama() {
+	local scope
+	mount -t tmpfs none /proc/sys/kernel
+	mkdir /proc/sys/kernel/yama
+	for scope in 0 1 2 3; do
+		echo "$scope" >/proc/sys/kernel/yama/ptrace_scope
+		"$EGRET" doctor >"facts.$scope" || true
+	done
+}
+
+test_doctor_says_what_yama_costs() { # quick
+	commented_policy
+	with_names "" inside_yama
+	expect facts.0 "ok       Yama ptrace_scope"
+	expect facts.1 "ok       Yama ptrace_scope            1: a process may read its descendants"
+	expect facts.2 "weaker   Yama ptrace_scope            2: no sandbox without CAP_SYS_PTRACE"
+	expect facts.3 "weaker   Yama ptrace_scope            3: no sandbox"
+}

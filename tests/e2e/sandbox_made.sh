@@ -242,3 +242,34 @@ test_require_refuses_where_a_programs_memory_cannot_be_read() { # quick
 	expect "$T/err" "sandbox off: process_vm_readv"
 	equal "$(grep -c 'layers:' "$T/err")" 1
 }
+
+inside_yama_scope() {
+	local scope
+	scope=$(cat /proc/sys/kernel/yama/ptrace_scope)
+	policy <<<"[egret]"
+	cat >"$T/orphan.py" <<-'PYTHON'
+		import os, socket, sys
+		server = socket.create_server(("127.0.0.1", 0))
+		if os.fork() == 0:
+		    if os.fork(): os._exit(0)                                   # its child belongs to nobody but the supervisor
+		    socket.create_connection(server.getsockname()).sendall(b"orphan")
+		    os._exit(0)
+		print(server.accept()[0].recv(9).decode())
+	PYTHON
+	chmod 644 "$T/orphan.py"
+	open_to_nobody
+	status as_nobody "$EGRET" run --sandbox=require -- python3 "$T/orphan.py"
+	if [ "$scope" -gt 1 ]; then
+		expect_status 125
+		expect "$T/err" "process_vm_readv is withheld"
+	else
+		expect_status 0
+		expect "$T/out" orphan
+	fi
+}
+
+test_yamas_restriction_to_descendants_leaves_the_supervisor_its_tree() { # quick
+	need_two_users
+	[ -e /proc/sys/kernel/yama/ptrace_scope ] || skip "this kernel has no Yama"
+	inside_yama_scope
+}

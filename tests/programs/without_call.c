@@ -1,5 +1,6 @@
 /* without_call NAME[,NAME...] COMMAND...: runs it where system calls are withheld (EPERM), as container profiles do. `docker` is what
- * Docker's default profile withholds of what egret uses, for a container without capabilities of its own.
+ * Docker's default profile withholds of what egret uses, for a container without capabilities of its own. `killable` and `sync_wake`
+ * are what older kernels lack (EINVAL).
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -7,6 +8,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,6 +39,16 @@ static void withhold(unsigned number, unsigned error)
 	add(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | error);
 }
 
+/* Where argument INDEX of system call NUMBER fits VALUE. */
+static void refuse(unsigned number, unsigned index, unsigned short how, unsigned value, unsigned error)
+{
+	add(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, number);
+	add(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args) + index * 8);
+	add(BPF_JMP | how | BPF_K, 0, 1, value);
+	add(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | error);
+	add(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+}
+
 int main(int argc, char **argv)
 {
 	struct sock_fprog program = { 0, code };
@@ -51,11 +63,12 @@ int main(int argc, char **argv)
 			withhold(calls[i].number, EPERM);
 	if (docker) {
 		withhold(SYS_clone3, ENOSYS);
-		add(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, SYS_clone);
-		add(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args));
-		add(BPF_JMP | BPF_JSET | BPF_K, 0, 1, NAMESPACES);
-		add(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM);
+		refuse(SYS_clone, 0, BPF_JSET, NAMESPACES, EPERM);
 	}
+	if (strstr(argv[1], "killable"))
+		refuse(SYS_seccomp, 1, BPF_JSET, 1 << 5 /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */, EINVAL);
+	if (strstr(argv[1], "sync_wake"))
+		refuse(SYS_ioctl, 1, BPF_JEQ, SECCOMP_IOW(4, unsigned long long) /* SECCOMP_IOCTL_NOTIF_SET_FLAGS */, EINVAL);
 	add(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	program.len = used;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))

@@ -43,7 +43,6 @@ struct egret_landlock_attr {
 	uint64_t handled_access_fs, handled_access_net, scoped;
 };
 #define EGRET_LANDLOCK_SCOPES 3u /* abstract unix sockets and signals */
-#define EGRET_LANDLOCK_ABI 6     /* the first that scopes signals */
 
 #if defined(__x86_64__)
 #define EGRET_AUDIT_ARCH AUDIT_ARCH_X86_64

@@ -43,7 +43,7 @@ int egret_confine_process(int landlock)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	if (landlock < EGRET_LANDLOCK_ABI)
+	if (landlock < EGRET_SANDBOX_LANDLOCK)
 		return 0;
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (fd < 0)

@@ -120,7 +120,7 @@ const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts)
 	if (!facts->memory)
 		return "process_vm_readv is withheld (by a container's profile, or Yama's ptrace_scope 2 or 3): the supervisor cannot read "
 		       "what a program asks for";
-	if (facts->landlock < EGRET_LANDLOCK_ABI)
+	if (facts->landlock < EGRET_SANDBOX_LANDLOCK)
 		return "Landlock's signal scope is missing (Linux 6.12): the tree could trace processes outside";
 	return NULL;
 }
@@ -131,6 +131,6 @@ const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *
 
 	snprintf(buf, size, "sandbox: %s%s%s", supervisor ? "supervisor" : "none",
 		 !supervisor ? "" : facts->getfd ? ", resolver, relay" : " (makes the sockets: no pidfd_getfd), resolver, relay",
-		 supervisor && facts->landlock >= EGRET_LANDLOCK_ABI ? ", landlock" : "");
+		 supervisor && facts->landlock >= EGRET_SANDBOX_LANDLOCK ? ", landlock" : "");
 	return buf;
 }

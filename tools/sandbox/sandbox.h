@@ -26,6 +26,8 @@ struct egret_sandbox_facts {
 	bool namespaces;     /* a private network namespace for the resolver */
 };
 
+#define EGRET_SANDBOX_LANDLOCK 6 /* the ABI that `require` demands: the first that scopes signals */
+
 void egret_sandbox_probe(struct egret_sandbox_facts *facts);
 /* Why `require` refuses on this machine, one sentence; NULL: it holds. Static text. */
 const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts);
