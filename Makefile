@@ -39,6 +39,10 @@ HTTP_LIB   := $(BUILD)/libllhttp.a
 
 # In a relay both shared objects leave the program's malloc alone (preload/memory.h).
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+# Each segment and each start file more is a call and a page fault more in every exec (preload/early.h).
+FEW  := -Wl,-z,noseparate-code
+# What libegret.so calls of the libc is found at the first hook (preload/libc.def).
+BIND := $(shell sed -nE 's/^LIBC\((.*)\)$$/-Wl,--wrap=\1/p' preload/libc.def)
 
 src = $(sort $(wildcard $(1)/*.c))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -76,14 +80,14 @@ $(POLICY_LIB): $(call obj,$(POLICY_SRC))
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcsD $@ $^
 
-$(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) $(HTTP_LIB) preload/libegret.map
+$(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) $(HTTP_LIB) preload/libegret.map preload/libc.def
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) $(WRAP) -o $@ $(call obj,$(PRELOAD_SRC)) \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret.so -Wl,--version-script=preload/libegret.map $(LINK) $(FEW) -nostartfiles -Wl,-z,nodelete $(WRAP) $(BIND) -o $@ $(call obj,$(PRELOAD_SRC)) \
 		$(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) -Wl,--exclude-libs,ALL -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) preload/engine/engine.map
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(WRAP) -o $@ \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(FEW) $(WRAP) -o $@ \
 		$(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(HTTP_LIB)

@@ -6,7 +6,7 @@
 
 const struct egret_key egret_keys[] = {
 #define EGRET_KEY(name, where, form, setter, values, fallback, help) \
-	{#name, EGRET_IN_##where, EGRET_FORM_##form, values, fallback, help, egret_set_##setter},
+	{#name, EGRET_IN_##where, EGRET_FORM_##form, values, fallback, egret_set_##setter},
 #include "keys.def"
 #undef EGRET_KEY
 };

@@ -17,7 +17,6 @@ struct egret_key {
 	enum egret_key_form form;
 	const char *values;   /* what is expected */
 	const char *fallback; /* the default as written; "" when there is none */
-	const char *help;
 	/* Parses VALUE into what BUILD is building; adds an error to it when it cannot (setters.h). */
 	void (*set)(struct egret_build *build, const struct egret_key *key, const struct egret_value *value);
 };

@@ -47,4 +47,11 @@ static inline long egret_raw_open(const char *path, int flags, int mode)
 	return egret_raw(SYS_openat, -100 /* AT_FDCWD */, path, flags, mode);
 }
 
+/* For a loop that waits for another thread, of whatever priority. */
+__attribute__((noinline, cold, unused)) static void egret_raw_pause(void)
+{
+	const long moment[2] = { 0, 20000 }; /* s, ns */
+	egret_raw(SYS_nanosleep, moment, 0, 0, 0);
+}
+
 #endif

@@ -28,7 +28,7 @@ void egret_bad_value(struct egret_build *build, const struct egret_key *key, con
 int egret_word_value(struct egret_build *build, const struct egret_key *key, const struct egret_value *value,
 		     const struct egret_word *words)
 {
-	for (; words->text; words++)
+	for (; words->text[0]; words++)
 		if (strlen(words->text) == value->len && memcmp(words->text, value->text, value->len) == 0)
 			return words->value;
 	egret_bad_value(build, key, value, value->text, value->len);
@@ -86,7 +86,7 @@ const char *egret_resolve_path(struct egret_build *build, const char *text, size
 
 void egret_set_policy_mode(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"enforce", EGRET_ENFORCE}, {"audit", EGRET_AUDIT}, {"off", EGRET_OFF}, {0}};
+	static const struct egret_word words[] = {{"enforce", EGRET_ENFORCE}, {"audit", EGRET_AUDIT}, {"off", EGRET_OFF}, {"", 0}};
 	int mode = egret_word_value(build, key, value, words);
 
 	if (mode > 0)
@@ -95,14 +95,14 @@ void egret_set_policy_mode(struct egret_build *build, const struct egret_key *ke
 
 void egret_set_unmatched(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"deny", 0}, {"allow", 1}, {0}};
+	static const struct egret_word words[] = {{"deny", 0}, {"allow", 1}, {"", 0}};
 
 	build->policy->defaults.unmatched_allow = egret_word_value(build, key, value, words) == 1;
 }
 
 void egret_set_dns(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"filter", 1}, {"open", 0}, {0}};
+	static const struct egret_word words[] = {{"filter", 1}, {"open", 0}, {"", 0}};
 
 	build->policy->defaults.dns_filter = egret_word_value(build, key, value, words) != 0;
 }
@@ -110,7 +110,7 @@ void egret_set_dns(struct egret_build *build, const struct egret_key *key, const
 void egret_set_deny_errno(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
 	static const struct egret_word words[] = {{"EACCES", EACCES}, {"EPERM", EPERM}, {"ECONNREFUSED", ECONNREFUSED},
-		{"ENETUNREACH", ENETUNREACH}, {"ETIMEDOUT", ETIMEDOUT}, {0}};
+		{"ENETUNREACH", ENETUNREACH}, {"ETIMEDOUT", ETIMEDOUT}, {"", 0}};
 	int number = egret_word_value(build, key, value, words);
 
 	if (number > 0)
@@ -148,7 +148,7 @@ void egret_set_log(struct egret_build *build, const struct egret_key *key, const
 
 void egret_set_log_format(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"json", EGRET_LOG_JSON}, {"text", EGRET_LOG_TEXT}, {"envoy", EGRET_LOG_ENVOY}, {0}};
+	static const struct egret_word words[] = {{"json", EGRET_LOG_JSON}, {"text", EGRET_LOG_TEXT}, {"envoy", EGRET_LOG_ENVOY}, {"", 0}};
 	int format = egret_word_value(build, key, value, words);
 
 	if (format > 0)

@@ -9,7 +9,7 @@
 #include "keys.def"
 #undef EGRET_KEY
 
-struct egret_word { const char *text; int value; };
+struct egret_word { char text[16]; int value; }; /* text, not pointers to it: nothing for the loader to relocate */
 
 /* The value of the word that VALUE is; -1 after adding the error "key: expected ..., got ...". */
 int egret_word_value(struct egret_build *build, const struct egret_key *key, const struct egret_value *value,

@@ -83,7 +83,7 @@ void egret_set_ports(struct egret_build *build, const struct egret_key *key, con
 void egret_set_protocol(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
 	static const struct egret_word words[] = {{"tcp", EGRET_TCP}, {"udp", EGRET_UDP}, {"tls", EGRET_TLS}, {"http", EGRET_HTTP},
-		{"unix", EGRET_UNIX}, {0}};
+		{"unix", EGRET_UNIX}, {"", 0}};
 	int protocol = egret_word_value(build, key, value, words);
 
 	build->protocol_given = true;
@@ -93,7 +93,7 @@ void egret_set_protocol(struct egret_build *build, const struct egret_key *key, 
 
 void egret_set_tls(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"off", EGRET_TLS_OFF}, {"originate", EGRET_TLS_ORIGINATE}, {0}};
+	static const struct egret_word words[] = {{"off", EGRET_TLS_OFF}, {"originate", EGRET_TLS_ORIGINATE}, {"", 0}};
 	int mode = egret_word_value(build, key, value, words);
 
 	if (mode >= 0)
@@ -153,7 +153,7 @@ void egret_set_addresses(struct egret_build *build, const struct egret_key *key,
 
 void egret_set_action(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"allow", EGRET_ALLOW}, {"deny", EGRET_DENY}, {0}};
+	static const struct egret_word words[] = {{"allow", EGRET_ALLOW}, {"deny", EGRET_DENY}, {"", 0}};
 	int action = egret_word_value(build, key, value, words);
 
 	if (action >= 0)
@@ -162,7 +162,7 @@ void egret_set_action(struct egret_build *build, const struct egret_key *key, co
 
 void egret_set_entry_mode(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"enforce", EGRET_ENFORCE}, {"audit", EGRET_AUDIT}, {0}};
+	static const struct egret_word words[] = {{"enforce", EGRET_ENFORCE}, {"audit", EGRET_AUDIT}, {"", 0}};
 	int mode = egret_word_value(build, key, value, words);
 
 	if (mode > 0)

@@ -98,14 +98,14 @@ void egret_set_tls_server_name(struct egret_build *build, const struct egret_key
 
 void egret_set_tls_verify(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"full", EGRET_VERIFY_FULL}, {"chain", EGRET_VERIFY_CHAIN}, {"none", EGRET_VERIFY_NONE}, {0}};
+	static const struct egret_word words[] = {{"full", EGRET_VERIFY_FULL}, {"chain", EGRET_VERIFY_CHAIN}, {"none", EGRET_VERIFY_NONE}, {"", 0}};
 	int verify = egret_word_value(build, key, value, words);
 
 	if (verify >= 0)
 		build->tls.verify = (enum egret_tls_verify)verify;
 }
 
-static const struct egret_word versions[] = {{"1.2", EGRET_TLS_1_2}, {"1.3", EGRET_TLS_1_3}, {0}};
+static const struct egret_word versions[] = {{"1.2", EGRET_TLS_1_2}, {"1.3", EGRET_TLS_1_3}, {"", 0}};
 
 void egret_set_tls_min_version(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
@@ -205,7 +205,7 @@ void egret_set_tls_pin_sha256(struct egret_build *build, const struct egret_key 
 void egret_set_tls_starttls(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
 	static const struct egret_word words[] = {{"smtp", EGRET_SMTP}, {"imap", EGRET_IMAP}, {"pop3", EGRET_POP3}, {"ldap", EGRET_LDAP},
-		{"postgres", EGRET_POSTGRES}, {"mysql", EGRET_MYSQL}, {0}};
+		{"postgres", EGRET_POSTGRES}, {"mysql", EGRET_MYSQL}, {"", 0}};
 	int dialogue = egret_word_value(build, key, value, words);
 
 	if (dialogue > 0)
@@ -233,7 +233,7 @@ void egret_set_tls_handshake_timeout(struct egret_build *build, const struct egr
 
 void egret_set_tls_truncation(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"error", EGRET_TRUNCATION_ERROR}, {"eof", EGRET_TRUNCATION_EOF}, {0}};
+	static const struct egret_word words[] = {{"error", EGRET_TRUNCATION_ERROR}, {"eof", EGRET_TRUNCATION_EOF}, {"", 0}};
 	int truncation = egret_word_value(build, key, value, words);
 
 	if (truncation >= 0)
@@ -242,7 +242,7 @@ void egret_set_tls_truncation(struct egret_build *build, const struct egret_key 
 
 void egret_set_tls_session_cache(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct egret_word words[] = {{"on", 1}, {"off", 0}, {0}};
+	static const struct egret_word words[] = {{"on", 1}, {"off", 0}, {"", 0}};
 
 	build->tls.session_cache = egret_word_value(build, key, value, words) == 1;
 }

@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include "connect.h"
+#include "early.h"
 #include "guard.h"
 #include "policy/raw.h"
 #include "ready.h"
@@ -22,8 +23,8 @@ typedef _Atomic(struct egret_conn *) conn_slot;
 static _Atomic uint64_t cloexec_bits[CHUNK * CHUNKS / 64]; /* pages that no wrapped descriptor needs are never touched */
 
 static _Atomic(conn_slot *) chunks[CHUNKS];
-static _Atomic int chunks_end; /* no chunk was ever made here or above */
-_Atomic unsigned egret_conn_live;
+static EGRET_EARLY _Atomic int chunks_end; /* no chunk was ever made here or above */
+EGRET_EARLY _Atomic unsigned egret_conn_live;
 static _Atomic long registry_pid; /* 0: nothing was registered yet */
 
 /* Guards slot writes, the pool and the owner pages. Conns never go back to malloc: a reader that lost a race still reads a conn. */
@@ -58,7 +59,7 @@ static struct owner_page *owner_pages;
 
 static conn_slot *slot_of(int fd)
 {
-	if (fd < 0 || fd >= CHUNK * CHUNKS)
+	if (fd < 0 || fd >= CHUNK * atomic_load_explicit(&chunks_end, memory_order_acquire))
 		return NULL;
 	conn_slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
 	return chunk ? &chunk[fd % CHUNK] : NULL;

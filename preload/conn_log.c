@@ -78,7 +78,7 @@ void egret_conn_log_closed(struct egret_conn *conn)
 /* A program that just ends closes nothing: what is open then is logged here. */
 __attribute__((destructor)) static void log_what_is_open(void)
 {
-	if (!egret_conn_registry_is_ours())
+	if (atomic_load(&egret_conn_live) == 0 || !egret_conn_registry_is_ours())
 		return;
 	egret_guard_enter();
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {

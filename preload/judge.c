@@ -70,7 +70,7 @@ static void deny(struct egret_judged *judged)
 /* The machine's own sockets are internal; those of daemons that open connections or start programs for whoever asks need an entry. */
 static void judge_local(struct egret_judged *judged, const struct sockaddr_un *un, socklen_t len)
 {
-	static __thread char path[sizeof un->sun_path + 2];
+	static __thread __attribute__((tls_model("initial-exec"))) char path[sizeof un->sun_path + 2];
 	size_t size = len - offsetof(struct sockaddr_un, sun_path);
 	if (size == 0)
 		return;

@@ -7,6 +7,9 @@
 
 #include <sched.h>
 
+/* The handlers do it, once the library has started: that no thread is still at the start when it is copied is all that this hook is for. */
+pid_t egret_on_fork(void) { return real.fork(); }
+
 pid_t egret_on_bare_fork(void)
 {
 	egret_before_fork();
@@ -24,7 +27,7 @@ static pid_t fork_and_wait(void)
 	bool waits = egret_raw(SYS_pipe2, line, O_CLOEXEC, 0, 0) == 0;
 	if (waits)
 		line[1] = egret_fd_aside(line[1]);
-	pid_t pid = fork();
+	pid_t pid = real.fork();
 	int saved = errno;
 	if (waits && pid == 0)
 		egret_raw_close(line[0]);

@@ -1,11 +1,12 @@
 /* What the first covered process fixed for itself and its descendants: policy path, mode, log; and the policy in force.
  *
- * egret_start runs once, from the constructor or the first hook, whichever comes first. It reads the environment, resolves the
+ * egret_start runs once, at the first hook. It reads the environment as it was at the start of the process (early.h), resolves the
  * real functions, and touches neither the policy nor the engine: those wait for the first decision.
  */
 #ifndef EGRET_RUNTIME_H
 #define EGRET_RUNTIME_H
 
+#include "early.h"
 #include "policy/log.h"
 #include "policy/policy.h"
 
@@ -14,14 +15,14 @@
 #define EGRET_PATH_MAX 4096
 
 struct egret_runtime {
-	char config[EGRET_PATH_MAX];   /* absolute; where no policy was found, where one may come */
-	char log[EGRET_PATH_MAX];      /* EGRET_LOG; "" when the policy says */
-	char log_format[16];           /* EGRET_LOG_FORMAT; "" when the policy says */
-	char mode_text[16];            /* EGRET_MODE; "" when the policy says */
-	char run_dir[EGRET_PATH_MAX];  /* EGRET_RUN; "" outside `egret run` */
-	char preload[EGRET_PATH_MAX];  /* how LD_PRELOAD shall name this library, absolute; "" when it does not */
-	char preload_given[EGRET_PATH_MAX]; /* how it did when this process started */
-	enum egret_mode mode;          /* 0: the policy's */
+	const char *config;        /* absolute; where no policy was found, where one may come */
+	const char *log;           /* EGRET_LOG; "" when the policy says */
+	const char *log_format;    /* EGRET_LOG_FORMAT; "" when the policy says */
+	const char *mode_text;     /* EGRET_MODE; "" when the policy says */
+	const char *run_dir;       /* EGRET_RUN; "" outside `egret run` */
+	const char *preload;       /* how LD_PRELOAD shall name this library, absolute; "" when it does not */
+	const char *preload_given; /* how it did when this process started */
+	enum egret_mode mode;      /* 0: the policy's */
 };
 
 extern struct egret_runtime egret_runtime;

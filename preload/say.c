@@ -1,39 +1,17 @@
 #include "say.h"
 
+#include "early.h"
 #include "policy/raw.h"
-#include "real.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static dev_t stderr_device;
-static ino_t stderr_inode;
-static bool stderr_known;
-
-/* A server that inetd started has its client on descriptor 2: a line of ours would be part of the protocol. */
-static bool is_connection(int fd)
-{
-	int domain = 0;
-	socklen_t size = sizeof domain;
-	return real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && (domain == AF_INET || domain == AF_INET6);
-}
-
 bool egret_say_can(void)
 {
 	struct stat st;
-	return stderr_known && fstat(2, &st) == 0 && st.st_dev == stderr_device && st.st_ino == stderr_inode;
-}
-
-void egret_say_start(void)
-{
-	struct stat st;
-	stderr_known = fstat(2, &st) == 0 && !is_connection(2);
-	if (stderr_known) {
-		stderr_device = st.st_dev;
-		stderr_inode = st.st_ino;
-	}
+	return egret_early.stderr_known && fstat(2, &st) == 0 && st.st_dev == egret_early.stderr_device && st.st_ino == egret_early.stderr_inode;
 }
 
 static void write_line(const char *format, va_list list)

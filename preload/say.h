@@ -1,13 +1,12 @@
 /* What egret tells a person: single lines on the program's standard error, whole, escaped, never into somebody else's file.
  *
- * Descriptor 2 is remembered at start by device and inode; when a program closed or reused it, nothing is written.
+ * Descriptor 2 is remembered at start by device and inode (early.h); when a program closed or reused it, nothing is written.
  */
 #ifndef EGRET_SAY_H
 #define EGRET_SAY_H
 
 #include "policy/log.h"
 
-void egret_say_start(void);
 /* Is descriptor 2 what it was at the start, and no connection? Then lines may be written there. */
 bool egret_say_can(void);
 void egret_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,7 +1,8 @@
-/* The start: environment, real functions, fork handlers. Runs before main, or at the first hook when that comes earlier. */
+/* The start: environment, real functions, fork handlers. The first hook runs it; the constructor only takes down what it will read. */
 #include "append.h"
 #include "conn.h"
 #include "dns_asked.h"
+#include "early.h"
 #include "engine_load.h"
 #include "guard.h"
 #include "hooks.h"
@@ -9,88 +10,88 @@
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
-#include "say.h"
 #include "tls_contexts.h"
+
+#include "policy/raw.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct egret_runtime egret_runtime;
-_Atomic bool egret_started;
+EGRET_EARLY struct egret_runtime egret_runtime;
+EGRET_EARLY _Atomic bool egret_started;
 
-static void copy(char *to, size_t size, const char *from)
+/* What had to be put together, or to be copied where the environment had no room in early.h's. */
+static char config_made[EGRET_PATH_MAX], log_made[EGRET_PATH_MAX], preload_made[EGRET_PATH_MAX], preload_word[EGRET_PATH_MAX];
+static char run_made[EGRET_PATH_MAX], format_made[16], mode_made[16];
+
+/* GIVEN, in ROOM of SIZE characters if the program can change it; "" for NULL and for what does not fit. */
+static const char *held(const char *given, char *room, size_t size)
 {
-	if (from && strlen(from) < size)
-		memcpy(to, from, strlen(from) + 1);
+	if (!given || strlen(given) >= size)
+		return "";
+	return egret_early.kept ? given : memcpy(room, given, strlen(given) + 1);
 }
 
-static bool take_file(char *to, size_t size, const char *directory, const char *rest)
+static bool find_file(char to[EGRET_PATH_MAX], const char *directory, const char *rest)
 {
-	char path[EGRET_PATH_MAX];
-	int n = snprintf(path, sizeof path, "%s%s", directory, rest);
-	if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK) != 0)
-		return false;
-	copy(to, size, path);
-	return true;
+	int n = snprintf(to, EGRET_PATH_MAX, "%s%s", directory, rest);
+	return n >= 0 && n < EGRET_PATH_MAX && access(to, F_OK) == 0;
 }
 
-/* GIVEN from where this process stands: its descendants may stand elsewhere. What does not fit is "". */
-static void copy_absolute(char *to, size_t size, const char *given)
+/* GIVEN from where this process stands, made in ROOM: its descendants may stand elsewhere. What does not fit is "". */
+static const char *absolute(const char *given, char room[EGRET_PATH_MAX])
 {
 	char here[EGRET_PATH_MAX];
-	if (!given || !given[0] || given[0] == '/') {
-		copy(to, size, given);
-	} else if (getcwd(here, sizeof here)) {
-		int n = snprintf(to, size, "%s/%s", here[1] ? here : "", given);
-		if (n < 0 || (size_t)n >= size)
-			to[0] = '\0';
-	}
+	if (!given || !given[0] || given[0] == '/')
+		return held(given, room, EGRET_PATH_MAX);
+	if (!getcwd(here, sizeof here))
+		return "";
+	int n = snprintf(room, EGRET_PATH_MAX, "%s/%s", here[1] ? here : "", given);
+	return n >= 0 && n < EGRET_PATH_MAX ? room : "";
 }
 
 #define DEFAULT_CONFIG SYSCONFDIR "/egret/egret.ini"
 
 /* Where there is no policy yet, the place is fixed all the same: a descendant cannot bring its own. */
-static void find_config(void)
+static const char *find_config(void)
 {
-	char *to = egret_runtime.config;
-	size_t size = sizeof egret_runtime.config;
-	const char *given = getenv("EGRET_CONFIG");
-	if (given && given[0]) {
-		copy_absolute(to, size, given);
-		return;
-	}
-	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	if (xdg && xdg[0] == '/' && take_file(to, size, xdg, "/egret/egret.ini"))
-		return;
-	if (!(xdg && xdg[0]) && home && home[0] == '/' && take_file(to, size, home, "/.config/egret/egret.ini"))
-		return;
-	copy(to, size, DEFAULT_CONFIG);
+	const char *given = egret_early_given(EGRET_GIVEN_CONFIG);
+	if (given && given[0])
+		return absolute(given, config_made);
+	const char *xdg = egret_early_given(EGRET_GIVEN_XDG), *home = egret_early_given(EGRET_GIVEN_HOME);
+	if (xdg && xdg[0] == '/' && find_file(config_made, xdg, "/egret/egret.ini"))
+		return config_made;
+	if (!(xdg && xdg[0]) && home && home[0] == '/' && find_file(config_made, home, "/.config/egret/egret.ini"))
+		return config_made;
+	return DEFAULT_CONFIG;
 }
 
 /* The word of LD_PRELOAD that names this library, so that it can be handed on as it was given. */
 static void find_preload(void)
 {
-	const char *list = getenv("LD_PRELOAD");
+	const char *list = egret_early_given(EGRET_GIVEN_PRELOAD);
+	egret_runtime.preload = egret_runtime.preload_given = "";
 	while (list && *list) {
 		list += strspn(list, " :");
 		size_t length = strcspn(list, " :");
-		if (length >= 11 && length < sizeof egret_runtime.preload && memmem(list, length, "libegret.so", 11)) {
-			memcpy(egret_runtime.preload_given, list, length);
-			egret_runtime.preload_given[length] = '\0';
+		if (length >= 11 && length < sizeof preload_word && memmem(list, length, "libegret.so", 11)) {
+			memcpy(preload_word, list, length);
 			bool relative = list[0] != '/' && list[0] != '$' && memchr(list, '/', length);
-			(relative ? copy_absolute : copy)(egret_runtime.preload, sizeof egret_runtime.preload, egret_runtime.preload_given);
+			egret_runtime.preload_given = preload_word;
+			egret_runtime.preload = relative ? absolute(preload_word, preload_made) : preload_word;
 			return;
 		}
 		list += length;
 	}
 }
 
-static void take_log(const char *given)
+static const char *find_log(void)
 {
+	const char *given = egret_early_given(EGRET_GIVEN_LOG);
 	bool path = given && strcmp(given, "none") != 0 && strcmp(given, "stderr") != 0;
-	(path ? copy_absolute : copy)(egret_runtime.log, sizeof egret_runtime.log, given);
+	return path ? absolute(given, log_made) : held(given, log_made, sizeof log_made);
 }
 
 static enum egret_mode mode_of(const char *text)
@@ -149,31 +150,33 @@ static void after_fork_in_child(void) { egret_after_fork(true); }
 
 static void read_environment(void)
 {
-	find_config();
+	egret_early_take(environ);
+	egret_runtime.config = find_config();
 	find_preload();
-	take_log(getenv("EGRET_LOG"));
-	copy(egret_runtime.log_format, sizeof egret_runtime.log_format, getenv("EGRET_LOG_FORMAT"));
-	copy(egret_runtime.mode_text, sizeof egret_runtime.mode_text, getenv("EGRET_MODE"));
-	copy(egret_runtime.run_dir, sizeof egret_runtime.run_dir, getenv("EGRET_RUN"));
+	egret_runtime.log = find_log();
+	egret_runtime.log_format = held(egret_early_given(EGRET_GIVEN_LOG_FORMAT), format_made, sizeof format_made);
+	egret_runtime.mode_text = held(egret_early_given(EGRET_GIVEN_MODE), mode_made, sizeof mode_made);
+	egret_runtime.run_dir = held(egret_early_given(EGRET_GIVEN_RUN), run_made, sizeof run_made);
 	egret_runtime.mode = mode_of(egret_runtime.mode_text);
 }
 
+/* One thread does it, others wait; a signal handler that comes in between meets the guard. A fork waits, too (on_fork.c). */
 bool egret_start(void)
 {
+	static EGRET_EARLY _Atomic bool begun;
 	if (atomic_load_explicit(&egret_started, memory_order_acquire))
 		return true;
-	if (!egret_real_fill())
+	if (egret_guard_inside())
 		return false;
-	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
 	egret_guard_enter();
-	pthread_mutex_lock(&once);
-	if (!atomic_load_explicit(&egret_started, memory_order_acquire)) {
-		egret_say_start();
+	if (!atomic_exchange(&begun, true)) {
+		egret_real_fill();
 		read_environment();
 		pthread_atfork(egret_before_fork, after_fork_in_parent, after_fork_in_child);
 		atomic_store_explicit(&egret_started, true, memory_order_release);
 	}
-	pthread_mutex_unlock(&once);
+	while (!atomic_load_explicit(&egret_started, memory_order_acquire))
+		egret_raw_pause();
 	egret_guard_leave();
 	return true;
 }
@@ -187,7 +190,18 @@ static __attribute__((destructor)) void destructor(void)
 	egret_fd_farewell();
 }
 
-static __attribute__((constructor)) void constructor(void)
+/* The library is linked without the compiler's start files, whose constructors and destructors have nothing to do here, and is never unloaded.
+ * This name of theirs is what pthread_atfork(3) would know the library by then. */
+extern EGRET_EARLY __attribute__((visibility("hidden"))) void *__dso_handle;
+void *__dso_handle = &__dso_handle;
+
+/* Where the environment does not fit, or means another place after the first chdir, the start cannot wait for a hook. */
+static __attribute__((constructor)) void constructor(int argc, char **argv, char **envp)
 {
-	egret_start();
+	(void)argc, (void)argv;
+	egret_guard_enter();
+	egret_early_take(envp);
+	egret_guard_leave();
+	if (!egret_early.kept)
+		egret_start();
 }

@@ -4,13 +4,18 @@
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #define HIDDEN_VERSION 0x8000 /* of DT_VERSYM: not the default one */
 
+struct name {
+	const char *text;
+	uint32_t hash; /* of DT_GNU_HASH */
+};
+
 struct search {
-	const struct egret_symbol *list;
+	struct name names[EGRET_SYMBOLS_MOST];
 	size_t count;
+	void **slots;
 	bool behind; /* past our own object */
 };
 
@@ -23,12 +28,12 @@ struct object {
 	const ElfW(Half) *versions; /* NULL: none */
 };
 
-static uint32_t gnu_hash(const char *name)
+/* The libc's functions may not be known yet: see bind.c. */
+static bool is_same(const char *a, const char *b)
 {
-	uint32_t hash = 5381;
-	for (; *name; name++)
-		hash = hash * 33 + (unsigned char)*name;
-	return hash;
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
 }
 
 /* The dynamic linker has added the base to most objects' pointers, not to those of the vDSO. */
@@ -58,9 +63,9 @@ static void *address_of(const struct object *object, const ElfW(Sym) *symbol)
 }
 
 /* DT_GNU_HASH: buckets, symbol offset, words of the Bloom filter, its shift; then filter, buckets, chains. */
-static void *find(const struct object *object, const char *name)
+static void *find(const struct object *object, const struct name *name)
 {
-	const uint32_t *head = object->hash, hash = gnu_hash(name);
+	const uint32_t *head = object->hash, hash = name->hash;
 	const ElfW(Addr) *filter = (const ElfW(Addr) *)(head + 4);
 	const uint32_t *buckets = (const uint32_t *)(filter + head[2]), *chains = buckets + head[0];
 	const unsigned bits = 8 * sizeof *filter;
@@ -72,7 +77,7 @@ static void *find(const struct object *object, const char *name)
 		const ElfW(Sym) *symbol = &object->symbols[i];
 		unsigned type = symbol->st_info & 0xf;
 		if ((entry | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC) &&
-		    !(object->versions && object->versions[i] & HIDDEN_VERSION) && strcmp(object->strings + symbol->st_name, name) == 0)
+		    !(object->versions && object->versions[i] & HIDDEN_VERSION) && is_same(object->strings + symbol->st_name, name->text))
 			return address_of(object, symbol);
 		if (entry & 1)
 			break;
@@ -102,13 +107,22 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
 	for (int i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC && read_dynamic(&object, (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr)))
 			for (size_t n = 0; n < search->count; n++)
-				if (!*search->list[n].slot)
-					*search->list[n].slot = find(&object, search->list[n].name);
+				if (!search->slots[n])
+					search->slots[n] = find(&object, &search->names[n]);
 	return 0;
 }
 
-void egret_symbols_find(const struct egret_symbol *list, size_t count)
+void egret_symbols_find(const char *names, void **slots)
 {
-	struct search search = { list, count, false };
+	struct search search;
+	search.count = 0;
+	search.slots = slots;
+	search.behind = false;
+	for (; *names && search.count < EGRET_SYMBOLS_MOST; names++) {
+		struct name *name = &search.names[search.count++];
+		name->text = names;
+		for (name->hash = 5381; *names; names++)
+			name->hash = name->hash * 33 + (unsigned char)*names;
+	}
 	dl_iterate_phdr(look, &search);
 }

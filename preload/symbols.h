@@ -6,13 +6,9 @@
 #ifndef EGRET_SYMBOLS_H
 #define EGRET_SYMBOLS_H
 
-#include <stddef.h>
-
-struct egret_symbol {
-	const char *name;
-	void **slot; /* filled when found; what is not NULL is left alone */
-};
-
-void egret_symbols_find(const struct egret_symbol *list, size_t count);
+/* NAMES: one after another, each with its NUL, behind the last an empty one. SLOTS: one for each, EGRET_SYMBOLS_MOST at most; filled when
+ * found, what is not NULL is left alone. (No pointers to names: the loader would relocate them at each exec.) */
+#define EGRET_SYMBOLS_MOST 512
+void egret_symbols_find(const char *names, void **slots);
 
 #endif

@@ -59,3 +59,35 @@ test_a_relative_library_and_policy_hold_in_another_directory() {
 	expect "$T/out" "EGRET_CONFIG=$T/egret.ini"
 	[ ! -s "$T/err" ] || fail "$(cat "$T/err")"
 }
+
+# denied_late: nothing passes, and the errno tells that this policy was asked.
+denied_late() {
+	need_library
+	policy <<-INI
+		[egret]
+		deny_errno = ETIMEDOUT
+	INI
+}
+
+test_what_a_program_overwrites_before_its_first_call_changes_nothing() {
+	denied_late
+	equal "$(covered "$PROGRAMS/late" environment 2>"$T/err")" ETIMEDOUT
+	expect "$T/err" "egret: denied tcp 203.0.113.9:80"
+	local long
+	printf -v long '%2000s' "" # an environment that the library has no room for
+	equal "$(HOME=$long covered "$PROGRAMS/late" environment 2>/dev/null)" ETIMEDOUT
+}
+
+test_a_file_that_was_opened_as_descriptor_2_before_the_first_call_gets_no_line_of_ours() {
+	denied_late
+	equal "$(covered "$PROGRAMS/late" stderr "$T/data" 2>&-)" ETIMEDOUT
+	[ -e "$T/data" ] && [ ! -s "$T/data" ] || fail "$(cat "$T/data")"
+}
+
+test_a_fork_during_another_threads_first_call_gives_a_child_that_works() {
+	denied_late
+	local i
+	for i in $(seq 60); do
+		covered "$PROGRAMS/late" fork 2>>"$T/err" || fail "round $i: $(tail -3 "$T/err")"
+	done
+}

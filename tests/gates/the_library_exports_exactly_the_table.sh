@@ -16,7 +16,7 @@ built() {
 	shift 2
 	command -v "$cc" >/dev/null || return 0
 	make -s BUILD="$work/$name" CC="$cc" CFLAGS="$*" "$work/$name/obj/preload/exports.o" 2>&1 || return 0
-	cc -shared -Wl,--version-script=preload/libegret.map -Wl,--gc-sections -o "$work/$name.so" "$work/$name/obj/preload/exports.o" \
+	cc -shared -nostartfiles -Wl,--version-script=preload/libegret.map -Wl,--gc-sections -o "$work/$name.so" "$work/$name/obj/preload/exports.o" \
 		$(find "$BUILD/obj/preload" -maxdepth 1 -name '*.o' ! -name exports.o) "$BUILD/libegret-policy.a" -Wl,--unresolved-symbols=ignore-all \
 		-Wl,--exclude-libs,ALL 2>&1 || return 0
 	differs "$name" "$work/$name.so"
