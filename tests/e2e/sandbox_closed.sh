@@ -202,6 +202,27 @@ test_as_root_the_tree_cannot_change_what_the_kernel_runs() { # quick
 	expect "$T/err" "Read-only"
 }
 
+inside_routes() {
+	local way
+	policy <<<"[egret]"
+	for way in env "$PROGRAMS/without_call pidfd_getfd"; do
+		for change in "addr add 192.0.2.77/32 dev lo" "route add 192.0.2.0/24 dev lo" "link set lo down"; do
+			status $way "$EGRET" run --sandbox=require -- ip $change
+			[ "$STATUS" != 0 ] || fail "$way: ip $change was obeyed"
+			expect "$T/err" "Operation not permitted"
+		done
+		status $way "$EGRET" run --sandbox=require -- ip -o addr show
+		expect_status 0
+		expect "$T/out" 203.0.113.9
+	done
+}
+
+test_as_root_the_tree_cannot_change_addresses_and_routes_through_the_supervisor() { # quick
+	need ip
+	[ "$(id -u)" = 0 ] || skip "not root"
+	in_network inside_routes
+}
+
 test_require_says_that_seccomp_is_withheld_and_refuses() { # quick
 	policy <<<"[egret]"
 	status "$PROGRAMS/without_call" seccomp "$EGRET" run --sandbox=require -- touch "$T/ran"

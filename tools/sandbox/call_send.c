@@ -1,4 +1,5 @@
 /* sendto with an address, sendmsg, sendmmsg: copied, judged, sent from the supervisor on the duplicate. */
+#include "credentials.h"
 #include "redirect.h"
 #include "resolver.h"
 #include "send.h"
@@ -32,6 +33,8 @@ static ssize_t one_send(struct egret_call *call, struct egret_target *target, co
 {
 	struct iovec iov = { call->worker->buffer, n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct egret_capabilities saved;
+	ssize_t r;
 
 	if (!sent) {
 		msg.msg_control = out->control_len ? (void *)(uintptr_t)out->control : NULL;
@@ -41,7 +44,13 @@ static ssize_t one_send(struct egret_call *call, struct egret_target *target, co
 			msg.msg_namelen = out->where.len;
 		}
 	}
-	return sendmsg(target->fd, &msg, (out->flags & ~MSG_ZEROCOPY) | MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* The kernel obeys a netlink message as far as its sender may go. */
+	if (target->domain == AF_NETLINK && !egret_credentials_lower(&saved))
+		return -1;
+	r = sendmsg(target->fd, &msg, (out->flags & ~MSG_ZEROCOPY) | MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (target->domain == AF_NETLINK)
+		egret_credentials_raise(&saved);
+	return r;
 }
 
 /* A blocking send of a stream goes on until all is sent; what was sent counts before any error. */

@@ -10,12 +10,14 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+/* Those that the supervisor does not need come first. */
 static const unsigned dropped[] = {
-	CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_MKNOD,
-	CAP_DAC_READ_SEARCH, 38 /* CAP_PERFMON */, 39 /* CAP_BPF */,
+	CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_MKNOD, 38 /* CAP_PERFMON */, 39 /* CAP_BPF */,
+	CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH,
 };
+#define NOT_NEEDED 7
 
-int egret_confine_capabilities(void)
+static int drop(size_t count)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
@@ -24,7 +26,7 @@ int egret_confine_capabilities(void)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capget, &header, data))
 		return -errno;
-	for (i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
+	for (i = 0; i < count; i++) {
 		struct __user_cap_data_struct *half = &data[dropped[i] / 32];
 		unsigned bit = 1u << dropped[i] % 32;
 
@@ -35,6 +37,10 @@ int egret_confine_capabilities(void)
 	}
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
+
+int egret_confine_capabilities(void) { return drop(sizeof(dropped) / sizeof(dropped[0])); }
+
+int egret_confine_supervisor(void) { return drop(NOT_NEEDED); }
 
 int egret_confine_process(int landlock)
 {

@@ -1,4 +1,5 @@
-/* What the command's process does to itself before it runs the command. All of it is inherited and cannot be undone. */
+/* What the command's process does to itself before it runs the command, and the supervisor to itself. All of it is inherited and cannot be
+ * undone. */
 #ifndef EGRET_SANDBOX_CONFINE_H
 #define EGRET_SANDBOX_CONFINE_H
 
@@ -6,6 +7,8 @@
 
 /* As root: capabilities that would open another way out are dropped, also from the bounding set. */
 int egret_confine_capabilities(void);
+/* In the supervisor, as root, before it has threads: what it does for the tree it does not do with more power than it needs. */
+int egret_confine_supervisor(void);
 /* no_new_privs, and the Landlock scopes where the kernel has them (LANDLOCK: its ABI): signals, ptrace and abstract unix sockets
  * end at the tree. 0 or a negative errno. */
 int egret_confine_process(int landlock);

@@ -1,5 +1,6 @@
 #include "credentials.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <sys/socket.h>
 
@@ -90,6 +91,36 @@ bool egret_credentials_may_tell(const struct egret_call *call, const struct egre
 	bool group = told->gid == of->gid || told->gid == of->effective_gid || told->gid == of->saved_gid;
 
 	return is_its_own_number(call, of, told->pid) && (!of->effective_uid || (user && group));
+}
+
+static bool set_effective(const uint32_t wanted[2], uint32_t saved[2])
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		saved[i] = data[i].effective;
+		data[i].effective = wanted[i];
+	}
+	return (saved[0] == wanted[0] && saved[1] == wanted[1]) || syscall(SYS_capset, &header, data) == 0;
+}
+
+bool egret_credentials_lower(struct egret_capabilities *saved)
+{
+	static const uint32_t none[2];
+
+	return set_effective(none, saved->effective);
+}
+
+void egret_credentials_raise(const struct egret_capabilities *saved)
+{
+	int error = errno;
+	uint32_t none[2];
+
+	set_effective(saved->effective, none);
+	errno = error;
 }
 
 static bool has_capability(unsigned number)

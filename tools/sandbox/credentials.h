@@ -18,6 +18,14 @@ bool egret_credentials_of(const struct egret_call *call, struct egret_credential
 bool egret_act_as(const struct egret_credentials *of);
 void egret_act_as_ourselves(void);
 
+/* Takes every capability from the calling thread until they are raised again: what it then asks of the kernel counts as anybody's. False:
+ * errno is set, nothing has changed. */
+struct egret_capabilities {
+	uint32_t effective[2];
+};
+bool egret_credentials_lower(struct egret_capabilities *saved);
+void egret_credentials_raise(const struct egret_capabilities *saved);
+
 /* May the caller tell TOLD of itself (SCM_CREDENTIALS, unix(7))? */
 bool egret_credentials_may_tell(const struct egret_call *call, const struct egret_credentials *of, const struct ucred *told);
 

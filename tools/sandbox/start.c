@@ -135,6 +135,8 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 		give_up(sup, out, ENOMEM, "making the sockets");
 	if (!egret_resolver_open(sup))
 		give_up(sup, out, errno, "the resolver");
+	if (geteuid() == 0 && egret_confine_supervisor())
+		give_up(sup, out, EPERM, "dropping the supervisor's capabilities");
 	egret_resolver_start(sup);
 	if (!egret_relay_start(sup))
 		give_up(sup, out, errno, "the relay");
