@@ -64,7 +64,7 @@ static void tell_supervisor(const struct egret_sandbox_facts *facts)
 		  "refused to programs with threads (Docker: --cap-add SYS_PTRACE)" },
 		{ facts->sync_wake, "SYNC_WAKE_UP", "the supervisor is woken on the program's processor",
 		  "a judged call takes some 30 us longer (Linux 6.6)" },
-		{ facts->namespaces, "network namespaces", "DNS answers come from the address that was asked",
+		{ egret_sandbox_has_namespaces(), "network namespaces", "DNS answers come from the address that was asked",
 		  "DNS answers come from loopback: musl and c-ares drop them on sockets that are not connected" },
 	};
 

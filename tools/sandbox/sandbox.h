@@ -23,12 +23,13 @@ struct egret_sandbox_facts {
 	bool sync_wake;      /* the supervisor is woken on the caller's CPU: speed only */
 	int landlock;        /* ABI; signal scope from 6 on */
 	int ptrace_scope;    /* Yama; -1: not there */
-	bool namespaces;     /* a private network namespace for the resolver */
 };
 
 #define EGRET_SANDBOX_LANDLOCK 6 /* the ABI that `require` demands: the first that scopes signals */
 
 void egret_sandbox_probe(struct egret_sandbox_facts *facts);
+/* Can the resolver have a network namespace of its own? Tried by making one: for those who ask; a sandbox that starts finds out by itself. */
+bool egret_sandbox_has_namespaces(void);
 /* Why `require` refuses on this machine, one sentence; NULL: it holds. Static text. */
 const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts);
 /* One line of active layers for `auto`, e.g. "sandbox: supervisor, landlock, resolver". Returns BUF. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -28,8 +29,8 @@ struct ready {
 
 /* Shared by supervisor and command while they set up. */
 struct handshake {
-	_Atomic int listener; /* descriptor number, or a negative errno */
-	_Atomic bool apart;   /* the command has a descriptor table of its own */
+	_Atomic int listener;    /* descriptor number, or a negative errno */
+	_Atomic uint32_t apart;  /* 1: the command has a descriptor table of its own; a futex */
 	char step[64];
 };
 
@@ -71,7 +72,8 @@ static void become_command(struct handshake *shared, const struct egret_sandbox_
 	/* unshare(2) is withheld where namespaces are. */
 	if (syscall(SYS_close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE) || shared->listener < 0)
 		_exit(125);
-	shared->apart = true;
+	shared->apart = 1;
+	syscall(SYS_futex, &shared->apart, FUTEX_WAKE, 1, NULL, NULL, 0);
 	close(shared->listener);
 	close(go[1]);
 	if (read(go[0], &byte, 1) != 1) /* the supervisor is ready, or gone */
@@ -123,9 +125,11 @@ static void give_up(const struct egret_supervisor *sup, int out, int error, cons
 
 static void supervise(struct egret_supervisor *sup, struct handshake *shared, int go, int out)
 {
+	const struct timespec moment = { .tv_nsec = 1000000 }; /* then: does the command live? */
+
 	/* The command leaves the common table only after it has told the number. */
 	while (!shared->apart && waitpid(sup->command, NULL, WNOHANG) == 0)
-		usleep(50);
+		syscall(SYS_futex, &shared->apart, FUTEX_WAIT, 0, &moment, NULL, 0);
 	if (!shared->apart)
 		give_up(sup, out, shared->listener < 0 ? -shared->listener : ECHILD, shared->step);
 	sup->listener = shared->listener;
@@ -137,7 +141,6 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 		give_up(sup, out, errno, "the resolver");
 	if (geteuid() == 0 && egret_confine_supervisor())
 		give_up(sup, out, EPERM, "dropping the supervisor's capabilities");
-	egret_resolver_start(sup);
 	if (!egret_relay_start(sup))
 		give_up(sup, out, errno, "the relay");
 	if (!egret_far_prepare(sup->policy))
@@ -147,6 +150,7 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 	if (write(go, "g", 1) != 1)
 		_exit(125);
 	close(go);
+	egret_resolver_start(sup); /* what the command asks first waits for the threads; the command need not */
 	egret_supervise(sup, out);
 }
 
