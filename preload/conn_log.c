@@ -45,7 +45,8 @@ bool egret_conn_observe(struct egret_conn *conn)
 	enum egret_mode mode = egret_effective_mode(conn->policy, conn->entry, egret_runtime.mode);
 	struct egret_http_setup setup = {
 		.entry = conn->entry, .host = conn->host[0] ? conn->host : NULL, .asked = conn->asked, .port = conn->asked_port,
-		.audit = mode == EGRET_AUDIT || mode == EGRET_OFF, .h2 = offers_h2(conn->entry), .emit = log_request, .data = conn };
+		.audit = mode == EGRET_AUDIT || mode == EGRET_OFF, .h2 = offers_h2(conn->entry), .quiet = !egret_runtime_logs(conn->policy),
+		.emit = log_request, .data = conn };
 	conn->observed = egret_observed_new(&setup, &conn->wire, conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
 	return conn->observed != NULL;
 }

@@ -76,19 +76,17 @@ static size_t kept(struct egret_http_text text)
 	return (text.len < LOGGED_MAX ? text.len : LOGGED_MAX) + 1;
 }
 
-static struct egret_http_exchange *exchange_for(const struct egret_http *http, const struct egret_http_head *head)
+static bool is_method(const struct egret_http_head *head, const char *name)
 {
-	struct egret_http_exchange *exchange;
-	struct egret_event *event;
-	char *at;
+	return head->method.len == strlen(name) && !memcmp(head->method.at, name, head->method.len);
+}
 
-	exchange = calloc(1, sizeof(*exchange) + kept(head->method) + kept(head->target) + kept(head->host) + kept(head->user_agent) +
-				     kept(head->request_id) + kept(head->forwarded_for));
-	if (!exchange)
-		return NULL;
-	at = exchange->text;
-	event = &exchange->event;
-	egret_event_init(event, EGRET_EVENT_HTTP);
+/* What the event says of the request itself. */
+static void tell(struct egret_http_exchange *exchange, const struct egret_http_head *head)
+{
+	struct egret_event *event = &exchange->event;
+	char *at = exchange->text;
+
 	event->time_us = clock_of(CLOCK_REALTIME);
 	exchange->started_us = egret_http_clock();
 	event->method = keep(&at, head->method);
@@ -98,6 +96,22 @@ static struct egret_http_exchange *exchange_for(const struct egret_http *http, c
 	event->request_id = keep(&at, head->request_id);
 	event->forwarded_for = keep(&at, head->forwarded_for);
 	event->http_protocol = !head->method.at ? NULL : head->minor ? "HTTP/1.1" : "HTTP/1.0";
+}
+
+static struct egret_http_exchange *exchange_for(const struct egret_http *http, const struct egret_http_head *head, bool told)
+{
+	size_t texts = told ? kept(head->method) + kept(head->target) + kept(head->host) + kept(head->user_agent) + kept(head->request_id) +
+				kept(head->forwarded_for) : 0;
+	struct egret_http_exchange *exchange = malloc(sizeof(*exchange) + texts);
+	struct egret_event *event;
+
+	if (!exchange)
+		return NULL;
+	*exchange = (struct egret_http_exchange){ .told = told };
+	event = &exchange->event;
+	egret_event_init(event, EGRET_EVENT_HTTP);
+	if (told)
+		tell(exchange, head);
 	event->protocol = "http";
 	event->host = http->setup.host;
 	event->port = http->setup.port;
@@ -107,14 +121,14 @@ static struct egret_http_exchange *exchange_for(const struct egret_http *http, c
 	exchange->verdict = (struct egret_verdict){ .allow = true, .by_host = http->setup.host, .reason = EGRET_REASON_ENTRY,
 						    .entry = http->setup.entry };
 	exchange->switches = head->switches;
-	exchange->head_only = event->method && !strcmp(event->method, "HEAD");
-	exchange->connect = event->method && !strcmp(event->method, "CONNECT");
+	exchange->head_only = is_method(head, "HEAD");
+	exchange->connect = is_method(head, "CONNECT");
 	return exchange;
 }
 
-struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head)
+struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head, bool told)
 {
-	struct egret_http_exchange *exchange = http->depth < EGRET_HTTP_DEPTH ? exchange_for(http, head) : NULL;
+	struct egret_http_exchange *exchange = http->depth < EGRET_HTTP_DEPTH ? exchange_for(http, head, told) : NULL;
 
 	if (!exchange)
 		return NULL;
@@ -160,8 +174,9 @@ static void emit(const struct egret_http *http, struct egret_http_exchange *exch
 {
 	if (flags)
 		exchange->event.flags = flags;
-	exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
-	if (http->setup.emit)
+	if (exchange->told)
+		exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
+	if (exchange->told && http->setup.emit)
 		http->setup.emit(http->setup.data, &exchange->event);
 	free(exchange->local);
 	free(exchange);
@@ -169,7 +184,7 @@ static void emit(const struct egret_http *http, struct egret_http_exchange *exch
 
 void egret_http_log_incomplete(struct egret_http *http, const struct egret_http_head *head)
 {
-	struct egret_http_exchange *exchange = exchange_for(http, head);
+	struct egret_http_exchange *exchange = exchange_for(http, head, true);
 
 	if (!exchange)
 		return;

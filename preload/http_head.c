@@ -12,10 +12,13 @@ static bool is_letter(char c)
 
 bool egret_http_is_token_byte(unsigned char c)
 {
-	return (c >= '0' && c <= '9') || is_letter((char)c) || (c && strchr("!#$%&'*+-.^_`|~", c));
+	static const bool is_token[256] = { ['!'] = true, ['#' ... '\''] = true, ['*' ... '+'] = true, ['-' ... '.'] = true, ['0' ... '9'] = true,
+					    ['A' ... 'Z'] = true, ['^' ... 'z'] = true, ['|'] = true, ['~'] = true };
+
+	return is_token[c];
 }
 
-static bool is_name(struct egret_http_text name, const char *word)
+static inline bool is_name(struct egret_http_text name, const char *word)
 {
 	return name.len == strlen(word) && !strncasecmp(name.at, word, name.len);
 }
@@ -61,6 +64,8 @@ static bool is_taken_for_length(struct egret_http_text name)
 {
 	struct egret_http_letters letters = { .count = 0 };
 
+	if (name.len < sizeof("contentlength") - 1)
+		return false;
 	for (size_t i = 0; i < name.len; i++)
 		egret_http_spell(&letters, name.at[i]);
 	return egret_http_spells_length(&letters);

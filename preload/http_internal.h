@@ -50,6 +50,7 @@ struct egret_http_exchange {
 	struct egret_http_exchange *next;
 	struct egret_event event; /* filled as it becomes known */
 	struct egret_verdict verdict;
+	bool told;                /* somebody reads the event: else texts and times are left out */
 	int64_t started_us;       /* monotonic */
 	char *local;              /* owned; the answer to a denied request, which is the last one */
 	size_t local_len, local_at;
@@ -89,8 +90,8 @@ struct egret_http {
 void egret_http_responses_init(struct egret_http *http);
 int64_t egret_http_clock(void); /* monotonic, microseconds */
 
-/* Queues an exchange for HEAD (empty: malformed). NULL when memory is out or too many are in flight. */
-struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head);
+/* Queues an exchange for HEAD (empty: malformed). TOLD: it will be emitted. NULL when memory is out or too many are in flight. */
+struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head, bool told);
 void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http_reason reason);
 /* EXCHANGE, the last one, is denied by VERDICT and answered here. False: memory is out. */
 bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict);

@@ -28,7 +28,7 @@ static enum egret_http_fate refuse(struct egret_http *http, const char *text, si
 {
 	struct egret_http_verdict verdict = { .reason = reason };
 	struct egret_http_head head = first_line(text, len);
-	struct egret_http_exchange *exchange = egret_http_begin(http, &head);
+	struct egret_http_exchange *exchange = egret_http_begin(http, &head, true);
 
 	if (exchange)
 		exchange->event.flags = "DPE";
@@ -45,11 +45,19 @@ static enum egret_http_fate refuse(struct egret_http *http, const char *text, si
 	return EGRET_HTTP_BREAK;
 }
 
-/* Looks for the head's end in LEN bytes of TEXT from what was looked at on: its length, 0 when it is not there yet, -1 where it can be
- * none: a bare LF, a first line that is no request line. */
-static ssize_t head_end(struct egret_http *http, const char *text, size_t len)
+/* Can a head begin with this line, LF included? */
+static bool may_begin(const char *line, size_t len)
 {
 	struct egret_http_head ignored;
+
+	return (len <= sizeof(h2_preface) && !memcmp(line, h2_preface, len)) || egret_http_request_line(&ignored, line, len - 2);
+}
+
+/* Looks for the head's end in LEN bytes of TEXT from what was looked at on: its length, 0 when it is not there yet, -1 where it can be
+ * none: a bare LF, a first line that is no request line. (Of a head that is whole egret_http_head_read looks at that line.) */
+static ssize_t head_end(struct egret_http *http, const char *text, size_t len)
+{
+	size_t first_line = 0;
 	const char *at;
 
 	if (!egret_http_is_token_byte((unsigned char)text[0]))
@@ -61,13 +69,12 @@ static ssize_t head_end(struct egret_http *http, const char *text, size_t len)
 			return -1;
 		if (line_end == http->line + 1)
 			return (ssize_t)line_end + 1;
-		if (http->line == 0 && (line_end + 1 > sizeof(h2_preface) || memcmp(text, h2_preface, line_end + 1)) &&
-		    !egret_http_request_line(&ignored, text, line_end - 1))
-			return -1;
+		if (http->line == 0)
+			first_line = line_end + 1;
 		http->scanned = http->line = line_end + 1;
 	}
 	http->scanned = len;
-	return 0;
+	return first_line && !may_begin(text, first_line) ? -1 : 0;
 }
 
 static struct egret_http_verdict decide(const struct egret_http *http, const struct egret_http_head *head)
@@ -104,7 +111,7 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 	if (!egret_http_head_read(text, len, &head))
 		return refuse(http, text, len, EGRET_HTTP_MALFORMED);
 	verdict = decide(http, &head);
-	http->current = egret_http_begin(http, &head);
+	http->current = egret_http_begin(http, &head, !http->setup.quiet || !verdict.allow);
 	if (!http->current)
 		return refuse(http, text, len, EGRET_HTTP_NOT_DECIDED);
 	http->current->event.rule = verdict.rule ? verdict.rule->text : NULL;

@@ -25,7 +25,7 @@ static int on_headers(llhttp_t *parser)
 	    (parser->status_code == 101 && !(first->switches && parser->upgrade)))
 		return -1;
 	first->event.status = parser->status_code;
-	if (first->event.upstream_ms < 0)
+	if (first->told && first->event.upstream_ms < 0)
 		first->event.upstream_ms = (double)(egret_http_clock() - first->started_us) / 1000;
 	if (parser->status_code == 101 || (first->connect && parser->status_code / 100 == 2))
 		return 2; /* another protocol follows */
