@@ -117,7 +117,7 @@ $(BUILD)/tests/conformance/peer: $(BUILD)/obj/tests/conformance/peer.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LDFLAGS) -lssl -lcrypto
 
-unit: $(UNIT_BIN) $(PROGRAM_BIN) $(CONFORMANCE_BIN) $(BUILD)/bench/server ## build the unit tests and the test programs
+unit: $(UNIT_BIN) $(PROGRAM_BIN) $(CONFORMANCE_BIN) $(addprefix $(BUILD)/bench/,server client client-native) ## build the unit tests and the test programs
 
 deps: ## install what build and tests need (Debian)
 	tests/deps.sh

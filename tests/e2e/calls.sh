@@ -1,0 +1,92 @@
+# System calls, counted: what a wrapped socket adds to what a program with OpenSSL linked in makes.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
+
+BENCH=$EGRET_BUILD/bench
+
+# bench_server: the bench's own server; what is said to 127.0.0.1:$ASKED goes there over TLS, $TLS is its port.
+bench_server() {
+	need strace
+	need_library
+	certificates
+	"$BENCH/server" "$T/ports" "$CERTS/right.pem" "$CERTS/right.key" &
+	wait_for 10 test -s "$T/ports"
+	read -r _ TLS <"$T/ports"
+	free_port
+	ASKED=$PORT
+	policy <<-INI
+		[egret]
+		internal = none
+		[server]
+		hosts = 127.0.0.1
+		ports = $ASKED
+		connect_port = $TLS
+		tls = originate
+		tls_server_name = localhost
+		tls_ca_file = $CERTS/ca.pem
+	INI
+}
+
+# calls CALL,... COMMAND...: how many of these it makes.
+calls() {
+	local these=$1
+	shift
+	strace -f -qq -o "$T/strace" -e "trace=$these" "$@" >"$T/out" 2>"$T/err" || fail "$* ended with $?: $(cat "$T/err")"
+	grep -vc '<unfinished\|+++\|---' "$T/strace" || true
+}
+
+RECEIVING=read,readv,recvfrom,recvmsg,poll,ppoll,select,pselect6,ioctl,getsockopt,fcntl
+SENDING=write,writev,sendto,sendmsg
+
+# added_by CALLS COUNT JOB...: what COUNT more of the job (COUNT, twice COUNT) take, with OpenSSL linked in and over a wrapped socket.
+added_by() {
+	local these=$1 count=$2 job=$3
+	shift 3
+	local native="$BENCH/client-native --ca-file $CERTS/ca.pem $TLS $job" egret="-E LD_PRELOAD=$EGRET_LIB $BENCH/client $ASKED $job"
+	# shellcheck disable=SC2086
+	NATIVE=$(($(calls "$these" $native $((2 * count)) "$@") - $(calls "$these" $native "$count" "$@")))
+	# shellcheck disable=SC2086
+	WRAPPED=$(($(calls "$these" $egret $((2 * count)) "$@") - $(calls "$these" $egret "$count" "$@")))
+	[ "$NATIVE" -ge $((count * 9 / 10)) ] || fail "$NATIVE calls for $count messages cannot be"
+}
+
+# no_more_than_native: but for some few, since what is on its way when a loop ends differs.
+no_more_than_native() {
+	[ "$WRAPPED" -le $((NATIVE + NATIVE / 50 + 2)) ] || fail "$WRAPPED calls over a wrapped socket, $NATIVE with OpenSSL linked in"
+}
+
+test_a_read_of_a_wrapped_socket_costs_no_extra_system_call() {
+	bench_server
+	added_by "$RECEIVING" 300 echo
+	no_more_than_native
+}
+
+test_a_read_in_an_event_loop_costs_no_extra_system_call() {
+	bench_server
+	added_by "$RECEIVING" 400 echo 16
+	no_more_than_native
+}
+
+test_a_write_to_a_wrapped_socket_costs_no_extra_system_call() {
+	bench_server
+	added_by "$SENDING" 300 echo
+	equal "$WRAPPED" "$NATIVE"
+	added_by "$SENDING" 400 echo 16
+	no_more_than_native
+}
+
+test_an_observed_request_costs_no_extra_system_call() {
+	need strace ab
+	need_library
+	start_nginx_tls right "keepalive_requests 100000;"
+	local protocol each=
+	for protocol in tcp http; do
+		PROTOCOL=$protocol originating www.googleapis.com "$PORT"
+		sed -i '/^log = /d' "$T/egret.ini"
+		local ab="-E LD_PRELOAD=$EGRET_LIB ab -q -k -c 1 -n"
+		# shellcheck disable=SC2086
+		each="$each $(($(calls all $ab 600 http://www.googleapis.com/) - $(calls all $ab 300 http://www.googleapis.com/)))"
+	done
+	read -r NATIVE WRAPPED <<<"$each"
+	[ "$NATIVE" -ge 900 ] || fail "$NATIVE calls for 300 requests cannot be"
+	no_more_than_native
+}
