@@ -17,7 +17,7 @@ static struct egret_policy *new_policy(void)
 		return NULL;
 	policy->refs = 1;
 	policy->internal_loopback = true;
-	policy->defaults = (struct egret_defaults){.mode = EGRET_ENFORCE, .dns_filter = true, .deny_errno = EACCES, .log_format = EGRET_LOG_JSON};
+	policy->defaults = (struct egret_defaults){.mode = EGRET_ENFORCE, .dns_filter = true, .dns_min_ttl_ms = 60000, .deny_errno = EACCES, .log_format = EGRET_LOG_JSON};
 	return policy;
 }
 

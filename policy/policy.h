@@ -86,6 +86,7 @@ struct egret_defaults {
 	enum egret_mode mode;
 	bool unmatched_allow;
 	bool dns_filter;
+	uint32_t dns_min_ttl_ms;
 	int deny_errno;
 	const char *log; /* NULL: none; "stderr"; or an absolute path */
 	enum egret_log_format log_format;

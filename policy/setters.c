@@ -71,6 +71,26 @@ bool egret_parse_number(const char *text, size_t len, uint64_t max, uint64_t *nu
 	return value <= max;
 }
 
+bool egret_parse_duration(const char *text, size_t len, uint32_t *ms)
+{
+	static const struct { const char *unit; uint64_t ms; } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	size_t digits = 0;
+	uint64_t number = 0;
+
+	while (digits < len && text[digits] >= '0' && text[digits] <= '9')
+		digits++;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strlen(units[i].unit) != len - digits || memcmp(units[i].unit, text + digits, len - digits) != 0)
+			continue;
+		*ms = 0;
+		if (!egret_parse_number(text, digits, 3600000 / units[i].ms, &number))
+			return false;
+		*ms = (uint32_t)(number * units[i].ms);
+		return true;
+	}
+	return false;
+}
+
 const char *egret_resolve_path(struct egret_build *build, const char *text, size_t len)
 {
 	const char *slash = strrchr(build->file, '/');
@@ -105,6 +125,12 @@ void egret_set_dns(struct egret_build *build, const struct egret_key *key, const
 	static const struct egret_word words[] = {{"filter", 1}, {"open", 0}, {"", 0}};
 
 	build->policy->defaults.dns_filter = egret_word_value(build, key, value, words) != 0;
+}
+
+void egret_set_dns_min_ttl(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
+{
+	if (!egret_parse_duration(value->text, value->len, &build->policy->defaults.dns_min_ttl_ms))
+		egret_bad_value(build, key, value, value->text, value->len);
 }
 
 void egret_set_deny_errno(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)

@@ -21,6 +21,8 @@ void egret_bad_value(struct egret_build *build, const struct egret_key *key, con
 bool egret_next_item(const struct egret_value *value, size_t *at, const char **item, size_t *len);
 /* A decimal number of at most MAX; false for anything else. */
 bool egret_parse_number(const char *text, size_t len, uint64_t max, uint64_t *number);
+/* "10s", "500ms", "1m", at most an hour, as milliseconds; false for anything else. */
+bool egret_parse_duration(const char *text, size_t len, uint32_t *ms);
 /* Absolute form of a path that stands in the file being built; stored once. NULL when memory is out. */
 const char *egret_resolve_path(struct egret_build *build, const char *text, size_t len);
 

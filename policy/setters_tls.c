@@ -214,21 +214,12 @@ void egret_set_tls_starttls(struct egret_build *build, const struct egret_key *k
 
 void egret_set_tls_handshake_timeout(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)
 {
-	static const struct { const char *unit; uint64_t ms; } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-	size_t digits = 0;
-	uint64_t number = 0;
+	uint32_t ms;
 
-	while (digits < value->len && value->text[digits] >= '0' && value->text[digits] <= '9')
-		digits++;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strlen(units[i].unit) != value->len - digits || memcmp(units[i].unit, value->text + digits, value->len - digits) != 0)
-			continue;
-		if (egret_parse_number(value->text, digits, 3600000 / units[i].ms, &number) && number > 0) {
-			build->tls.handshake_timeout_ms = (uint32_t)(number * units[i].ms);
-			return;
-		}
-	}
-	egret_bad_value(build, key, value, value->text, value->len);
+	if (egret_parse_duration(value->text, value->len, &ms) && ms)
+		build->tls.handshake_timeout_ms = ms;
+	else
+		egret_bad_value(build, key, value, value->text, value->len);
 }
 
 void egret_set_tls_truncation(struct egret_build *build, const struct egret_key *key, const struct egret_value *value)

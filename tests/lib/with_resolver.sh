@@ -42,3 +42,23 @@ own_resolver() {
 in_the_net() {
 	NAMESERVER=$SERVER in_network_with_names "" "$@"
 }
+
+# start_records: the server of dns_records.py on $SERVER; what it was asked is in $T/asked.
+start_records() {
+	rm -f "$T/records.port"
+	: >"$T/asked"
+	/usr/bin/python3 "$ROOT/tests/lib/dns_records.py" "$T/records.port" "$T/asked" "$SERVER" 2>"$T/records.err" &
+	announced "$T/records.port"
+}
+
+# good_policy [DNS_MIN_TTL]: good.example and what is below it, port 8080.
+good_policy() {
+	policy <<-INI
+		[egret]
+		log = $T/log
+		dns_min_ttl = ${1:-60s}
+		[good]
+		hosts = good.example, *.good.example
+		ports = 8080
+	INI
+}

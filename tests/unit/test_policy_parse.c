@@ -156,6 +156,7 @@ static void bad_values_say_what_was_expected(void **state)
 	assert_refused(WITH("tls_ca_file = /etc"), "t.ini:4:", "is a directory");
 	assert_refused(WITH("protocol = http\nhttp_allow = GET"), "t.ini:5:", "METHOD path-glob");
 	assert_refused("[egret]\ndeny_errno = EAGAIN\n", "t.ini:2:", "expected EACCES");
+	assert_refused("[egret]\ndns_min_ttl = 5\n", "t.ini:2:", "expected a duration");
 	assert_refused("[egret]\ninternal = loopback, none\n", "t.ini:2:", "none stands alone");
 	assert_refused("[egret]\ninternal = 169.254.169.254\n", "t.ini:2:", "internal to nobody");
 	assert_refused("[a]\nhosts = a\nports = 80-20\n", "t.ini:3:", "got \"80-20\"");

@@ -4,12 +4,13 @@
 
 #define HEADER 12u
 #define CLASS_IN 1u
+#define DATAGRAM_LEAST 512u
 
 static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 
 static bool put(struct egret_dns_reply *reply, const void *data, size_t len)
 {
-	if (len > sizeof(reply->data) - reply->len)
+	if (len > reply->limit - reply->len)
 		return false;
 	memcpy(reply->data + reply->len, data, len);
 	reply->len += len;
@@ -28,10 +29,31 @@ static bool put32(struct egret_dns_reply *reply, uint32_t value)
 	return put16(reply, value >> 16) && put16(reply, value & 0xffff);
 }
 
+static const uint8_t opt[EGRET_DNS_EDNS_LEN] = { 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0 }; /* EDNS0: 1232 bytes */
+
+size_t egret_dns_room(const uint8_t *query, size_t len, bool *edns)
+{
+	uint8_t name[EGRET_NAME_MAX];
+	size_t at = HEADER, room;
+
+	*edns = len > HEADER && !get16(query + 6) && !get16(query + 8) && get16(query + 10) && egret_dns_expand(query, len, &at, name) &&
+		at + 4 + sizeof(opt) <= len && !query[at + 4] && get16(query + at + 5) == 41;
+	room = *edns ? get16(query + at + 7) : 0;
+	if (room < DATAGRAM_LEAST)
+		room = DATAGRAM_LEAST;
+	return room < EGRET_DNS_MAX ? room : EGRET_DNS_MAX;
+}
+
+void egret_dns_add_edns(struct egret_dns_reply *reply)
+{
+	memcpy(reply->data + reply->len, opt, sizeof(opt));
+	reply->len += sizeof(opt);
+	reply->data[11] = 1;
+}
+
 size_t egret_dns_query(const struct egret_dns_question *question, uint16_t id, uint8_t out[EGRET_DNS_MAX])
 {
-	static const uint8_t opt[] = { 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0 }; /* EDNS0: 1232 bytes (RFC 6891) */
-	struct egret_dns_reply query = { .len = 0 };
+	struct egret_dns_reply query = { .limit = EGRET_DNS_MAX };
 
 	put16(&query, id);
 	put16(&query, 0x0100); /* recursion desired */
@@ -141,6 +163,10 @@ static void rebuild_record(const uint8_t *msg, size_t at, size_t len, unsigned t
 	case EGRET_DNS_CNAME: n = rebuild_data(msg, at + len, at, 0, data, sizeof(data), false); break;
 	case EGRET_DNS_SRV: n = rebuild_data(msg, at + len, at, 6, data, sizeof(data), false); break;
 	case EGRET_DNS_HTTPS: n = rebuild_data(msg, at + len, at, 2, data, sizeof(data), true); break;
+	}
+	if (reply->data[HEADER + name_len - 1] == 0 && !memcmp(name, reply->data + HEADER, name_len)) {
+		name = same_name;
+		name_len = sizeof(same_name);
 	}
 	if (n)
 		record(reply, name, name_len, type, ttl, data, n);

@@ -10,7 +10,14 @@ enum egret_dns_rcode { EGRET_DNS_OK = 0, EGRET_DNS_FORMAT = 1, EGRET_DNS_FAILED 
 struct egret_dns_reply {
 	uint8_t data[EGRET_DNS_MAX];
 	size_t len;
+	size_t limit; /* bytes that the asker takes; set before the first of these functions */
 };
+
+/* What the asker of QUERY takes in one datagram: EDNS's word (RFC 6891), or 512; *EDNS: it speaks EDNS. */
+size_t egret_dns_room(const uint8_t *query, size_t len, bool *edns);
+/* Answers EDNS with EDNS; room for it must have been left. */
+void egret_dns_add_edns(struct egret_dns_reply *reply);
+#define EGRET_DNS_EDNS_LEN 11u
 
 /* A fresh query for upstream: our id, nothing of the program's but name and type. Returns its length. */
 size_t egret_dns_query(const struct egret_dns_question *question, uint16_t id, uint8_t out[EGRET_DNS_MAX]);

@@ -5,11 +5,10 @@
 
 #define NAME_SETS 4096u
 #define NAME_WAYS 8u
-#define NAME_LEAST_SECONDS 300u
 
 struct row {
 	struct egret_addr addr;
-	int64_t until; /* seconds, monotonic; 0: empty */
+	int64_t until; /* milliseconds, monotonic; 0: empty */
 	uint64_t stamp;
 	char *name; /* owned */
 };
@@ -20,12 +19,12 @@ struct egret_names {
 	struct row rows[NAME_SETS][NAME_WAYS];
 };
 
-static int64_t now_seconds(void)
+static int64_t now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return ts.tv_sec;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static struct row *set_of(struct egret_names *names, const struct egret_addr *addr)
@@ -59,7 +58,7 @@ static struct row *place_for(struct row *set, const char *name, const struct egr
 	return oldest;
 }
 
-void egret_names_add(struct egret_names *names, const char *name, const struct egret_addr *addr, uint32_t ttl)
+void egret_names_add(struct egret_names *names, const char *name, const struct egret_addr *addr, int64_t ttl_ms)
 {
 	char *copy = strdup(name);
 	struct row *row;
@@ -72,13 +71,13 @@ void egret_names_add(struct egret_names *names, const char *name, const struct e
 	row->name = copy;
 	row->addr = *addr;
 	row->stamp = ++names->stamp;
-	row->until = now_seconds() + (ttl > NAME_LEAST_SECONDS ? ttl : NAME_LEAST_SECONDS);
+	row->until = now_ms() + ttl_ms;
 	pthread_mutex_unlock(&names->lock);
 }
 
 bool egret_names_get(struct egret_names *names, const struct egret_addr *addr, size_t i, char name[EGRET_NAME_MAX])
 {
-	int64_t now = now_seconds();
+	int64_t now = now_ms();
 	const struct row *set, *best;
 	uint64_t below = UINT64_MAX;
 

@@ -10,8 +10,10 @@
 struct egret_names;
 
 struct egret_names *egret_names_new(void);
-/* NAME (canonical) has ADDR for TTL seconds from now. Programs keep answers longer than they should: at least 5 minutes. */
-void egret_names_add(struct egret_names *names, const char *name, const struct egret_addr *addr, uint32_t ttl);
+#define EGRET_NAMES_FOR_GOOD INT32_MAX
+
+/* NAME (canonical) has ADDR for TTL_MS milliseconds from now. */
+void egret_names_add(struct egret_names *names, const char *name, const struct egret_addr *addr, int64_t ttl_ms);
 /* Name number I of ADDR, latest first; false when there are no more. */
 bool egret_names_get(struct egret_names *names, const struct egret_addr *addr, size_t i, char name[EGRET_NAME_MAX]);
 

@@ -48,7 +48,7 @@ static void read_hosts(struct egret_supervisor *sup)
 			continue;
 		while ((word = strtok_r(NULL, " \t", &rest)))
 			if (egret_name_canonical(word, strlen(word), name, sizeof(name)))
-				egret_names_add(sup->names, name, &addr, UINT32_MAX);
+				egret_names_add(sup->names, name, &addr, EGRET_NAMES_FOR_GOOD);
 	}
 	if (file)
 		fclose(file);
@@ -112,9 +112,15 @@ static void serve_datagram(struct egret_supervisor *sup, int fd)
 	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
 			      .msg_control = control, .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	bool edns;
 
-	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !egret_resolver_answer(sup, query, (size_t)n, &reply))
+	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return;
+	reply.limit = egret_dns_room(query, (size_t)n, &edns) - EGRET_DNS_EDNS_LEN;
+	if (!egret_resolver_answer(sup, query, (size_t)n, &reply))
+		return;
+	if (edns)
+		egret_dns_add_edns(&reply);
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
 		if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo *info = (struct in_pktinfo *)(void *)CMSG_DATA(cmsg);
@@ -155,12 +161,17 @@ static void *serve_stream(void *data)
 	struct stream *stream = data;
 	uint8_t size[2], query[EGRET_DNS_MAX];
 	struct egret_dns_reply reply;
+	bool edns;
 	size_t len;
 
 	while (receive(stream->fd, size, 2)) {
 		len = (size_t)size[0] << 8 | size[1];
+		reply.limit = EGRET_DNS_MAX - EGRET_DNS_EDNS_LEN;
 		if (len > sizeof(query) || !receive(stream->fd, query, len) || !egret_resolver_answer(stream->sup, query, len, &reply))
 			break;
+		egret_dns_room(query, len, &edns);
+		if (edns)
+			egret_dns_add_edns(&reply);
 		size[0] = (uint8_t)(reply.len >> 8);
 		size[1] = (uint8_t)reply.len;
 		if (send(stream->fd, size, 2, MSG_NOSIGNAL | MSG_MORE) != 2 ||

@@ -9,6 +9,7 @@
 
 struct learner {
 	struct egret_supervisor *sup;
+	int64_t least_ms; /* dns_min_ttl */
 	char name[EGRET_NAME_MAX];
 };
 
@@ -16,7 +17,9 @@ static void learn(void *data, const struct egret_addr *addr, uint32_t ttl)
 {
 	struct learner *learner = data;
 
-	egret_names_add(learner->sup->names, learner->name, addr, ttl);
+	int64_t ms = (int64_t)ttl * 1000;
+
+	egret_names_add(learner->sup->names, learner->name, addr, ms > learner->least_ms ? ms : learner->least_ms);
 }
 
 /* A service's labels (_http._tcp) are not part of the host that the policy speaks of. */
@@ -49,39 +52,97 @@ static void trace(struct egret_supervisor *sup, const char *name, const struct e
 	egret_trace(sup, &event);
 }
 
-/* One server, one try, over UDP from a fresh port. */
-static bool ask_server(const struct egret_endpoint *server, const struct egret_dns_question *question, struct egret_dns_reply *reply,
-		       struct learner *learner)
+struct asking {
+	const struct egret_dns_question *question;
+	struct egret_dns_reply *reply;
+	struct learner *learner;
+	uint8_t buf[EGRET_DNS_MAX];
+	uint16_t id;
+};
+
+static int socket_to(const struct egret_endpoint *server, int type)
 {
 	int domain = server->addr.family == EGRET_IPV6 ? AF_INET6 : AF_INET;
-	int fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-	uint8_t buf[EGRET_DNS_MAX];
+	int fd = socket(domain, type | SOCK_CLOEXEC, 0);
+	struct timeval wait = { UPSTREAM_WAIT_MS / 1000, UPSTREAM_WAIT_MS % 1000 * 1000 };
 	struct sockaddr_storage ss;
 	socklen_t len = egret_addr_to_sockaddr(&server->addr, server->port, domain, &ss);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static bool is_answer(struct asking *asking, size_t len)
+{
+	return egret_dns_rebuild(asking->buf, len, asking->question, asking->id, asking->reply, learn, asking->learner);
+}
+
+/* One server, one try, over UDP from a fresh port. */
+static bool ask_by_datagram(const struct egret_endpoint *server, struct asking *asking)
+{
+	int fd = socket_to(server, SOCK_DGRAM);
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	bool answered = false;
-	uint16_t id;
 	ssize_t n;
 
-	if (fd < 0 || getrandom(&id, sizeof(id), 0) != sizeof(id) || connect(fd, (struct sockaddr *)&ss, len) ||
-	    send(fd, buf, egret_dns_query(question, id, buf), MSG_NOSIGNAL) < 0)
+	if (fd < 0)
+		return false;
+	if (send(fd, asking->buf, egret_dns_query(asking->question, asking->id, asking->buf), MSG_NOSIGNAL) < 0)
 		goto out;
 	while (!answered && poll(&pollfd, 1, UPSTREAM_WAIT_MS) > 0) {
-		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		n = recv(fd, asking->buf, sizeof(asking->buf), MSG_DONTWAIT);
 		if (n < 0)
 			break;
-		answered = egret_dns_rebuild(buf, (size_t)n, question, id, reply, learn, learner);
+		answered = is_answer(asking, (size_t)n);
 	}
 out:
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return answered;
 }
 
-static void ask_upstream(struct egret_supervisor *sup, const struct egret_dns_question *question, const char *name,
+/* The whole of an answer that a datagram had no room for. What cannot be had leaves the part that came. */
+static void ask_by_stream(const struct egret_endpoint *server, struct asking *asking)
+{
+	struct egret_dns_reply part = *asking->reply;
+	int fd = socket_to(server, SOCK_STREAM);
+	uint8_t size[2];
+	size_t len = egret_dns_query(asking->question, asking->id, asking->buf);
+	bool whole;
+
+	if (fd < 0)
+		return;
+	size[0] = (uint8_t)(len >> 8);
+	size[1] = (uint8_t)len;
+	whole = send(fd, size, 2, MSG_NOSIGNAL | MSG_MORE) == 2 && send(fd, asking->buf, len, MSG_NOSIGNAL) == (ssize_t)len &&
+		recv(fd, size, 2, MSG_WAITALL) == 2 && (len = (size_t)size[0] << 8 | size[1]) <= sizeof(asking->buf) &&
+		recv(fd, asking->buf, len, MSG_WAITALL) == (ssize_t)len && is_answer(asking, len);
+	close(fd);
+	if (!whole)
+		*asking->reply = part;
+}
+
+static bool ask_server(const struct egret_endpoint *server, const struct egret_dns_question *question, struct egret_dns_reply *reply,
+		       struct learner *learner)
+{
+	struct asking asking = { .question = question, .reply = reply, .learner = learner };
+
+	if (getrandom(&asking.id, sizeof(asking.id), 0) != sizeof(asking.id) || !ask_by_datagram(server, &asking))
+		return false;
+	if (asking.buf[2] & 2)
+		ask_by_stream(server, &asking);
+	return true;
+}
+
+static void ask_upstream(struct egret_supervisor *sup, const struct egret_dns_question *question, const char *name, int64_t least_ms,
 			 struct egret_dns_reply *reply)
 {
-	struct learner learner = { .sup = sup };
+	struct learner learner = { .sup = sup, .least_ms = least_ms };
 
 	if (!egret_name_canonical(name, strlen(name), learner.name, sizeof(learner.name)))
 		return;
@@ -111,7 +172,7 @@ static bool answer_here(struct egret_supervisor *sup, const struct egret_dns_que
 	for (i = 0; i < entry->endpoint_count; i++) {
 		if (entry->endpoints[i].addr.family != family)
 			continue;
-		egret_names_add(sup->names, canonical, &entry->endpoints[i].addr, LOCAL_TTL);
+		egret_names_add(sup->names, canonical, &entry->endpoints[i].addr, EGRET_NAMES_FOR_GOOD);
 		egret_dns_add_addr(reply, &entry->endpoints[i].addr, LOCAL_TTL);
 	}
 	return true;
@@ -164,7 +225,7 @@ bool egret_resolver_answer(struct egret_supervisor *sup, const uint8_t *query, s
 	if (!verdict.allow)
 		egret_dns_begin(reply, &question, EGRET_DNS_NO_NAME);
 	else if (!answer_here(sup, &question, name, &verdict, reply))
-		ask_upstream(sup, &question, question.name, reply);
+		ask_upstream(sup, &question, question.name, egret_policy_defaults(policy)->dns_min_ttl_ms, reply);
 	egret_policy_unref(policy);
 	return true;
 }
