@@ -202,6 +202,18 @@ test_as_root_the_tree_cannot_change_what_the_kernel_runs() { # quick
 	expect "$T/err" "Read-only"
 }
 
+test_messages_on_unix_sockets_pass_for_root_of_a_user_namespace() { # quick
+	need python3
+	unshare -r true 2>/dev/null || skip "namespaces are not permitted here"
+	policy <<<"[egret]"
+	status unshare -r "$EGRET" run --sandbox=require -- python3 -c 'import socket
+left, right = socket.socketpair()
+left.sendmsg([b"whole"])
+print(right.recv(9))'
+	expect_status 0
+	expect "$T/out" whole
+}
+
 inside_routes() {
 	local way
 	policy <<<"[egret]"

@@ -131,12 +131,35 @@ static bool has_capability(unsigned number)
 	return syscall(SYS_capget, &header, data) == 0 && data[number / 32].effective & 1u << number % 32;
 }
 
+/* Tried, not asked: the kernel wants CAP_SYS_ADMIN of the PID namespace's owner, which root of a user namespace may not be. */
+static bool can_tell(const struct ucred *told)
+{
+	char control[CMSG_SPACE(sizeof(*told))] __attribute__((aligned(sizeof(size_t)))) = { 0 };
+	struct iovec iov = { control, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	bool can = false;
+	int pair[2];
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_CREDENTIALS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(*told));
+	memcpy(CMSG_DATA(cmsg), told, sizeof(*told));
+	if (!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair)) {
+		can = sendmsg(pair[0], &msg, MSG_DONTWAIT) == 1;
+		close(pair[0]);
+		close(pair[1]);
+	}
+	return can;
+}
+
 bool egret_credentials_tell(const struct egret_credentials *of, struct ucred *told)
 {
 	static _Atomic int can = -1; /* 0: only our own, 1: another user, 2: another process too */
 
 	if (can < 0)
-		can = !has_capability(CAP_SETUID) || !has_capability(CAP_SETGID) ? 0 : has_capability(CAP_SYS_ADMIN) ? 2 : 1;
+		can = !has_capability(CAP_SETUID) || !has_capability(CAP_SETGID)    ? 0 :
+		      can_tell(&(struct ucred){ of->process, geteuid(), getegid() }) ? 2 : 1;
 	*told = (struct ucred){ can > 1 ? of->process : getpid(), of->uid, of->gid };
 	return can > 0;
 }
