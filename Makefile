@@ -100,13 +100,17 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(P
 	$(CC) $(CFLAGS) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(TEST_LIBS) $(LDFLAGS) -lcmocka -ldl
 
 # These talk to a server of OpenSSL's own and open the engine that was built.
-$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: TEST_LIBS := -lssl -lcrypto
+$(BUILD)/tests/unit/test_engine: TEST_LIBS := -lssl -lcrypto
+$(BUILD)/tests/unit/test_wire: TEST_LIBS := $(WRAP) $(BUILD)/obj/preload/memory.o -lssl -lcrypto
+$(BUILD)/tests/unit/test_wire: $(BUILD)/obj/preload/memory.o
+$(BUILD)/tests/unit/test_relay: TEST_LIBS := $(BUILD)/obj/preload/relay_run.o
+$(BUILD)/tests/unit/test_relay: $(BUILD)/obj/preload/relay_run.o
 $(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: $(ENGINE)
 
 # Small programs that the shell tests run: one file, nothing of ours linked in.
 $(BUILD)/tests/programs/%: tests/programs/%.c
 	@mkdir -p $(@D) $(BUILD)/obj/tests/programs
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread $(EXTRA) -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread $(SANITIZE) $(EXTRA) -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
 
 # The two sides of the conformance suite.
 $(BUILD)/tests/conformance/caller: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/conformance/caller*.c))
@@ -131,14 +135,16 @@ check-network: all ## real builds behind recorded policies; speaks to the machin
 demo: all ## a real nginx with TLS, plain curl under egret, a denied host
 	examples/first-light/run.sh
 
-asan: ## build and test under AddressSanitizer and UBSan
-	$(MAKE) BUILD=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" sanitize-asan
+asan: ## build and test, covered programs too, under AddressSanitizer and UBSan
+	$(MAKE) BUILD=build-asan RUNTIME=libasan.so SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitized
 
-tsan: ## build and test under ThreadSanitizer
-	$(MAKE) BUILD=build-tsan CFLAGS="-O1 -g -fsanitize=thread -fno-omit-frame-pointer" sanitize-tsan
+tsan: ## build and test, covered programs too, under ThreadSanitizer
+	$(MAKE) BUILD=build-tsan RUNTIME=libtsan.so SANITIZE=-fsanitize=thread sanitized
 
-sanitize-asan sanitize-tsan: unit
-	EGRET_BUILD=$(BUILD) tests/run --unit $(T)
+# What gcc warns of when it compiles for a sanitizer is not looked at: its flow of control is another.
+sanitized: CFLAGS = -O1 -g -w -fno-omit-frame-pointer $(SANITIZE)
+sanitized: all unit
+	EGRET_BUILD=$(BUILD) EGRET_SANITIZER=$(shell $(CC) -print-file-name=$(RUNTIME)) tests/run --sanitized $(T)
 
 # Manual pages and completions: templates filled with the tables of the code.
 PAGES     := $(BUILD)/docs/pages
@@ -238,5 +244,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all conformance soak soak-reload docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitize-asan sanitize-tsan install uninstall clean help
+.PHONY: all conformance soak soak-reload docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitized install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -238,12 +238,20 @@ void _Exit(int status)
 	_exit(status);
 }
 
+/* How many of clone's last three arguments there are, clone(2). */
+static int clone_extras(int flags)
+{
+	if (flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID))
+		return 3;
+	return flags & CLONE_SETTLS ? 2 : flags & (CLONE_PARENT_SETTID | CLONE_PIDFD) ? 1 : 0;
+}
+
 #define CLONE_EXTRA(last)                                                                                                              \
-	void *extra[3];                                                                                                                \
+	void *extra[3] = { 0 };                                                                                                        \
 	va_list list;                                                                                                                  \
 	va_start(list, last);                                                                                                          \
-	for (int i = 0; i < 3; i++)                                                                                                    \
-		extra[i] = va_arg(list, void *); /* whatever the registers hold: read only as FLAGS says */                              \
+	for (int i = 0; i < clone_extras(flags); i++)                                                                                  \
+		extra[i] = va_arg(list, void *);                                                                                       \
 	va_end(list)
 
 int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)

@@ -18,7 +18,8 @@ struct egret_memory {
 /* From now on in this shared object; there is no way back. One thread, nothing else under way. */
 void egret_memory_use(const struct egret_memory *memory);
 
-/* The relay's: a region of its own, one thread (relay_memory.c). */
+/* The relay's: SIZE bytes at MEMORY, zeroed, one thread (relay_memory.c). */
 extern const struct egret_memory egret_relay_memory;
+void egret_relay_memory_is(void *memory, size_t size);
 
 #endif

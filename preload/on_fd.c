@@ -44,7 +44,8 @@ static bool closes_by_reset(const struct egret_conn *conn)
 static void say_goodbye(struct egret_conn *conn)
 {
 	egret_guard_enter();
-	bool left = egret_io_finish(conn) == -EAGAIN || is_held_up(conn);
+	int result = egret_io_finish(conn);
+	bool left = result == -EAGAIN || result == -ENOMEM || is_held_up(conn);
 	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
 	egret_guard_leave();

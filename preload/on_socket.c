@@ -7,19 +7,31 @@
 #include "moved.h"
 #include "passthrough.h"
 #include "real.h"
+#include "relay.h"
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+/* The program has written its last. Where no memory is left for the end of TLS a relay sees to it: a FIN now would cut off what the program
+ * believes sent. False: errno is set, nothing was ended. */
+static bool finish(struct egret_conn *conn)
+{
+	egret_guard_enter();
+	int result = egret_io_finish(conn);
+	if (result == -EAGAIN || result == -ENOMEM)
+		errno = result = egret_relay_move(conn);
+	else
+		result = 0;
+	egret_guard_leave();
+	return result == 0;
+}
+
 static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 {
-	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn)) {
-		egret_guard_enter();
-		egret_io_finish(conn);
-		egret_guard_leave();
-	}
+	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn) && !finish(conn))
+		return -1;
 	if (how == SHUT_RD || how == SHUT_RDWR)
 		conn->wire.read_shut = true;
 	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)

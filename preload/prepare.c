@@ -39,13 +39,14 @@ void egret_prepare(void)
 	if (atomic_exchange(&done, true))
 		return;
 	int saved = errno;
+	char exe[EGRET_PATH_MAX];
 	egret_guard_enter();
 	struct egret_policy *policy = egret_runtime_policy();
 	if (policy)
 		prepare_tls(policy);
 	egret_policy_unref(policy);
 	egret_resolv_conf_load();
-	egret_runtime_exe();
+	egret_runtime_exe(exe);
 	egret_guard_leave();
 	errno = saved;
 }

@@ -28,11 +28,15 @@
 #include <sys/wait.h>
 
 #define STACK (512 * 1024) /* bytes; the relay's for its life */
+#define MEMORY_MOST ((size_t)1 << 30) /* bytes of address space for all else that it needs; a page costs nothing until it is used */
+#define MEMORY_LEAST ((size_t)1 << 22)
 #define BUFFER (208 * 1024) /* bytes; what SO_SNDBUF doubles. See leave_a_byte */
 
 struct start {
 	struct egret_conn *conn;
 	int end;  /* the relay's end of the pair */
+	char *stack; /* STACK bytes, the relay's memory behind them */
+	size_t memory; /* bytes */
 	long pid; /* of the relay, or a negative errno */
 };
 
@@ -55,17 +59,18 @@ static void release_conn(struct egret_conn *conn)
 	egret_observed_release(conn->observed);
 }
 
-static _Noreturn void begin_relay(struct start *start)
+static _Noreturn EGRET_ON_OWN_STACK void begin_relay(struct start *start)
 {
 	egret_locks_release(true);
 	release_conn(start->conn);
+	egret_relay_memory_is(start->stack + STACK, start->memory);
 	egret_memory_use(&egret_relay_memory);
 	start->conn->wire.engine->use_memory(&egret_relay_memory);
 	egret_conn_claim(start->conn);
 	egret_relay_run(start->conn, start->end);
 }
 
-static int helper(void *arg)
+static EGRET_ON_OWN_STACK int helper(void *arg)
 {
 	struct start *start = arg;
 	start->pid = egret_raw6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
@@ -76,7 +81,7 @@ static int helper(void *arg)
 }
 
 /* With all signals blocked: a handler of the program must not run in the copy. */
-static void start_helper(struct start *start, char *stack)
+static void start_helper(struct start *start)
 {
 	uint64_t all = ~UINT64_C(0), before;
 	int status;
@@ -84,7 +89,7 @@ static void start_helper(struct start *start, char *stack)
 	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
 	hold_conn(start->conn);
 	egret_locks_take();
-	int pid = real.clone(helper, stack + STACK, CLONE_VM | CLONE_VFORK, start);
+	int pid = real.clone(helper, start->stack + STACK, CLONE_VM | CLONE_VFORK, start);
 	if (pid < 0)
 		start->pid = -errno;
 	else
@@ -97,15 +102,27 @@ static void start_helper(struct start *start, char *stack)
 	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
 }
 
+/* What the relay will need is had before anything changes: a relay without memory could only lose what it was left. */
+static bool reserve(struct start *start)
+{
+	for (start->memory = MEMORY_MOST; start->memory >= MEMORY_LEAST; start->memory /= 2) {
+		long at = egret_raw6(SYS_mmap, 0, (long)(STACK + start->memory), PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		start->stack = (char *)at;
+		if (at >= 0 || at < -4095)
+			return true;
+	}
+	return false;
+}
+
 /* 0: the relay runs. Else a positive errno. */
 static int start_relay(struct egret_conn *conn, int end)
 {
 	struct start start = { .conn = conn, .end = end };
-	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-	if (stack == MAP_FAILED)
+	if (!reserve(&start))
 		return ENOMEM;
-	start_helper(&start, stack);
-	munmap(stack, STACK);
+	start_helper(&start);
+	egret_raw(SYS_munmap, start.stack, STACK + start.memory, 0, 0);
 	return start.pid > 0 ? 0 : (int)-start.pid;
 }
 

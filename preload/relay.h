@@ -40,6 +40,9 @@ void egret_relay_hand_over(struct egret_withheld *withheld);
 /* The exec failed, or the program was started by another process: what was withheld is as the program left it. errno is kept. */
 void egret_relay_take_back(const struct egret_withheld *withheld);
 
+/* Of a function that never returns, run on the relay's own stack: AddressSanitizer takes that for a mistake. */
+#define EGRET_ON_OWN_STACK __attribute__((no_sanitize("address")))
+
 /* The relay itself: END is its end of the pair, the first byte in END's queue is not data; -1: only to finish. Never returns. */
 _Noreturn void egret_relay_run(struct egret_conn *conn, int end);
 

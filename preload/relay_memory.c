@@ -1,15 +1,10 @@
 /* A relay's memory: one region, blocks of powers of two, a free list for each. */
 #include "memory.h"
 
-#include "policy/raw.h"
-
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
-#define REGION_MOST ((size_t)1 << 30) /* bytes of address space asked for; a page costs nothing until it is used */
-#define REGION_LEAST ((size_t)1 << 22)
 #define SMALLEST 64 /* bytes of a block with its header */
 #define CLASSES 24
 
@@ -22,22 +17,15 @@ struct block {
 static char *region, *region_end, *unused;
 static struct block *free_blocks[CLASSES];
 
-static void reserve(void)
+void egret_relay_memory_is(void *memory, size_t size)
 {
-	for (size_t size = REGION_MOST; size >= REGION_LEAST && !region; size /= 2) {
-		long at = egret_raw6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (at < 0 && at >= -4095)
-			continue;
-		region = unused = (char *)at;
-		region_end = region + size;
-	}
+	region = unused = memory;
+	region_end = region + size;
 }
 
 static void *allocate(size_t size)
 {
 	size_t class = 0;
-	if (!region)
-		reserve();
 	while (class < CLASSES && (size > SIZE_MAX - HEADER || ((size_t)SMALLEST << class) < size + HEADER))
 		class++;
 	if (class == CLASSES)

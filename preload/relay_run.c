@@ -8,12 +8,19 @@
 #include "runtime.h"
 
 #include <linux/close_range.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
 #define CHUNK (64 * 1024)      /* bytes passed on at a time, each way */
-#define LINGER_US 60000000     /* how long the server may take to end its side after the program is gone, as in tcp(7), tcp_fin_timeout */
+#define LINGER_US 60000000     /* how long the server may take to end its side when it has all, as in tcp(7), tcp_fin_timeout */
+#define UNREAD_MS 300000u      /* how long it may take nothing at all when the program is gone. Linux gives up a socket that nobody holds and
+                                  whose peer's window stays shut when its probes have slowed down to two minutes: after 200 to 330 s */
+#define ACKNOWLEDGED_MS 1000   /* no event tells that the server has all: looked at this often */
+#define MEMORY_MS 100          /* memory was out: tried again this often */
 
 struct relay {
 	struct egret_conn *conn;
@@ -22,8 +29,11 @@ struct relay {
 	bool up_closing;   /* close_notify is on its way */
 	bool down_ended;   /* the server's bytes: all passed on, the program told */
 	bool program_gone; /* every descriptor of the other end is closed */
+	bool starved;      /* memory was out at the last try */
+	bool cut;          /* given up with bytes unsent: the server must not take it for the end */
 	int64_t linger_us; /* when waiting for the server ends; 0: no limit */
 	size_t down_at, down_len;
+	struct egret_buf rest; /* what the program had written when its end was closed by us */
 	char up[CHUNK], down[CHUNK];
 };
 
@@ -101,57 +111,107 @@ static void leave_shared_memory(void)
 		egret_raw_close((int)fd);
 }
 
-static ssize_t look(struct relay *relay)
+/* What the server is to get, at relay->up, without the old byte that comes first: bytes, at most CHUNK - 1; 0: nothing now. */
+static size_t look(struct relay *relay)
 {
-	return real.recv(relay->end, relay->up, CHUNK, MSG_PEEK | MSG_DONTWAIT);
+	if (relay->end < 0) {
+		size_t left = egret_buf_len(&relay->rest) < CHUNK - 1 ? egret_buf_len(&relay->rest) : CHUNK - 1;
+		if (left)
+			memcpy(relay->up + 1, egret_buf_head(&relay->rest), left);
+		return left;
+	}
+	ssize_t seen = real.recv(relay->end, relay->up, CHUNK, MSG_PEEK | MSG_DONTWAIT);
+	return seen > 1 ? (size_t)seen - 1 : 0;
+}
+
+/* COUNT bytes of it are done with. */
+static void take(struct relay *relay, size_t count)
+{
+	if (relay->end < 0)
+		egret_buf_consume(&relay->rest, count);
+	else
+		real.recv(relay->end, relay->up, count, MSG_DONTWAIT);
 }
 
 /* The server is told that the program has ended its side. */
 static bool end_up(struct relay *relay)
 {
 	relay->up_closing = true;
-	if (egret_io_finish(relay->conn) == -EAGAIN)
+	int result = egret_io_finish(relay->conn);
+	relay->starved = result == -ENOMEM;
+	if (result == -EAGAIN || result == -ENOMEM)
 		return false;
 	real.shutdown(relay->tcp, SHUT_WR);
 	relay->up_ended = true;
 	return true;
 }
 
+/* Nobody has the program's end any more: as for a TCP socket that nobody holds, what the server takes nothing of is kept for a while only. A
+ * program may have set less. */
+static void orphan(struct relay *relay)
+{
+	unsigned limit = 0;
+	socklen_t size = sizeof limit;
+	relay->program_gone = true;
+	real.getsockopt(relay->tcp, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, &size);
+	if (limit != 0 && limit <= UNREAD_MS)
+		return;
+	limit = UNREAD_MS;
+	real.setsockopt(relay->tcp, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit);
+}
+
 /* Has the program ended its side? */
 static bool program_ended(struct relay *relay)
 {
 	struct pollfd pfd = { .fd = relay->end, .events = POLLRDHUP };
+	if (relay->end < 0)
+		return true;
 	bool ended = real.poll(&pfd, 1, 0) > 0;
-	relay->program_gone = relay->program_gone || (ended && (pfd.revents & POLLHUP));
+	if (ended && (pfd.revents & POLLHUP) && !relay->program_gone)
+		orphan(relay);
 	return ended;
 }
 
-/* From the program to the server. True: something moved on. The first byte that is seen is always an old one. */
+/* From the program to the server. True: something moved on. */
 static bool pump_up(struct relay *relay)
 {
+	bool ended = program_ended(relay); /* before the look: what was written before the end is seen after it */
 	if (relay->up_closing)
 		return !relay->up_ended && end_up(relay);
-	bool ended = program_ended(relay); /* before the look: what was written before the end is seen after it */
-	ssize_t seen = look(relay);
-	if (seen <= 1)
+	size_t seen = look(relay);
+	if (seen == 0)
 		return ended && end_up(relay);
-	struct iovec iov = { relay->up + 1, (size_t)seen - 1 };
+	struct iovec iov = { relay->up + 1, seen };
 	ssize_t sent = egret_send_plain(relay->conn, relay->tcp, &iov, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	relay->starved = sent < 0 && errno == ENOMEM;
 	if (sent > 0) {
-		real.recv(relay->end, relay->up, (size_t)sent, MSG_DONTWAIT);
+		take(relay, (size_t)sent);
 		return true;
 	}
-	if (errno == EAGAIN)
+	if (errno == EAGAIN || errno == ENOMEM)
 		return false;
 	real.shutdown(relay->end, SHUT_RD); /* the program's next write is EPIPE */
 	relay->up_closing = relay->up_ended = true;
 	return true;
 }
 
-/* Nothing is left to pass on. TCP is shut down first: another process may have a descriptor of it still. */
-static _Noreturn void finish(struct relay *relay)
+/* A reset, also where another process has a descriptor of the socket still: tcp_disconnect. */
+static void reset(struct relay *relay)
 {
-	real.shutdown(relay->tcp, SHUT_RDWR);
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	egret_raw(SYS_connect, relay->tcp, &none, sizeof none, 0);
+}
+
+/* Nothing is left to pass on. TCP is shut down first: another process may have a descriptor of it still. What came behind the end is taken
+ * out: left unread it would make the kernel send a reset, which overtakes what the server has not acknowledged yet. */
+static _Noreturn EGRET_ON_OWN_STACK void finish(struct relay *relay)
+{
+	if (relay->cut) {
+		reset(relay);
+	} else {
+		egret_wire_drain(&relay->conn->wire);
+		real.shutdown(relay->tcp, SHUT_RDWR);
+	}
 	egret_conn_log_closed(relay->conn);
 	for (;;)
 		egret_raw(SYS_exit_group, 0, 0, 0, 0);
@@ -163,14 +223,38 @@ static bool end_down(struct relay *relay)
 	return relay->down_ended = true;
 }
 
-/* The server broke off: the byte that is unread makes the close a reset, so that the program takes it for no end. What the program had
- * written is still sent, as far as TCP stands. */
+/* What the program has written and nobody took yet, the old byte in front of it left out; all of it stays unread. False: no memory. */
+static bool keep_rest(struct relay *relay)
+{
+	int count = 0;
+	if (egret_raw(SYS_ioctl, relay->end, FIONREAD, &count, 0) != 0 || count <= 1)
+		return true;
+	uint8_t *room = egret_buf_room(&relay->rest, (size_t)count);
+	ssize_t seen = room ? real.recv(relay->end, room, (size_t)count, MSG_PEEK | MSG_DONTWAIT) : -1;
+	if (seen > 1) {
+		egret_buf_added(&relay->rest, (size_t)seen);
+		egret_buf_consume(&relay->rest, 1);
+	}
+	return room != NULL;
+}
+
+/* The server broke off: what is unread makes the close a reset, so that the program takes it for no end. What the program had written before
+ * is still sent, as far as TCP stands: reading is over, writing need not be. */
 static bool break_off(struct relay *relay)
 {
-	if (relay->end >= 0)
+	struct egret_wire *wire = &relay->conn->wire;
+	if (relay->end >= 0) {
+		relay->cut = !relay->up_ended && !keep_rest(relay);
+		relay->up_ended = relay->up_ended || relay->cut;
 		egret_raw_close(relay->end);
+	}
+	if (!wire->write_closed && wire->error) {
+		wire->error = 0;
+		wire->read_closed = true;
+	}
 	relay->end = -1;
-	relay->program_gone = relay->up_closing = relay->down_ended = true;
+	relay->down_ended = true;
+	orphan(relay);
 	return !relay->up_ended;
 }
 
@@ -213,17 +297,28 @@ static void watch(struct relay *relay, int fd)
 	real.epoll_ctl(relay->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+/* Has the server what was sent, the FIN included? */
+static bool is_acknowledged(const struct relay *relay)
+{
+	int left = 0;
+	return egret_raw(SYS_ioctl, relay->tcp, SIOCOUTQ, &left, 0) != 0 || left == 0;
+}
+
 /* Milliseconds until the next look is due at the latest, -1: only when something comes. */
 static int time_left(struct relay *relay)
 {
 	if (atomic_load(&relay->conn->state) == EGRET_CONN_HANDSHAKING) /* of mysql TLS may begin here */
 		return egret_connect_time_left(relay->conn) + 1;
-	if (!relay->up_ended || (!relay->program_gone && !(program_ended(relay) && relay->program_gone)))
-		return -1;
+	if (relay->up_ended && relay->program_gone && !is_acknowledged(relay))
+		return ACKNOWLEDGED_MS;
+	if (!relay->program_gone || !(relay->up_ended || relay->starved))
+		return relay->starved ? MEMORY_MS : -1;
 	if (!relay->linger_us)
 		relay->linger_us = egret_now_us() + LINGER_US;
 	int64_t left = relay->linger_us - egret_now_us();
-	return left <= 0 ? 0 : (int)(left / 1000) + 1;
+	if (left <= 0)
+		relay->cut = relay->cut || !relay->up_ended;
+	return left <= 0 ? 0 : relay->starved ? MEMORY_MS : (int)(left / 1000) + 1;
 }
 
 static void run(struct relay *relay)
@@ -242,14 +337,16 @@ static void run(struct relay *relay)
 	}
 }
 
-_Noreturn void egret_relay_run(struct egret_conn *conn, int end)
+_Noreturn EGRET_ON_OWN_STACK void egret_relay_run(struct egret_conn *conn, int end)
 {
 	static struct relay relay; /* of this process alone: its pages are fresh */
 	relay.conn = conn;
 	relay.tcp = conn->wire.fd;
 	relay.end = end;
 	leave_the_program();
-	relay.up_closing = relay.program_gone = end < 0;
+	relay.up_closing = end < 0;
+	if (end < 0)
+		orphan(&relay);
 	close_all_but(relay.tcp, end < 0 ? relay.tcp : end);
 	leave_shared_memory();
 	relay.epoll = epoll_create1(EPOLL_CLOEXEC);

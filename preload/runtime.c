@@ -149,15 +149,22 @@ static enum egret_log_format format_of(const char *text, enum egret_log_format o
 	return otherwise;
 }
 
-const char *egret_runtime_exe(void)
+const char *egret_runtime_exe(char room[EGRET_PATH_MAX])
 {
 	static char exe[EGRET_PATH_MAX];
-	if (exe[0] == '\0') {
-		ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-		if (n <= 0)
-			snprintf(exe, sizeof exe, "?");
-	}
-	return exe;
+	static _Atomic int state; /* 1: a thread fills it, 2: known */
+	int untouched = 0;
+	if (atomic_load(&state) == 2)
+		return exe;
+	bool first = atomic_compare_exchange_strong(&state, &untouched, 1);
+	char *to = first ? exe : room;
+	ssize_t n = readlink("/proc/self/exe", to, EGRET_PATH_MAX - 1);
+	to[n > 0 ? n : 0] = '\0';
+	if (n <= 0)
+		snprintf(to, EGRET_PATH_MAX, "?");
+	if (first)
+		atomic_store(&state, 2);
+	return to;
 }
 
 /* NULL or "none": nowhere. */
@@ -185,13 +192,15 @@ void egret_runtime_log(const struct egret_policy *policy, struct egret_event *ev
 {
 	const struct egret_defaults *defaults = policy ? egret_policy_defaults(policy) : NULL;
 	const char *target = log_target(policy);
+	char exe[EGRET_PATH_MAX];
 	enum egret_log_format format = format_of(egret_runtime.log_format, defaults ? defaults->log_format : EGRET_LOG_JSON);
 	if (!egret_runtime_logs(policy))
 		return;
 	if (!event->pid)
 		event->pid = (int)egret_raw(SYS_getpid, 0, 0, 0, 0);
-	if (!event->exe)
-		event->exe = egret_runtime_exe();
+	bool own = !event->exe;
+	if (own)
+		event->exe = egret_runtime_exe(exe);
 	bool aims_elsewhere = target && strcmp(target, "stderr") == 0 && !egret_say_can();
 	char line[LINE_SIZE];
 	size_t length = egret_log_format(format, event, line, sizeof line);
@@ -200,4 +209,6 @@ void egret_runtime_log(const struct egret_policy *policy, struct egret_event *ev
 	if (egret_runtime.run_dir[0] && format != EGRET_LOG_JSON)
 		length = egret_log_format(EGRET_LOG_JSON, event, line, sizeof line);
 	egret_record_write(line, length);
+	if (own)
+		event->exe = NULL;
 }

@@ -38,8 +38,8 @@ struct egret_policy *egret_runtime_policy(void);
 /* Monotonic microseconds. */
 int64_t egret_now_us(void);
 
-/* The file this process runs, "?" when it cannot be known; asked of the kernel once. */
-const char *egret_runtime_exe(void);
+/* The file this process runs, "?" when it cannot be known; asked of the kernel once. ROOM is used by who comes while another thread asks. */
+const char *egret_runtime_exe(char room[EGRET_PATH_MAX]);
 
 /* Would egret_runtime_log write anything? */
 bool egret_runtime_logs(const struct egret_policy *policy);

@@ -12,6 +12,7 @@
 #define HANDSHAKE_BATCH 16384 /* bytes looked at in one receive */
 #define DRAIN_ROUNDS 64
 #define DRAIN_BATCH (1 << 20) /* bytes dropped in one call */
+#define CLOSE_NOTIFY 512      /* bytes that the record takes at most */
 #define WIDE 212992           /* bytes: net.core.wmem_max as kernels have it, the most that SO_SNDBUF accepts */
 
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close)
@@ -75,15 +76,27 @@ void egret_wire_discard(const struct egret_wire *wire, size_t count)
 	}
 }
 
+bool egret_wire_add_answers(struct egret_wire *wire)
+{
+	size_t count = egret_buf_len(&wire->answers);
+	if (count == 0)
+		return true;
+	if (egret_buf_len(&wire->out) == 0) { /* needs no memory */
+		egret_buf_free(&wire->out);
+		wire->out = wire->answers;
+		wire->answers = (struct egret_buf){ 0 };
+		return true;
+	}
+	if (!egret_buf_append(&wire->out, egret_buf_head(&wire->answers), count))
+		return false;
+	egret_buf_free(&wire->answers);
+	return true;
+}
+
 bool egret_wire_take_answers(struct egret_wire *wire)
 {
-	bool good = true;
 	pthread_mutex_lock(&wire->tls_lock);
-	size_t count = egret_buf_len(&wire->answers);
-	if (count > 0) {
-		good = egret_buf_append(&wire->out, egret_buf_head(&wire->answers), count);
-		egret_buf_free(&wire->answers);
-	}
+	bool good = egret_wire_add_answers(wire);
 	pthread_mutex_unlock(&wire->tls_lock);
 	return good;
 }
@@ -150,7 +163,9 @@ int egret_wire_force_out(struct egret_wire *wire)
 int egret_wire_flush(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
-	int result = egret_wire_take_answers(wire) ? egret_wire_send_out(wire) : -ENOMEM;
+	int result = egret_wire_send_out(wire);
+	if (result == 0 && egret_wire_take_answers(wire))
+		result = egret_wire_send_out(wire);
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
 }
@@ -272,18 +287,25 @@ int egret_wire_handshake(struct egret_wire *wire)
 	return result;
 }
 
+/* Puts the answers and close_notify into `out`, which is empty. False: no memory, nothing was changed. */
+static bool say_close(struct egret_wire *wire)
+{
+	pthread_mutex_lock(&wire->tls_lock);
+	bool good = egret_wire_add_answers(wire);
+	if (good && !wire->write_closed && wire->handshaken && (good = egret_buf_room(&wire->out, CLOSE_NOTIFY) != NULL)) {
+		wire->engine->close_notify(wire->tls, &wire->out);
+		wire->write_closed = true;
+	}
+	pthread_mutex_unlock(&wire->tls_lock);
+	return good;
+}
+
 int egret_wire_close_notify(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
-	int result = egret_wire_take_answers(wire) ? 0 : -ENOMEM;
-	if (result == 0 && !wire->write_closed && wire->handshaken) {
-		pthread_mutex_lock(&wire->tls_lock);
-		wire->engine->close_notify(wire->tls, &wire->out);
-		pthread_mutex_unlock(&wire->tls_lock);
-		wire->write_closed = true;
-	}
+	int result = egret_wire_force_out(wire);
 	if (result == 0)
-		result = egret_wire_force_out(wire);
+		result = say_close(wire) ? egret_wire_force_out(wire) : -ENOMEM;
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
 }

@@ -97,8 +97,8 @@ void egret_wire_set_fd(struct egret_wire *wire, int fd);
 size_t egret_wire_available(struct egret_wire *wire);
 
 /* Encrypts and sends. Returns how many bytes of IOV were accepted: their ciphertext is in the kernel (where it takes less than it
- * promised, its buffer is widened for the tail; only a kernel that is out of memory leaves `stuck`). -EAGAIN: none of these bytes was
- * used. -EPIPE after close_notify or an error. Never raises SIGPIPE. */
+ * promised, its buffer is widened for the tail; only a kernel that is out of memory leaves `stuck`). -EAGAIN, -ENOMEM: none of these bytes
+ * was used. -EPIPE after close_notify or an error. Never raises SIGPIPE. */
 ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int iovcnt);
 /* Tries to send what is stuck. 0: nothing is left, -EAGAIN, -errno. */
 int egret_wire_flush(struct egret_wire *wire);
@@ -106,7 +106,8 @@ int egret_wire_flush(struct egret_wire *wire);
 /* Under all three locks. The TLS state lives in another process from now on: it is dropped here, every later call gives -ESTALE. */
 void egret_wire_give_up(struct egret_wire *wire);
 
-/* close_notify, once, after what is stuck: 0, -EAGAIN (out of memory: call again), -errno. The caller then does the FIN. */
+/* close_notify, once, after what is stuck: 0, -errno. The caller then does the FIN. -EAGAIN (the kernel has no room), -ENOMEM: not yet, call
+ * again: a FIN now would cut off what the program believes sent. */
 int egret_wire_close_notify(struct egret_wire *wire);
 /* Before close: consumes what the kernel's queue holds (tickets), so that close sends FIN and not RST. Bounded. */
 void egret_wire_drain(struct egret_wire *wire);

@@ -11,8 +11,10 @@ int egret_wire_hush(struct egret_wire *wire);
 /* Drops COUNT bytes from the head of the kernel's queue, where they are known to be. */
 void egret_wire_discard(const struct egret_wire *wire, size_t count);
 
-/* Both under out_lock. Moves the answers behind what is already on its way out; false when memory is out. */
+/* All under out_lock. Moves the answers behind what is already on its way out; false when memory is out: they stay. `add`: also under
+ * tls_lock. */
 bool egret_wire_take_answers(struct egret_wire *wire);
+bool egret_wire_add_answers(struct egret_wire *wire);
 /* Sends `out`: 0 when it is empty, -EAGAIN (wants is set), or a negative errno, after which `out` is empty too. */
 int egret_wire_send_out(struct egret_wire *wire);
 /* The same, and where the kernel's buffer is full it is made wide enough for this once: what was accepted from the program must go out

@@ -108,31 +108,31 @@ static const uint8_t *next_piece(struct source *source, size_t most, size_t *cou
 	return source->scratch;
 }
 
-/* Encrypts COUNT bytes behind the answers. False: the connection is dead. */
-static bool encrypt(struct egret_wire *wire, struct source *source, size_t count)
+/* Encrypts COUNT bytes behind the answers. 0; -ENOMEM: what SOURCE still has was not used; -EPIPE: the connection is dead. */
+static int encrypt(struct egret_wire *wire, struct source *source, size_t count)
 {
-	bool good = true;
+	int result = 0;
 	pthread_mutex_lock(&wire->tls_lock);
-	size_t answers = egret_buf_len(&wire->answers);
-	if (answers > 0) {
-		good = egret_buf_append(&wire->out, egret_buf_head(&wire->answers), answers);
-		egret_buf_free(&wire->answers);
-	}
-	good = good && egret_buf_room(&wire->out, on_wire(count));
-	while (good && count > 0) {
+	if (!egret_wire_add_answers(wire) || !egret_buf_room(&wire->out, on_wire(count)))
+		result = -ENOMEM;
+	while (result == 0 && count > 0) {
 		size_t piece = 0;
 		struct egret_tls_error failure;
 		const uint8_t *plain = next_piece(source, count, &piece);
 		if (plain && source->copies)
 			egret_renumber_up(&wire->up, source->scratch, piece);
-		good = plain && wire->engine->encrypt(wire->tls, plain, piece, &wire->out, &failure) == EGRET_STEP_DONE;
-		if (good) {
+		if (!plain) {
+			result = -ENOMEM;
+		} else if (wire->engine->encrypt(wire->tls, plain, piece, &wire->out, &failure) != EGRET_STEP_DONE) {
+			wire->write_closed = true;
+			result = -EPIPE;
+		} else {
 			source_advance(source, piece);
 			count -= piece;
 		}
 	}
 	pthread_mutex_unlock(&wire->tls_lock);
-	return good;
+	return result;
 }
 
 /* What a send would take of the kernel, as tcp_sendmsg: its error if there is one, else OTHERWISE. */
@@ -161,19 +161,19 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 		if (count == 0) {
 			wire->wants = POLLOUT;
 			result = -EAGAIN;
-		} else if (!encrypt(wire, source, count)) {
-			wire->write_closed = true;
-			result = -EPIPE;
-		} else {
+		} else if ((result = encrypt(wire, source, count)) == 0) {
 			result = egret_wire_send_out(wire);
 		}
 	}
 	size_t done = total - source->left;
 	if (result == -EAGAIN)
 		wire->hungry = true;
-	if (done > 0 && result == -EAGAIN && egret_buf_len(&wire->out) > 0)
+	bool later = result == -EAGAIN || result == -ENOMEM;
+	if (done > 0 && later && egret_buf_len(&wire->out) > 0) {
 		result = egret_wire_force_out(wire);
-	if (done > 0 && (result == 0 || result == -EAGAIN))
+		later = result == -EAGAIN;
+	}
+	if (done > 0 && (result == 0 || later))
 		return (ssize_t)done;
 	return result;
 }

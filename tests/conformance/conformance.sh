@@ -1,4 +1,5 @@
 # A wrapped socket against the TCP socket it stands for: the same random calls, the same results, bytes, errnos and readiness.
+# sanitized
 
 conduct() {
 	need_library

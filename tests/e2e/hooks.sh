@@ -1,4 +1,5 @@
 # The calls that few programs make: each is judged, and each speaks through egret, or is refused.
+# sanitized
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
 
 HOST=www.googleapis.com

@@ -1,4 +1,5 @@
 # Servers that break TLS, stall, or end at the worst moment: the errno of the promise, no crash, bounded memory, and not one byte in the clear.
+# sanitized
 
 # against BEHAVIOUR [KEYS]: a server that behaves like that stands where good.example does.
 against() {

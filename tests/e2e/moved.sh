@@ -1,5 +1,6 @@
 # Connections whose descriptors leave the hooks' reach (stdio's numbers, exec, other processes): a relay carries them, and the wire never
 # sees a plaintext byte.
+# sanitized
 
 HOST=www.googleapis.com
 

@@ -1,4 +1,5 @@
 # A connection and more than one process: fork in every way, exec, children of every kind, descriptors that travel.
+# sanitized
 
 HOST=www.googleapis.com
 

@@ -1,4 +1,5 @@
 # STARTTLS: programs speak plaintext, as to a server that offers no TLS; servers that insist on it are content. Real ones of both.
+# sanitized
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
 
 # ---- smtp ----

@@ -1,4 +1,5 @@
 # glibc's streams over a connection: what they write is TLS on the wire, whichever way they came to it.
+# sanitized
 
 HOST=www.googleapis.com
 

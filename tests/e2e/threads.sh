@@ -1,4 +1,5 @@
 # Threads on wrapped sockets: both ways at once, many at once, closed, cancelled and interrupted while they wait; every byte compared.
+# sanitized
 
 HOST=www.googleapis.com
 

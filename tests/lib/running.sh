@@ -31,7 +31,7 @@ list_gates() {
 list_shell_tests() {
 	local file line name limit
 	for file in tests/e2e/*.sh tests/escapes/*.sh tests/conformance/*.sh; do
-		[ -e "$file" ] || continue
+		grep -qs -- "$EGRET_TEST_MARKED" "$file" || continue
 		grep -E '^test_[a-z0-9_]+\(\)' "$file" | while read -r line; do
 			name=${line%%(*}
 			name=${name#test_}

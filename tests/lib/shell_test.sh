@@ -2,6 +2,7 @@
 set -euE -o pipefail
 trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]}:$LINENO)" >&2' ERR
 . tests/lib/harness.sh
+[ -z "${EGRET_SANITIZER:-}" ] || . tests/lib/sanitized.sh
 . "$1"
 cd "$EGRET_TEST_DIR"
 "$2"

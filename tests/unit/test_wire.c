@@ -1,9 +1,11 @@
 /* Record I/O over a real TCP connection: readiness, counts, ends. The server is OpenSSL between memory BIOs. */
+#include "preload/memory.h"
 #include "preload/wire.h"
 #include "tls_peer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -19,6 +21,13 @@ struct link {
 };
 
 static struct link it;
+
+/* The wire's memory, not the engine's: none is left while this is set. */
+static bool starved;
+void *__real_malloc(size_t size);
+void __real_free(void *block);
+static void *allocate(size_t size) { return starved ? NULL : __real_malloc(size); }
+static const struct egret_memory scarce = { allocate, __real_free, malloc_usable_size };
 
 static void tcp_pair(int *client, int *server)
 {
@@ -426,6 +435,46 @@ static void eagain_means_that_nothing_of_it_was_sent(void **state)
 	assert_true(SSL_read(it.peer.ssl, got, 1) < 0);
 }
 
+static void a_write_without_memory_is_enomem_and_none_of_it_is_sent(void **state)
+{
+	char text[16];
+	(void)state;
+	open_link(TLS1_3_VERSION, false);
+	egret_buf_free(&it.wire.out);
+	starved = true;
+	assert_int_equal(wire_write("lost", 4), -ENOMEM);
+	starved = false;
+	assert_int_equal(wire_write("kept", 4), 4);
+	usleep(1000);
+	hear();
+	assert_int_equal(SSL_read(it.peer.ssl, text, sizeof text), 4);
+	assert_memory_equal(text, "kept", 4);
+}
+
+static void a_close_without_memory_is_put_off_and_not_taken_for_done(void **state)
+{
+	char text[16];
+	(void)state;
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		open_link(version, false);
+		assert_int_equal(wire_write("last", 4), 4);
+		egret_buf_free(&it.wire.out);
+		starved = true;
+		assert_int_equal(egret_wire_close_notify(&it.wire), -ENOMEM);
+		starved = false;
+		usleep(1000);
+		hear();
+		assert_int_equal(SSL_read(it.peer.ssl, text, sizeof text), 4);
+		assert_int_equal(SSL_get_shutdown(it.peer.ssl) & SSL_RECEIVED_SHUTDOWN, 0);
+		assert_int_equal(egret_wire_close_notify(&it.wire), 0);
+		usleep(1000);
+		hear();
+		assert_int_equal(SSL_read(it.peer.ssl, text, sizeof text), 0);
+		assert_int_equal(SSL_get_shutdown(it.peer.ssl) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
+		close_link(NULL);
+	}
+}
+
 static void no_byte_of_plaintext_is_on_the_wire(void **state)
 {
 	static const char secret[] = "THE-SECRET-OF-THE-PROGRAM";
@@ -481,8 +530,11 @@ int main(void)
 		on_a_link(a_key_update_is_answered_and_seen_by_nobody),
 		on_a_link(big_writes_arrive_through_tiny_buffers),
 		on_a_link(eagain_means_that_nothing_of_it_was_sent),
+		on_a_link(a_write_without_memory_is_enomem_and_none_of_it_is_sent),
+		on_a_link(a_close_without_memory_is_put_off_and_not_taken_for_done),
 		on_a_link(no_byte_of_plaintext_is_on_the_wire),
 		on_a_link(the_close_of_a_drained_connection_is_no_reset),
 	};
+	egret_memory_use(&scarce);
 	return cmocka_run_group_tests(tests, load_engine, NULL);
 }
