@@ -1,6 +1,8 @@
 /* Finds functions in the objects that are loaded behind this library, as dlsym(3) with RTLD_NEXT does, but without what makes dlsym dangerous in
  * a first hook: it allocates when a symbol is missing, and the hook may have been called from inside the program's own malloc (jemalloc).
  *
+ * pthread_* alone may also come from the objects in front.
+ *
  * Nothing is allocated; the only lock is the dynamic linker's own, recursive, for walking its list. GNU hash tables only (every library since 2006).
  */
 #ifndef EGRET_SYMBOLS_H

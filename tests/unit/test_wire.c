@@ -1,64 +1,7 @@
 /* Record I/O over a real TCP connection: readiness, counts, ends. The server is OpenSSL between memory BIOs. */
-#include "preload/memory.h"
-#include "preload/wire.h"
-#include "tls_peer.h"
+#include "wire_link.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <malloc.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-struct link {
-	struct peer peer;
-	int fd, peer_fd;
-	struct egret_tls_ctx *ctx;
-	struct egret_wire wire;
-	uint8_t *seen; /* every byte that came from the client */
-	size_t seen_len;
-};
-
-static struct link it;
-
-/* The wire's memory, not the engine's: none is left while this is set. */
-static bool starved;
-void *__real_malloc(size_t size);
-void __real_free(void *block);
-static void *allocate(size_t size) { return starved ? NULL : __real_malloc(size); }
-static const struct egret_memory scarce = { allocate, __real_free, malloc_usable_size };
-
-static void tcp_pair(int *client, int *server)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof sa;
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&sa, size), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	getsockname(listener, (struct sockaddr *)&sa, &size);
-	*client = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(*client, (struct sockaddr *)&sa, size), 0);
-	*server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-	assert_true(*server >= 0);
-	close(listener);
-	int on = 1; /* a second small segment must not wait for the first one's acknowledgement */
-	setsockopt(*client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
-/* What the client sent goes into the server's BIO and into the record of all that was seen. */
-static void hear(void)
-{
-	uint8_t data[65536];
-	ssize_t n;
-	while ((n = recv(it.peer_fd, data, sizeof data, MSG_DONTWAIT)) > 0) {
-		BIO_write(it.peer.in, data, (int)n);
-		it.seen = realloc(it.seen, it.seen_len + (size_t)n);
-		assert_non_null(it.seen);
-		memcpy(it.seen + it.seen_len, data, (size_t)n);
-		it.seen_len += (size_t)n;
-	}
-}
 
 static void wait_for(short events)
 {
@@ -72,82 +15,16 @@ static bool shows_readable(void)
 	return poll(&pfd, 1, 0) == 1;
 }
 
-/* Sends COUNT bytes to the client and waits until its kernel has them all. */
-static void deliver(const uint8_t *data, size_t count)
-{
-	int before = 0, now = 0;
-	ioctl(it.fd, FIONREAD, &before);
-	assert_int_equal(send(it.peer_fd, data, count, 0), (int)count);
-	for (int i = 0; i < 5000 && now < before + (int)count; i++) {
-		ioctl(it.fd, FIONREAD, &now);
-		usleep(now < before + (int)count ? 200 : 0);
-	}
-	assert_int_equal(now, before + (int)count);
-}
-
-/* Sends what the server's BIO holds. */
-static void speak(void)
-{
-	static uint8_t data[1 << 20];
-	int n = BIO_read(it.peer.out, data, sizeof data);
-	if (n > 0)
-		deliver(data, (size_t)n);
-}
-
 static void say_bytes(const void *data, size_t count)
 {
 	assert_int_equal(SSL_write(it.peer.ssl, data, (int)count), (int)count);
 	speak();
 }
 
-static void open_link(int version, bool eof_is_close)
-{
-	struct egret_tls_settings settings = trusting();
-	struct egret_tls_error error;
-	memset(&it, 0, sizeof it);
-	tcp_pair(&it.fd, &it.peer_fd);
-	peer_open(&it.peer, "right", version);
-	peer_accept(&it.peer);
-	it.ctx = engine->ctx_new(&settings, NULL, &error);
-	assert_non_null(it.ctx);
-	egret_wire_init(&it.wire, it.fd, engine, engine->open(it.ctx, "good.example", 443, &error), eof_is_close);
-	int result = -EAGAIN;
-	for (int i = 0; i < 100 && (result || !SSL_is_init_finished(it.peer.ssl)); i++) {
-		result = egret_wire_handshake(&it.wire);
-		assert_true(result == 0 || result == -EAGAIN);
-		usleep(500);
-		hear();
-		SSL_do_handshake(it.peer.ssl);
-		speak();
-	}
-	assert_int_equal(result, 0);
-}
-
-static int close_link(void **state)
-{
-	(void)state;
-	if (!it.ctx)
-		return 0;
-	egret_wire_free(&it.wire);
-	engine->ctx_unref(it.ctx);
-	peer_close(&it.peer);
-	close(it.fd);
-	close(it.peer_fd);
-	free(it.seen);
-	memset(&it, 0, sizeof it);
-	return 0;
-}
-
 static ssize_t wire_read(void *data, size_t size, int flags)
 {
 	struct iovec iov = { data, size };
 	return egret_wire_read(&it.wire, &iov, 1, flags);
-}
-
-static ssize_t wire_write(const void *data, size_t size)
-{
-	struct iovec iov = { (void *)(uintptr_t)data, size };
-	return egret_wire_write(&it.wire, &iov, 1);
 }
 
 static void fill(uint8_t *data, size_t size)
@@ -435,46 +312,6 @@ static void eagain_means_that_nothing_of_it_was_sent(void **state)
 	assert_true(SSL_read(it.peer.ssl, got, 1) < 0);
 }
 
-static void a_write_without_memory_is_enomem_and_none_of_it_is_sent(void **state)
-{
-	char text[16];
-	(void)state;
-	open_link(TLS1_3_VERSION, false);
-	egret_buf_free(&it.wire.out);
-	starved = true;
-	assert_int_equal(wire_write("lost", 4), -ENOMEM);
-	starved = false;
-	assert_int_equal(wire_write("kept", 4), 4);
-	usleep(1000);
-	hear();
-	assert_int_equal(SSL_read(it.peer.ssl, text, sizeof text), 4);
-	assert_memory_equal(text, "kept", 4);
-}
-
-static void a_close_without_memory_is_put_off_and_not_taken_for_done(void **state)
-{
-	char text[16];
-	(void)state;
-	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-		open_link(version, false);
-		assert_int_equal(wire_write("last", 4), 4);
-		egret_buf_free(&it.wire.out);
-		starved = true;
-		assert_int_equal(egret_wire_close_notify(&it.wire), -ENOMEM);
-		starved = false;
-		usleep(1000);
-		hear();
-		assert_int_equal(SSL_read(it.peer.ssl, text, sizeof text), 4);
-		assert_int_equal(SSL_get_shutdown(it.peer.ssl) & SSL_RECEIVED_SHUTDOWN, 0);
-		assert_int_equal(egret_wire_close_notify(&it.wire), 0);
-		usleep(1000);
-		hear();
-		assert_int_equal(SSL_read(it.peer.ssl, text, sizeof text), 0);
-		assert_int_equal(SSL_get_shutdown(it.peer.ssl) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
-		close_link(NULL);
-	}
-}
-
 static void no_byte_of_plaintext_is_on_the_wire(void **state)
 {
 	static const char secret[] = "THE-SECRET-OF-THE-PROGRAM";
@@ -530,11 +367,8 @@ int main(void)
 		on_a_link(a_key_update_is_answered_and_seen_by_nobody),
 		on_a_link(big_writes_arrive_through_tiny_buffers),
 		on_a_link(eagain_means_that_nothing_of_it_was_sent),
-		on_a_link(a_write_without_memory_is_enomem_and_none_of_it_is_sent),
-		on_a_link(a_close_without_memory_is_put_off_and_not_taken_for_done),
 		on_a_link(no_byte_of_plaintext_is_on_the_wire),
 		on_a_link(the_close_of_a_drained_connection_is_no_reset),
 	};
-	egret_memory_use(&scarce);
 	return cmocka_run_group_tests(tests, load_engine, NULL);
 }
