@@ -68,6 +68,7 @@ struct egret_conn {
 	struct egret_lines lines;
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
 	_Atomic bool wrote, waits;    /* the last transfer was a write; reads have waited in the kernel (io.c: who waits anyway, waits first) */
+	_Atomic unsigned waiting;     /* threads that wait in the kernel for something to read (answer.h) */
 	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
 };
 

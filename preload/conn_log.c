@@ -1,5 +1,6 @@
 #include "conn_log.h"
 
+#include "answer.h"
 #include "guard.h"
 #include "observed.h"
 #include "runtime.h"
@@ -46,7 +47,7 @@ bool egret_conn_observe(struct egret_conn *conn)
 	struct egret_http_setup setup = {
 		.entry = conn->entry, .host = conn->host[0] ? conn->host : NULL, .asked = conn->asked, .port = conn->asked_port,
 		.audit = mode == EGRET_AUDIT || mode == EGRET_OFF, .h2 = offers_h2(conn->entry), .quiet = !egret_runtime_logs(conn->policy),
-		.emit = log_request, .data = conn };
+		.emit = log_request, .can_tell = egret_answer_can_tell, .tell = egret_answer_tell, .data = conn };
 	conn->observed = egret_observed_new(&setup, &conn->wire, conn->entry->settings->truncation == EGRET_TRUNCATION_EOF);
 	return conn->observed != NULL;
 }

@@ -43,7 +43,7 @@ void egret_http_abandon(struct egret_http *http)
 {
 	egret_http_finish_requests(http);
 	while (http->first)
-		egret_http_finish(http, http->first->local || http->opaque ? NULL : "DC");
+		egret_http_finish(http, http->first->denied || http->opaque ? NULL : "DC");
 }
 
 void egret_http_free(struct egret_http *http)
@@ -144,32 +144,6 @@ void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http
 	exchange->event.reason_text = egret_http_reason_text(reason);
 }
 
-bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict)
-{
-	const struct egret_entry *entry = http->setup.entry;
-	bool malformed = verdict->reason == EGRET_HTTP_MALFORMED;
-	char body[1024];
-	int len = snprintf(body, sizeof(body), "egret: entry %.64s (%.256s:%u) denies this request: %s%s%.256s\n", entry->name, entry->file,
-			   entry->line, egret_http_reason_text(verdict->reason), verdict->rule ? ": " : "",
-			   verdict->rule ? verdict->rule->text : "");
-
-	exchange->verdict.allow = false;
-	egret_http_set_reason(exchange, verdict->reason);
-	exchange->event.rule = verdict->rule ? verdict->rule->text : NULL;
-	exchange->event.status = malformed ? 400 : 403;
-	exchange->event.bytes_sent = exchange->head_only ? 0 : len;
-	exchange->local = malloc((size_t)len + 256);
-	if (!exchange->local)
-		return false;
-	exchange->local_len = (size_t)snprintf(exchange->local, (size_t)len + 256,
-		"HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		malformed ? "400 Bad Request" : "403 Forbidden", len, exchange->head_only ? "" : body);
-	http->swallow = true;
-	egret_buf_free(&http->held);
-	http->told = 0;
-	return true;
-}
-
 static void emit(const struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
 {
 	if (flags)
@@ -178,7 +152,7 @@ static void emit(const struct egret_http *http, struct egret_http_exchange *exch
 		exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
 	if (exchange->told && http->setup.emit)
 		http->setup.emit(http->setup.data, &exchange->event);
-	free(exchange->local);
+	free(exchange->answer);
 	free(exchange);
 }
 
@@ -203,27 +177,6 @@ void egret_http_finish(struct egret_http *http, const char *flags)
 	if (http->current == exchange)
 		http->current = NULL;
 	http->depth--;
+	http->answers -= exchange->denied;
 	emit(http, exchange, flags);
-}
-
-bool egret_http_due(const struct egret_http *http)
-{
-	return http->ended || (http->first && http->first->local);
-}
-
-const void *egret_http_local(const struct egret_http *http, size_t *len)
-{
-	const struct egret_http_exchange *first = http->first;
-
-	*len = first && first->local ? first->local_len - first->local_at : 0;
-	return *len ? first->local + first->local_at : NULL;
-}
-
-void egret_http_local_taken(struct egret_http *http, size_t count)
-{
-	http->first->local_at += count;
-	if (http->first->local_at < http->first->local_len)
-		return;
-	http->ended = true;
-	egret_http_finish(http, NULL);
 }

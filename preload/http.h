@@ -6,11 +6,12 @@
  *
  * Write path, for the bytes that the program writes, until all is used: egret_http_request says what becomes of the next bytes. PASS: send
  *   what egret_http_before gives and, right behind it, these bytes (and those that egret_http_more lets join them), then tell with
- *   egret_http_sent what was taken. HELD: they count as written: held until judged, or dropped behind a denied request. BREAK: EPIPE.
- * Read path: when egret_http_due, egret_http_local is what the program reads, then the end (egret_http_ended); the server is not asked any
- *   more. Else read from the server, tell egret_http_response, deliver as many as it returns and drop the rest. At the server's end:
+ *   egret_http_sent what was taken. HELD: they count as written: held until judged, or dropped with a denied request. BREAK: EPIPE.
+ * Read path: while egret_http_due, egret_http_local is what the program reads, and nothing of the server; with none left, the end. Else
+ *   read from the server, tell egret_http_response, deliver as many as it returns; the rest, unless an answer is due now, is nobody's. At the server's end:
  *   egret_http_end.
- * A denied request ends the connection: it is answered in its turn, with "Connection: close", and nothing that follows it is sent.
+ * A denied request is answered in its turn; its body is dropped and the next request judged, where everybody who waits can be told
+ * of the answer (can_tell). Else the connection ends: the answer says "Connection: close", and nothing that follows is sent.
  */
 #ifndef EGRET_HTTP_H
 #define EGRET_HTTP_H
@@ -34,6 +35,10 @@ struct egret_http_setup {
 	bool quiet;                      /* nothing is emitted of a request that may pass: nobody writes it down */
 	/* One event for each request, when its response or the connection ends. Fill pid and exe, write it; pointers end with the call. */
 	void (*emit)(void *data, struct egret_event *event);
+	/* Can all who wait for the connection be told, without its end, of an answer that is given here? NULL: no. */
+	bool (*can_tell)(void *data);
+	/* DUE: an answer is there to be read; not DUE: it was. False: not all could be told. NULL unless can_tell is, or all ask first. */
+	bool (*tell)(void *data, bool due);
 	void *data;
 };
 
@@ -62,10 +67,14 @@ void egret_http_finish_requests(struct egret_http *http);
 
 /* Is a local answer, or the end behind it, what the program reads next? */
 bool egret_http_due(const struct egret_http *http);
-const void *egret_http_local(const struct egret_http *http, size_t *len); /* NULL: none is left */
+bool egret_http_ends(const struct egret_http *http); /* ... and does the connection go no further then? */
+void egret_http_end_behind(struct egret_http *http); /* It does not: not all could be told of the answer that is due. Before it is read */
+bool egret_http_answers(const struct egret_http *http); /* does one wait for its turn? */
+void egret_http_ask_first(struct egret_http *http); /* whoever waits from now on asks egret_http_due first: an answer ends nothing */
+const void *egret_http_local(struct egret_http *http, size_t *len); /* NULL: none is left */
 void egret_http_local_taken(struct egret_http *http, size_t count);
 
-/* Watches LEN bytes of the server. Returns how many go to the program, the rest is nobody's; -1: they break HTTP where rules must hold. */
+/* Watches LEN bytes of the server. Returns how many go to the program (less: the rest comes again when no answer is due); -1: they break HTTP where rules must hold. */
 ssize_t egret_http_response(struct egret_http *http, const void *data, size_t len);
 
 enum egret_http_end {

@@ -88,7 +88,11 @@ static bool read_meaning(struct egret_http_head *head, struct egret_http_text na
 		head->h2c |= has_word(value, "h2c") || has_word(value, "h2");
 	} else if (is_name(name, "http2-settings")) {
 		head->h2c = true;
+	} else if (is_name(name, "expect")) {
+		head->expect = true;
 	} else if (is_name(name, "connection")) {
+		head->close |= has_word(value, "close");
+		head->keep_alive |= has_word(value, "keep-alive");
 		head->connection_upgrade |= has_word(value, "upgrade");
 	} else if (is_name(name, "user-agent")) {
 		head->user_agent = value;

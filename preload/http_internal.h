@@ -15,7 +15,7 @@ struct egret_http_head {
 	struct egret_http_text method, target, host, user_agent, request_id, forwarded_for;
 	unsigned minor, hosts, headers;
 	uint64_t length; /* of the body: Content-Length; 0 without */
-	bool has_length, chunked, upgrade, h2c;
+	bool has_length, chunked, upgrade, h2c, expect, close, keep_alive;
 	bool connection_upgrade, switches; /* switches: what a server may answer with 101 (RFC 9110 7.8) */
 };
 
@@ -52,8 +52,9 @@ struct egret_http_exchange {
 	struct egret_verdict verdict;
 	bool told;                /* somebody reads the event: else texts and times are left out */
 	int64_t started_us;       /* monotonic */
-	char *local;              /* owned; the answer to a denied request, which is the last one */
-	size_t local_len, local_at;
+	bool denied, ends;        /* answered here; ends: and the connection goes no further */
+	char *answer;             /* owned; NULL unless denied */
+	size_t answer_len, answer_at; /* len 0: not yet written */
 	bool head_only, connect, switches;
 	char text[];
 };
@@ -72,7 +73,8 @@ struct egret_http {
 	bool rules;
 	bool opaque;     /* both directions pass unread */
 	bool broken;     /* nothing of the program goes out any more */
-	bool swallow;    /* a request was denied: the program's bytes are dropped */
+	bool swallow;    /* what was denied ends the connection: the program's bytes are dropped */
+	bool dropping;   /* those of a denied request's body are, to its end */
 	bool ended;      /* the answer to it was read: reads give 0, writes EPIPE */
 	/* requests */
 	struct egret_buf held;   /* of a head: bytes told as written and not sent, then bytes that were judged and must come again */
@@ -82,7 +84,7 @@ struct egret_http {
 	struct egret_http_exchange *current; /* whose body is being sent; NULL: its response has ended */
 	/* responses */
 	struct egret_http_exchange *first, **last;
-	size_t depth;            /* in flight */
+	size_t depth, answers;   /* in flight; of which denied */
 	llhttp_t parser;
 	bool in_response, unread; /* unread: responses can no longer be told apart */
 };
@@ -93,8 +95,9 @@ int64_t egret_http_clock(void); /* monotonic, microseconds */
 /* Queues an exchange for HEAD (empty: malformed). TOLD: it will be emitted. NULL when memory is out or too many are in flight. */
 struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head, bool told);
 void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http_reason reason);
-/* EXCHANGE, the last one, is denied by VERDICT and answered here. False: memory is out. */
-bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict);
+/* EXCHANGE, the last one, is denied by VERDICT and answered here. HEAD: its own, NULL when it is no good. False: memory is out. */
+bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict,
+		       const struct egret_http_head *head);
 /* Logs a request whose head never ended. */
 void egret_http_log_incomplete(struct egret_http *http, const struct egret_http_head *head);
 /* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */

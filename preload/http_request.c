@@ -39,7 +39,7 @@ static enum egret_http_fate refuse(struct egret_http *http, const char *text, si
 		}
 		return open_up(http);
 	}
-	if (exchange && egret_http_answer(http, exchange, &verdict))
+	if (exchange && egret_http_answer(http, exchange, &verdict, NULL))
 		return EGRET_HTTP_HELD;
 	http->broken = true;
 	return EGRET_HTTP_BREAK;
@@ -92,17 +92,29 @@ static struct egret_http_verdict decide(const struct egret_http *http, const str
 	return egret_http_decide(http->setup.entry, &request);
 }
 
-/* The head of a request that may pass, LEN bytes of it still to come from the program. */
-static void pass_head(struct egret_http *http, const struct egret_http_head *head, size_t len)
+static bool is_idle(const struct egret_http_place *place)
 {
-	http->at = (struct egret_http_place){ .side = head->chunked ? EGRET_HTTP_CHUNKED : head->length ? EGRET_HTTP_LENGTH : EGRET_HTTP_HEAD,
-					      .head_left = len, .body_left = head->length };
-	if (http->unread) /* no response can be told to be its own */
-		while (http->first)
-			egret_http_finish(http, "UPE");
+	return place->side == EGRET_HTTP_HEAD && !place->head_left;
 }
 
-/* A complete head is judged; OFFERED bytes of it are not told as written. */
+/* Where a request with HEAD stands, LEN bytes of the head still to come from the program. */
+static struct egret_http_place place_of(const struct egret_http_head *head, size_t len)
+{
+	return (struct egret_http_place){ .side = head->chunked ? EGRET_HTTP_CHUNKED : head->length ? EGRET_HTTP_LENGTH : EGRET_HTTP_HEAD,
+					  .head_left = len, .body_left = head->length };
+}
+
+/* Nothing of a denied request leaves. Its body is dropped, and the next request is judged, unless the connection ends. */
+static enum egret_http_fate deny(struct egret_http *http, const struct egret_http_head *head, const struct egret_http_verdict *verdict)
+{
+	http->at = place_of(head, 0);
+	http->dropping = !is_idle(&http->at);
+	http->broken = http->unread || !egret_http_answer(http, http->current, verdict, head);
+	http->current = NULL;
+	return http->broken ? EGRET_HTTP_BREAK : EGRET_HTTP_HELD;
+}
+
+/* A complete head is judged; OFFERED bytes of it, the program's next ones, are not told as written. */
 static enum egret_http_fate judge(struct egret_http *http, const char *text, size_t len, size_t offered)
 {
 	struct egret_http_head head;
@@ -115,15 +127,15 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 	if (!http->current)
 		return refuse(http, text, len, EGRET_HTTP_NOT_DECIDED);
 	http->current->event.rule = verdict.rule ? verdict.rule->text : NULL;
-	if (!verdict.allow && !http->setup.audit) {
-		http->broken = http->unread || !egret_http_answer(http, http->current, &verdict);
-		return http->broken ? EGRET_HTTP_BREAK : EGRET_HTTP_HELD;
-	}
+	if (!verdict.allow && !http->setup.audit)
+		return deny(http, &head, &verdict);
 	if (!verdict.allow) {
 		http->current->verdict.audited = true;
 		egret_http_set_reason(http->current, verdict.reason);
 	}
-	pass_head(http, &head, offered);
+	http->at = place_of(&head, offered);
+	while (http->unread && http->first) /* no response can be told to be its own */
+		egret_http_finish(http, "UPE");
 	return EGRET_HTTP_PASS;
 }
 
@@ -162,12 +174,8 @@ static enum egret_http_fate take_head(struct egret_http *http, const char *data,
 		http->held.end = http->held.start + (size_t)end;
 	if (is_h2_preface(text, (size_t)end))
 		return http->setup.h2 && !http->rules ? open_up(http) : refuse(http, text, (size_t)end, EGRET_HTTP_H2C);
-	return judge(http, text, (size_t)end, (size_t)end - before);
-}
-
-static bool is_idle(const struct egret_http_place *place)
-{
-	return place->side == EGRET_HTTP_HEAD && !place->head_left;
+	*count = (size_t)end - before;
+	return judge(http, text, (size_t)end, *count);
 }
 
 /* How many of LEN bytes belong to the request open at PLACE. -1: malformed chunks. */
@@ -215,6 +223,20 @@ static bool keeps_its_word(const struct egret_http *http, const char *data, size
 	return !owed || !memcmp(egret_buf_head(&http->held) + http->told, data, len < owed ? len : owed);
 }
 
+/* The body of a denied request goes nowhere. */
+static enum egret_http_fate drop(struct egret_http *http, const char *data, size_t len, size_t *count)
+{
+	ssize_t part = part_of(&http->at, data, len);
+	int64_t body = 0;
+
+	if (part < 0)
+		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
+	*count = (size_t)part;
+	advance(&http->at, data, *count, &body);
+	http->dropping = !is_idle(&http->at);
+	return EGRET_HTTP_HELD;
+}
+
 enum egret_http_fate egret_http_request(struct egret_http *http, const void *data, size_t len, size_t *count)
 {
 	enum egret_http_fate fate;
@@ -228,6 +250,8 @@ enum egret_http_fate egret_http_request(struct egret_http *http, const void *dat
 		return EGRET_HTTP_HELD;
 	if (http->opaque)
 		return EGRET_HTTP_PASS;
+	if (http->dropping)
+		return drop(http, data, len, count);
 	if (is_idle(&http->at)) {
 		fate = take_head(http, data, len, count);
 		if (fate != EGRET_HTTP_PASS || http->opaque)

@@ -52,7 +52,7 @@ static int on_complete(llhttp_t *parser)
 	if (status >= 200 || upgraded)
 		egret_http_finish(http, NULL);
 	/* What follows is another protocol, a local answer's turn, or something that nobody asked for. */
-	return http->opaque || !http->first || http->first->local ? HPE_PAUSED : 0;
+	return http->opaque || !http->first || http->first->denied ? HPE_PAUSED : 0;
 }
 
 void egret_http_responses_init(struct egret_http *http)
@@ -71,7 +71,7 @@ void egret_http_responses_init(struct egret_http *http)
 static ssize_t unreadable(struct egret_http *http, size_t len)
 {
 	http->unread = true;
-	while (http->first && !http->first->local)
+	while (http->first && !http->first->denied)
 		egret_http_finish(http, "UPE");
 	if (!http->rules && !http->swallow)
 		return (ssize_t)len;
@@ -118,7 +118,7 @@ bool egret_http_end(struct egret_http *http, enum egret_http_end end)
 			"the server closed the connection without close_notify: the response may be truncated; if it never sends one, set tls_truncation = eof" :
 			"the connection ended before the response was complete";
 	while (http->first)
-		egret_http_finish(http, http->opaque || http->first->local ? NULL : "UC");
+		egret_http_finish(http, http->opaque || http->first->denied ? NULL : "UC");
 	http->ended = http->swallow;
 	return whole;
 }

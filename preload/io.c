@@ -1,5 +1,6 @@
 #include "io.h"
 
+#include "answer.h"
 #include "connect.h"
 #include "dns_watch.h"
 #include "guard.h"
@@ -84,13 +85,16 @@ bool egret_io_signals_restart(void)
 static int wait_for(struct egret_conn *conn, int fd, short events, int limit_ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
+	bool waits = !(events & POLLIN) || egret_answer_wait(conn);
 	int n;
 	pthread_cleanup_push(put_cancelled, conn);
 	do /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
-		n = real.poll(&pfd, 1, limit_ms);
+		n = real.poll(&pfd, 1, waits ? limit_ms : 0);
 	while (n < 0 && errno == EINTR && limit_ms < 0 && egret_io_signals_restart());
+	if (events & POLLIN)
+		egret_answer_waited(conn);
 	pthread_cleanup_pop(0);
-	return n > 0 ? 0 : n == 0 ? EAGAIN : errno;
+	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : errno;
 }
 
 int egret_io_await_open(struct egret_conn *conn, int fd, int flags)
@@ -232,7 +236,8 @@ static int wait_in_recv(struct egret_conn *conn, int fd)
 	char byte;
 	ssize_t n;
 	pthread_cleanup_push(put_cancelled, conn);
-	n = real.recv(fd, &byte, 1, MSG_PEEK);
+	n = egret_answer_wait(conn) ? real.recv(fd, &byte, 1, MSG_PEEK) : 0;
+	egret_answer_waited(conn);
 	pthread_cleanup_pop(0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
 		egret_wire_note_error(&conn->wire, errno);
@@ -262,7 +267,7 @@ static int wait_readable(struct egret_conn *conn, int fd, int flags, struct pati
 static bool expects_to_wait(struct egret_conn *conn, int flags)
 {
 	return atomic_load_explicit(&conn->wrote, memory_order_relaxed) && atomic_load_explicit(&conn->waits, memory_order_relaxed) &&
-	       !(flags & (MSG_DONTWAIT | MSG_PEEK)) && !conn->wire.unheld;
+	       !(flags & (MSG_DONTWAIT | MSG_PEEK)) && !conn->wire.unheld && !egret_answer_due(conn);
 }
 
 /* Bytes that a call which may wait waits for, socket(7), recv(2). */

@@ -1,5 +1,6 @@
 #include "observed.h"
 
+#include "buf.h"
 #include "policy/raw.h"
 
 #include <errno.h>
@@ -9,7 +10,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define PIECES 16 /* of the program's memory in one send */
+#define PIECES 16       /* of the program's memory in one send */
+#define LOOKED_AT 65536 /* bytes that are taken from the wire at most while an answer waits its turn */
 
 struct egret_observed {
 	struct egret_http *http; /* owned; under `lock` */
@@ -18,7 +20,12 @@ struct egret_observed {
 	bool plain;        /* the kernel carries the bytes */
 	bool cut_is_end;
 	bool over;         /* the server's end was seen; under read_lock */
-	_Atomic bool due;  /* the program reads what is answered here; for good */
+	struct egret_buf rest; /* what came behind the turn of an answer; under read_lock */
+	bool (*tell)(void *data, bool due); /* NULL: nobody waits without asking first */
+	void *data;
+	bool told, closing;   /* readiness is shown in the program's stead; for good; under `lock` */
+	_Atomic bool due;     /* what the program reads is here, not on the wire */
+	_Atomic bool answers; /* one waits for its turn */
 	_Atomic int error; /* errno of every later read; 0: none */
 };
 
@@ -34,6 +41,8 @@ struct egret_observed *egret_observed_new(const struct egret_http_setup *setup, 
 	observed->wire = wire;
 	observed->plain = !wire->tls; /* said once: a wire that was moved to a relay has none either, and must not become plain */
 	observed->cut_is_end = cut_is_end;
+	observed->tell = setup->tell;
+	observed->data = setup->data;
 	pthread_mutex_init(&observed->write_lock, NULL);
 	pthread_mutex_init(&observed->read_lock, NULL);
 	pthread_mutex_init(&observed->lock, NULL);
@@ -45,6 +54,7 @@ void egret_observed_free(struct egret_observed *observed)
 	if (!observed)
 		return;
 	egret_http_free(observed->http);
+	egret_buf_free(&observed->rest);
 	pthread_mutex_destroy(&observed->write_lock);
 	pthread_mutex_destroy(&observed->read_lock);
 	pthread_mutex_destroy(&observed->lock);
@@ -93,11 +103,25 @@ static void announce(struct egret_observed *observed)
 	egret_raw(SYS_shutdown, observed->wire->fd, SHUT_RD, 0, 0);
 }
 
-/* Under `lock`: has the turn of a local answer come? */
+/* Under `lock`: is what the program reads next here? Then all who wait are told; where that cannot be, by the connection's end. */
 static void look_if_due(struct egret_observed *observed)
 {
-	if (egret_http_due(observed->http) && !atomic_exchange(&observed->due, true))
-		announce(observed);
+	bool due = egret_http_due(observed->http) || egret_buf_len(&observed->rest);
+	bool was = atomic_exchange(&observed->due, due), end = due && egret_http_ends(observed->http);
+	atomic_store_explicit(&observed->answers, egret_http_answers(observed->http), memory_order_relaxed);
+	if (observed->closing)
+		return;
+	if (observed->tell && (due ? !was && !end : observed->told)) {
+		observed->told = observed->tell(observed->data, due) && due;
+		end = due && !observed->told;
+	}
+	if (!end)
+		return;
+	egret_http_end_behind(observed->http);
+	observed->closing = true;
+	announce(observed);
+	if (observed->told)
+		observed->tell(observed->data, false);
 }
 
 /* ---- the program writes ---- */
@@ -216,6 +240,14 @@ ssize_t egret_observed_write(struct egret_observed *observed, const struct iovec
 	return done || result == 1 ? (ssize_t)done : result;
 }
 
+void egret_observed_ask_first(struct egret_observed *observed)
+{
+	if (!observed)
+		return;
+	observed->tell = NULL;
+	egret_http_ask_first(observed->http);
+}
+
 void egret_observed_hold(struct egret_observed *observed)
 {
 	if (!observed)
@@ -245,21 +277,66 @@ void egret_observed_finish_writing(struct egret_observed *observed)
 
 /* ---- the program reads ---- */
 
-static ssize_t read_local(struct egret_observed *observed, const struct iovec *iov, int count, bool peek)
+/* IOV without its first SKIP bytes: the next piece of it. */
+static struct iovec piece_at(const struct iovec *iov, int count, size_t skip)
 {
-	size_t done = 0, left;
-	pthread_mutex_lock(&observed->lock);
+	int at = 0;
+	while (at < count && skip >= iov[at].iov_len)
+		skip -= iov[at++].iov_len;
+	return at < count ? (struct iovec){ (char *)iov[at].iov_base + skip, iov[at].iov_len - skip } : (struct iovec){ NULL, 0 };
+}
+
+/* From the answer that is due into INTO. Returns how many bytes. */
+static size_t take_local(struct egret_observed *observed, struct iovec into, bool peek)
+{
+	size_t left;
 	const char *local = egret_http_local(observed->http, &left);
-	for (int i = 0; i < count && left > 0; i++) {
-		size_t here = iov[i].iov_len < left ? iov[i].iov_len : left;
-		memcpy(iov[i].iov_base, local + done, here);
-		done += here;
-		left -= here;
+	if (left > into.iov_len)
+		left = into.iov_len;
+	if (left)
+		memcpy(into.iov_base, local, left);
+	if (left && !peek)
+		egret_http_local_taken(observed->http, left);
+	return left;
+}
+
+/* From what came behind an answer that was read meanwhile. */
+static size_t take_rest(struct egret_observed *observed, struct iovec into, bool peek)
+{
+	size_t left = egret_buf_len(&observed->rest);
+	ssize_t good;
+	if (left > into.iov_len)
+		left = into.iov_len;
+	if (left)
+		memcpy(into.iov_base, egret_buf_head(&observed->rest), left);
+	if (!left || peek)
+		return left;
+	good = egret_http_response(observed->http, into.iov_base, left);
+	if (good < (ssize_t)left && !egret_http_due(observed->http)) {
+		observed->error = ECONNRESET;
+		announce(observed);
+		egret_buf_free(&observed->rest);
+		return good > 0 ? (size_t)good : 0;
 	}
-	if (done && !peek)
-		egret_http_local_taken(observed->http, done);
+	egret_buf_consume(&observed->rest, (size_t)good);
+	return (size_t)good;
+}
+
+/* What is here, in its order, into IOV behind its first DONE bytes. Returns how many bytes IOV has then. */
+static size_t read_here(struct egret_observed *observed, const struct iovec *iov, int count, size_t done, bool peek)
+{
+	struct iovec into;
+	size_t n = 1;
+	pthread_mutex_lock(&observed->lock);
+	while (n && (into = piece_at(iov, count, done)).iov_len) {
+		n = egret_http_due(observed->http) ? take_local(observed, into, peek) : take_rest(observed, into, peek);
+		done += n;
+		if (peek)
+			break;
+	}
+	look_if_due(observed);
 	pthread_mutex_unlock(&observed->lock);
-	return (ssize_t)done;
+	return done;
 }
 
 /* The server's side has ended: N as the wire gave it. */
@@ -279,32 +356,64 @@ static ssize_t read_end(struct egret_observed *observed, ssize_t n)
 	return -ECONNRESET;
 }
 
-/* Shows the observer N bytes that came into IOV. Returns how many are the program's; less than N: nothing of the server follows. */
-static size_t watch(struct egret_observed *observed, const struct iovec *iov, size_t n)
+/* Keeps N bytes of IOV behind its first SKIP. False: memory is out. */
+static bool keep_rest(struct egret_observed *observed, const struct iovec *iov, int count, size_t skip, size_t n)
+{
+	for (size_t here; n > 0; skip += here, n -= here) {
+		struct iovec piece = piece_at(iov, count, skip);
+		here = piece.iov_len < n ? piece.iov_len : n;
+		if (!egret_buf_append(&observed->rest, piece.iov_base, here))
+			return false;
+	}
+	return true;
+}
+
+/* Shows the observer N bytes that came into IOV. Returns how many are the program's now. Less than N: an answer comes first, or nothing of
+ * the server follows. */
+static size_t watch(struct egret_observed *observed, const struct iovec *iov, int count, size_t n)
 {
 	size_t passed = 0;
 	pthread_mutex_lock(&observed->lock);
-	for (; n > 0; iov++) {
-		size_t here = iov->iov_len < n ? iov->iov_len : n;
-		ssize_t good = here ? egret_http_response(observed->http, iov->iov_base, here) : 0;
+	while (passed < n) {
+		struct iovec piece = piece_at(iov, count, passed);
+		size_t here = piece.iov_len < n - passed ? piece.iov_len : n - passed;
+		ssize_t good = egret_http_response(observed->http, piece.iov_base, here);
 		passed += good > 0 ? (size_t)good : 0;
-		n -= here;
 		if (good < (ssize_t)here)
 			break;
 	}
+	bool good = passed == n || (egret_http_due(observed->http) && keep_rest(observed, iov, count, passed, n - passed));
 	look_if_due(observed);
 	pthread_mutex_unlock(&observed->lock);
+	if (!good) {
+		observed->error = ECONNRESET;
+		announce(observed);
+	}
 	return passed;
+}
+
+/* The wire is asked for no more than can be kept when an answer comes in between. */
+static ssize_t read_wire(struct egret_observed *observed, const struct iovec *iov, int count, int flags)
+{
+	struct iovec first = piece_at(iov, count, 0);
+	if (!atomic_load_explicit(&observed->answers, memory_order_relaxed))
+		return carry_in(observed, iov, count, flags & MSG_PEEK);
+	if (first.iov_len > LOOKED_AT)
+		first.iov_len = LOOKED_AT;
+	return carry_in(observed, &first, 1, flags & MSG_PEEK);
 }
 
 static ssize_t read_locked(struct egret_observed *observed, const struct iovec *iov, int count, int flags)
 {
 	for (;;) {
-		if (observed->due)
-			return read_local(observed, iov, count, flags & MSG_PEEK);
+		size_t passed = observed->due ? read_here(observed, iov, count, 0, flags & MSG_PEEK) : 0;
+		if (passed)
+			return (ssize_t)passed;
 		if (observed->error)
 			return -observed->error;
-		ssize_t n = carry_in(observed, iov, count, flags & MSG_PEEK);
+		if (observed->due)
+			return 0; /* the end behind the last answer */
+		ssize_t n = read_wire(observed, iov, count, flags);
 		if (n == -EAGAIN || n == -ESTALE) /* ESTALE: a relay has it now, and sees how it ends */
 			return n;
 		if (n <= 0 && !observed->due)
@@ -313,11 +422,10 @@ static ssize_t read_locked(struct egret_observed *observed, const struct iovec *
 			continue; /* it ended because a local answer is due */
 		if (flags & MSG_PEEK)
 			return n;
-		size_t passed = watch(observed, iov, (size_t)n);
-		if (passed < (size_t)n && !observed->due) {
-			observed->error = ECONNRESET;
-			announce(observed);
-		}
+		passed = watch(observed, iov, count, (size_t)n);
+		/* Who reads less than there was room for waits for the next edge: what is here comes along. */
+		if (observed->due)
+			passed = read_here(observed, iov, count, passed, false);
 		if (passed)
 			return (ssize_t)passed;
 	}
@@ -336,6 +444,11 @@ ssize_t egret_observed_read(struct egret_observed *observed, const struct iovec 
 	return result;
 }
 
+bool egret_observed_due(const struct egret_observed *observed)
+{
+	return atomic_load(&observed->due);
+}
+
 int egret_observed_readable(struct egret_observed *observed)
 {
 	if (observed->due || observed->error || observed->plain)
@@ -347,14 +460,17 @@ size_t egret_observed_available(struct egret_observed *observed)
 {
 	size_t left = 0;
 	int kernel = 0;
-	if (!observed->due) {
-		if (!observed->plain)
-			return egret_wire_available(observed->wire);
-		egret_raw(SYS_ioctl, observed->wire->fd, FIONREAD, &kernel, 0);
-		return kernel > 0 ? (size_t)kernel : 0;
+	if (observed->due) {
+		pthread_mutex_lock(&observed->lock);
+		if (egret_http_due(observed->http))
+			egret_http_local(observed->http, &left);
+		else
+			left = egret_buf_len(&observed->rest);
+		pthread_mutex_unlock(&observed->lock);
+		return left;
 	}
-	pthread_mutex_lock(&observed->lock);
-	egret_http_local(observed->http, &left);
-	pthread_mutex_unlock(&observed->lock);
-	return left;
+	if (!observed->plain)
+		return egret_wire_available(observed->wire);
+	egret_raw(SYS_ioctl, observed->wire->fd, FIONREAD, &kernel, 0);
+	return kernel > 0 ? (size_t)kernel : 0;
 }

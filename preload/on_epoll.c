@@ -1,5 +1,6 @@
 /* epoll: the program's registrations stay in the kernel; while a handshake runs they wait for what it needs, and wake-ups that
  * bring nothing for the program are swallowed. */
+#include "answer.h"
 #include "connect.h"
 #include "guard.h"
 #include "hooks.h"
@@ -44,6 +45,8 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 		events = 0; /* when it has ended the registration is the program's again, and reports by itself */
 	} else if (state == EGRET_CONN_FAILED) {
 		events |= EPOLLERR;
+	} else if (egret_answer_due(conn)) {
+		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {
 		events = judge_readable(conn, match, events);
 	}

@@ -2,6 +2,7 @@
  *
  * Without a governed connection in the process each of these costs one load more than the libc's.
  */
+#include "answer.h"
 #include "connect.h"
 #include "guard.h"
 #include "hooks.h"
@@ -37,22 +38,42 @@ static short look_readable(struct egret_conn *conn)
 /* Is there something to read that the kernel's queue does not show (wire.h, unheld)? */
 static bool shows_without_kernel(struct egret_conn *conn)
 {
-	return conn->wire.unheld && look_readable(conn);
+	return (conn->wire.unheld && look_readable(conn)) || egret_answer_due(conn);
+}
+
+/* CONN, with its reference, is waited for until settle. False: no need to wait. */
+static bool begin_wait(struct egret_conn *conn, struct egret_conn **waited)
+{
+	if (!conn || !conn->observed)
+		return true;
+	atomic_fetch_add(&conn->refs, 1);
+	*waited = conn;
+	return egret_answer_wait(conn);
+}
+
+static void end_waits(struct egret_conn **waited, nfds_t count)
+{
+	for (nfds_t i = 0; i < count; i++)
+		if (waited[i]) {
+			egret_answer_waited(waited[i]);
+			egret_conn_put(waited[i]);
+		}
 }
 
 /* What the kernel is asked instead of FDS. Returns the milliseconds until the first handshake gives up, -1: none is under way. */
-static int prepare(const struct pollfd *fds, struct pollfd *work, nfds_t count)
+static int prepare(const struct pollfd *fds, struct pollfd *work, struct egret_conn **waited, nfds_t count)
 {
 	int bound = -1;
 	for (nfds_t i = 0; i < count; i++) {
 		work[i] = fds[i];
 		work[i].revents = 0;
+		waited[i] = NULL;
 		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
 		if (conn && under_way(conn) && egret_connect_step(conn) == -EAGAIN) {
 			int left = egret_connect_time_left(conn);
 			bound = bound < 0 || left < bound ? left : bound;
 			work[i].events = conn->wire.wants;
-		} else if (conn && (work[i].events & READ_EVENTS) && shows_without_kernel(conn)) {
+		} else if (conn && (work[i].events & READ_EVENTS) && (!begin_wait(conn, &waited[i]) || shows_without_kernel(conn))) {
 			bound = 0;
 		}
 		egret_conn_put(conn);
@@ -62,7 +83,8 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, nfds_t count)
 
 static short unheld_event(const struct egret_conn *conn, const struct pollfd *fd)
 {
-	return conn->wire.unheld && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
+	bool here = conn->wire.unheld || egret_answer_due(conn);
+	return here && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
 }
 
 /* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew. */
@@ -109,14 +131,17 @@ static struct timespec *time_left(int64_t deadline, int bound, struct timespec *
 	return ts;
 }
 
-static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, struct pollfd *work)
+static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, struct pollfd *work,
+			 struct egret_conn **waited)
 {
 	int64_t deadline = deadline_of(timeout);
 	for (;;) {
 		struct timespec ts;
 		bool again = false;
-		int bound = prepare(fds, work, count);
-		int n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask);
+		int bound = prepare(fds, work, waited, count);
+		int n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask), error = errno;
+		end_waits(waited, count);
+		errno = error;
 		if (n < 0)
 			return -1;
 		int ready = settle(fds, work, count, &again);
@@ -131,12 +156,17 @@ static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec
 
 static int poll_any(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-	struct pollfd stack[STACK_FDS], *work = count <= STACK_FDS ? stack : malloc(count * sizeof *work);
+	struct pollfd stack[STACK_FDS], *work = stack;
+	struct egret_conn *stack_waited[STACK_FDS], **waited = stack_waited;
+	if (count > STACK_FDS) {
+		work = malloc(count * (sizeof *work + sizeof(struct egret_conn *)));
+		waited = (struct egret_conn **)(work + count);
+	}
 	if (!work) {
 		errno = ENOMEM;
 		return -1;
 	}
-	int result = poll_governed(fds, count, timeout, mask, work);
+	int result = poll_governed(fds, count, timeout, mask, work, waited);
 	int error = errno;
 	if (work != stack)
 		free(work);

@@ -1,5 +1,6 @@
-#include "ready.h"
+#include "ready_index.h"
 
+#include "answer.h"
 #include "connect.h"
 #include "guard.h"
 #include "io.h"
@@ -11,28 +12,6 @@
 #define CHUNK 512
 #define CHUNKS 4096
 #define STRIPES 32 /* a fork holds them all at once: ThreadSanitizer counts 64 locks of a thread at most */
-#define FIRST_BUCKETS 16 /* a power of two */
-
-struct registration {
-	struct registration *next_of_data; /* in the set's bucket */
-	struct registration *next_of_fd;   /* the descriptor's other sets */
-	struct set *set;
-	int fd;
-	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl cannot reach it */
-	bool fired;    /* one-shot, and not armed */
-	bool told_out;
-	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
-	uint32_t events;
-	uint64_t data;
-};
-
-struct set {
-	struct set *next_all;
-	int epfd;
-	pthread_mutex_t lock;
-	struct registration **buckets; /* by data */
-	size_t bucket_count, count;
-};
 
 struct slot {
 	struct registration *first;  /* under the descriptor's stripe; read without it to see whether there is one */
@@ -95,53 +74,6 @@ bool egret_ready_knows(int fd)
 	return slot && (__atomic_load_n(&slot->first, __ATOMIC_RELAXED) || atomic_load_explicit(&slot->set, memory_order_relaxed));
 }
 
-/* ---- the index of a set, under its lock ---- */
-
-static struct registration **bucket_of(struct set *set, uint64_t data)
-{
-	return &set->buckets[(data * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (set->bucket_count - 1)];
-}
-
-static bool grow(struct set *set)
-{
-	size_t old_count = set->bucket_count, count = old_count ? 2 * old_count : FIRST_BUCKETS;
-	struct registration **old = set->buckets, **buckets = calloc(count, sizeof *buckets);
-	if (!buckets)
-		return old != NULL;
-	set->buckets = buckets;
-	set->bucket_count = count;
-	for (size_t i = 0; i < old_count; i++)
-		for (struct registration *it = old[i], *next; it; it = next) {
-			struct registration **bucket = bucket_of(set, it->data);
-			next = it->next_of_data;
-			it->next_of_data = *bucket;
-			*bucket = it;
-		}
-	free(old);
-	return true;
-}
-
-static bool index_add(struct set *set, struct registration *it)
-{
-	if (set->count >= set->bucket_count && !grow(set))
-		return false;
-	struct registration **bucket = bucket_of(set, it->data);
-	it->next_of_data = *bucket;
-	*bucket = it;
-	set->count++;
-	return true;
-}
-
-static void index_remove(struct set *set, struct registration *it)
-{
-	for (struct registration **link = bucket_of(set, it->data); *link; link = &(*link)->next_of_data)
-		if (*link == it) {
-			*link = it->next_of_data;
-			set->count--;
-			return;
-		}
-}
-
 /* ---- a descriptor's registrations, under its stripe ---- */
 
 static struct registration *registration_of(int fd, int epfd)
@@ -165,7 +97,7 @@ static void unlink_of_fd(struct slot *slot, struct registration *gone)
 static void drop(struct slot *slot, struct registration *it)
 {
 	pthread_mutex_lock(&it->set->lock);
-	index_remove(it->set, it);
+	egret_ready_index_remove(it->set, it);
 	pthread_mutex_unlock(&it->set->lock);
 	unlink_of_fd(slot, it);
 	free(it);
@@ -184,7 +116,7 @@ static void add(int fd, int epfd, const struct epoll_event *event)
 	it->events = event->events;
 	it->data = event->data.u64;
 	pthread_mutex_lock(&set->lock);
-	bool good = index_add(set, it);
+	bool good = egret_ready_index_add(set, it);
 	pthread_mutex_unlock(&set->lock);
 	if (!good) {
 		free(it);
@@ -197,11 +129,11 @@ static void add(int fd, int epfd, const struct epoll_event *event)
 static void change(struct registration *it, const struct epoll_event *event)
 {
 	pthread_mutex_lock(&it->set->lock);
-	index_remove(it->set, it);
+	egret_ready_index_remove(it->set, it);
 	it->events = event->events;
 	it->data = event->data.u64;
 	it->fired = it->told_out = it->inherited = false;
-	index_add(it->set, it); /* one was taken out: it need not grow */
+	egret_ready_index_add(it->set, it); /* one was taken out: it need not grow */
 	pthread_mutex_unlock(&it->set->lock);
 }
 
@@ -239,6 +171,26 @@ static void apply_all(int fd, uint32_t events)
 	}
 }
 
+bool egret_ready_can_answer(int fd)
+{
+	bool can = true;
+	pthread_mutex_lock(stripe_of(fd));
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+		can = can && !it->ghost && !it->inherited;
+	pthread_mutex_unlock(stripe_of(fd));
+	return can;
+}
+
+void egret_ready_answer(int fd, bool on)
+{
+	pthread_mutex_lock(stripe_of(fd));
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+		apply(it, on ? it->events | EPOLLOUT : it->events);
+	pthread_mutex_unlock(stripe_of(fd));
+}
+
 static uint32_t epoll_wants(const struct egret_conn *conn) { return conn->wire.wants == POLLOUT ? EPOLLOUT : EPOLLIN; }
 
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event)
@@ -252,6 +204,9 @@ int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *eve
 	if ((state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING) && event && operation != EPOLL_CTL_DEL) {
 		narrowed = (struct epoll_event){ .events = epoll_wants(conn), .data = event->data };
 		conn->narrowed = conn->wire.wants;
+		asked = &narrowed;
+	} else if (conn && egret_answer_due(conn) && event && operation != EPOLL_CTL_DEL) {
+		narrowed = (struct epoll_event){ .events = event->events | EPOLLOUT, .data = event->data };
 		asked = &narrowed;
 	}
 	int result = real.epoll_ctl(epfd, operation, fd, asked);
@@ -272,7 +227,7 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 	if (!set)
 		return 0;
 	pthread_mutex_lock(&set->lock);
-	for (struct registration *it = set->count ? *bucket_of(set, data) : NULL; it; it = it->next_of_data) {
+	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data) {
 		if (it->data != data)
 			continue;
 		if (count < most)
@@ -289,7 +244,7 @@ void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events)
 	if (!set)
 		return;
 	pthread_mutex_lock(&set->lock);
-	for (struct registration *it = set->count ? *bucket_of(set, data) : NULL; it; it = it->next_of_data)
+	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data)
 		if (it->fd == fd && it->data == data) {
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
 			it->told_out = it->told_out || (events & EPOLLOUT);
@@ -383,7 +338,7 @@ void egret_ready_forget(int fd, int heir)
 			continue;
 		}
 		pthread_mutex_lock(&it->set->lock);
-		index_remove(it->set, it);
+		egret_ready_index_remove(it->set, it);
 		pthread_mutex_unlock(&it->set->lock);
 		free(it);
 	}

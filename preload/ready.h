@@ -26,6 +26,11 @@ struct egret_ready_match {
 void egret_ready_connect_started(int fd, struct egret_conn *conn);
 /* It is OPEN or FAILED: registrations are the program's again. */
 void egret_ready_connect_ended(struct egret_conn *conn);
+/* Can every registration of FD be changed? */
+bool egret_ready_can_answer(int fd);
+/* ON: something is to be read of which the kernel knows nothing: FD's registrations wait for "writable" too, so that they report at once.
+ * Not ON: they are the program's again. */
+void egret_ready_answer(int fd, bool on);
 /* Handshakes whose time is over fail now. Returns milliseconds until the next one would, -1: none is under way. */
 int egret_ready_expire(void);
 

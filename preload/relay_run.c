@@ -2,6 +2,7 @@
 #include "conn_log.h"
 #include "connect.h"
 #include "io.h"
+#include "observed.h"
 #include "policy/raw.h"
 #include "real.h"
 #include "relay.h"
@@ -344,6 +345,7 @@ _Noreturn EGRET_ON_OWN_STACK void egret_relay_run(struct egret_conn *conn, int e
 	relay.tcp = conn->wire.fd;
 	relay.end = end;
 	leave_the_program();
+	egret_observed_ask_first(conn->observed); /* each round of the loop begins with a read */
 	relay.up_closing = end < 0;
 	if (end < 0)
 		orphan(&relay);

@@ -36,6 +36,9 @@ inside_plain_http() {
 	sandboxed curl -sS --max-time 10 -w '%{http_code}' "http://good.example:$PORT/secret/x"
 	expect "$T/out" 403
 	expect_not "$T/wire" secret
+	sandboxed curl -sSv --max-time 10 "http://good.example:$PORT/secret/x" "http://good.example:$PORT/x"
+	expect "$T/err" "Re-using existing connection"
+	expect "$T/out" "hello in the clear"
 }
 
 test_http_rules_of_an_entry_without_tls_hold_under_the_sandbox() { # quick

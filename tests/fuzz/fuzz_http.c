@@ -1,7 +1,7 @@
 /* Both directions of one connection in one input: 0xff changes the direction, 0xfe ends a write, whose next byte says how much of it the wire
  * takes. The first byte chooses the entry. Whatever comes in, what goes out is a series of requests that the rules allow, as a second
  * parser reads them, until a server that was asked to switch protocols says that it does. */
-// objects: preload/http.c preload/http_chunk.c preload/http_head.c preload/http_request.c preload/http_response.c preload/buf.c
+// objects: preload/http.c preload/http_answer.c preload/http_chunk.c preload/http_head.c preload/http_request.c preload/http_response.c preload/buf.c
 #include "preload/http.h"
 
 #include <llhttp/llhttp.h>
@@ -81,6 +81,12 @@ static void emit(void *data, struct egret_event *event)
 	run->logged++;
 	if (!egret_log_format(EGRET_LOG_JSON, event, line, sizeof(line)) || !egret_log_format(EGRET_LOG_ENVOY, event, line, sizeof(line)))
 		abort();
+}
+
+static bool yes(void *data)
+{
+	(void)data;
+	return true;
 }
 
 /* One write of the program. What is not taken is not offered again: programs may do that. */
@@ -170,6 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	setup.entry = egret_policy_entry(policy, data[0] % 3);
 	setup.audit = setup.entry->mode == EGRET_AUDIT;
 	setup.h2 = data[0] & 4;
+	setup.can_tell = data[0] & 32 ? yes : NULL;
 	run.judged = data[0] % 3 == 0;
 	run.http = egret_http_new(&setup);
 	llhttp_settings_init(&run.settings);

@@ -19,10 +19,18 @@ static void emit(void *data, struct egret_event *event)
 		 (long long)event->bytes_sent);
 }
 
+static bool tells; /* can all who wait be told of an answer? */
+
+static bool can_tell(void *data)
+{
+	(void)data;
+	return tells;
+}
+
 static struct egret_http *open_entry(size_t entry, bool h2)
 {
 	struct egret_http_setup setup = { .entry = egret_policy_entry(policy, entry), .host = "a.example", .port = 80,
-					  .upstream = "192.0.2.1:443", .h2 = h2, .emit = emit };
+					  .upstream = "192.0.2.1:443", .h2 = h2, .emit = emit, .can_tell = can_tell };
 	struct egret_http *http = egret_http_new(&setup);
 
 	out_len = in_len = 0;
@@ -145,6 +153,48 @@ static void a_denied_request_never_sees_the_wire_byte_by_byte(void **state)
 	egret_http_free(http);
 	assert_string_equal(strchr(logged, '\n'), "\n");
 	assert_non_null(strstr(logged, "POST /no 403 -"));
+}
+
+static void behind_a_denied_request_the_next_ones_are_judged(void **state)
+{
+	static const char text[] = GET("/ok/1") "POST /no HTTP/1.1\r\nHost: a.example\r\nContent-Length: 25\r\n\r\nGET /no HTTP/1.1\r\n\r\n12345"
+		"PUT /no HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n" GET("/ok/2") GET("/no") GET("/ok/3");
+	(void)state;
+	tells = true;
+	for (size_t step = 1; step < sizeof(text); step += 1 + step / 4) {
+		struct egret_http *http = open_entry(0, false);
+
+		assert_true(put(http, text, sizeof(text) - 1, step, 50));
+		out[out_len] = '\0';
+		assert_string_equal(out, GET("/ok/1") GET("/ok/2") GET("/ok/3"));
+		assert_true(hear(http, OK_RESPONSE("aa") OK_RESPONSE("bb") OK_RESPONSE("cc"), 1));
+		assert_null(strstr(in, "Connection"));
+		assert_false(egret_http_due(http));
+		assert_true(say(http, GET("/ok/4")));
+		egret_http_free(http);
+		assert_non_null(strstr(logged, "GET /ok/1 200 - 0/2\nPOST /no 403 - 0/"));
+	}
+	tells = false;
+}
+
+static void a_denied_request_that_is_the_connections_last_ends_it(void **state)
+{
+	static const char *const texts[] = { "GET /no HTTP/1.0\r\n\r\n", "GET /no HTTP/1.1\r\nHost: a.example\r\nConnection: x, close\r\n\r\n",
+		"PUT /no HTTP/1.1\r\nHost: a.example\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", "GET /no\r\n\r\n",
+		"PUT /no HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\nX" };
+	(void)state;
+	tells = true;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct egret_http *http = open_entry(0, false);
+
+		assert_true(say(http, texts[i]) && say(http, GET("/ok/1")));
+		take_local(http);
+		assert_non_null(strstr(in, "Connection: close"));
+		assert_false(say(http, GET("/ok/1")));
+		assert_int_equal(out_len, 0);
+		egret_http_free(http);
+	}
+	tells = false;
 }
 
 static void a_denied_request_among_pipelined_ones_is_answered_in_its_turn(void **state)
@@ -464,6 +514,8 @@ int main(void)
 		cmocka_unit_test(an_allowed_request_passes_unchanged_however_it_is_cut),
 		cmocka_unit_test(a_denied_request_never_sees_the_wire_byte_by_byte),
 		cmocka_unit_test(a_denied_request_among_pipelined_ones_is_answered_in_its_turn),
+		cmocka_unit_test(behind_a_denied_request_the_next_ones_are_judged),
+		cmocka_unit_test(a_denied_request_that_is_the_connections_last_ends_it),
 		cmocka_unit_test(requests_that_servers_read_in_two_ways_do_not_pass),
 		cmocka_unit_test(a_nul_in_a_head_does_not_pass),
 		cmocka_unit_test(a_huge_head_does_not_pass),

@@ -141,6 +141,7 @@ bool egret_link_watch(struct egret_link *link)
 		return true;
 	link->far.wire.fd = link->far.fd;
 	link->far.observed = egret_observed_new(&setup, &link->far.wire, errand->entry->settings->truncation == EGRET_TRUNCATION_EOF);
+	egret_observed_ask_first(link->far.observed); /* the loop waits only when a read has found nothing */
 	return link->far.observed != NULL;
 }
 

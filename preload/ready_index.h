@@ -1,0 +1,34 @@
+/* The registrations of an epoll set, found by what an event carries. All of it under the set's lock. */
+#ifndef EGRET_READY_INDEX_H
+#define EGRET_READY_INDEX_H
+
+#include "ready.h"
+
+struct registration {
+	struct registration *next_of_data; /* in the set's bucket */
+	struct registration *next_of_fd;   /* the descriptor's other sets */
+	struct set *set;
+	int fd;
+	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl cannot reach it */
+	bool fired;    /* one-shot, and not armed */
+	bool told_out;
+	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
+	uint32_t events;
+	uint64_t data;
+};
+
+struct set {
+	struct set *next_all;
+	int epfd;
+	pthread_mutex_t lock;
+	struct registration **buckets; /* by data */
+	size_t bucket_count, count;
+};
+
+/* Where those with DATA are, among others. The set has buckets (it has or had a registration). */
+struct registration **egret_ready_bucket_of(struct set *set, uint64_t data);
+/* False: memory is out. */
+bool egret_ready_index_add(struct set *set, struct registration *it);
+void egret_ready_index_remove(struct set *set, struct registration *it);
+
+#endif
