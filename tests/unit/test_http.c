@@ -1,120 +1,5 @@
-/* The observer: what passes, what is answered here, and in which order. */
-#include "preload/http.h"
-#include "policy_test.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-static struct egret_policy *policy;
-static char out[1 << 20], in[1 << 16], logged[4096];
-static size_t out_len, in_len;
-
-static void emit(void *data, struct egret_event *event)
-{
-	size_t len = strlen(logged);
-
-	(void)data;
-	snprintf(logged + len, sizeof(logged) - len, "%s %s %d %s %lld/%lld\n", event->method ? event->method : "-",
-		 event->path ? event->path : "-", event->status, event->flags ? event->flags : "-", (long long)event->bytes_received,
-		 (long long)event->bytes_sent);
-}
-
-static bool tells; /* can all who wait be told of an answer? */
-
-static bool can_tell(void *data)
-{
-	(void)data;
-	return tells;
-}
-
-static struct egret_http *open_entry(size_t entry, bool h2)
-{
-	struct egret_http_setup setup = { .entry = egret_policy_entry(policy, entry), .host = "a.example", .port = 80,
-					  .upstream = "192.0.2.1:443", .h2 = h2, .emit = emit, .can_tell = can_tell };
-	struct egret_http *http = egret_http_new(&setup);
-
-	out_len = in_len = 0;
-	logged[0] = '\0';
-	assert_non_null(http);
-	return http;
-}
-
-/* The wire takes at most TAKES of what goes out. Returns how many of DATA's bytes the program is told. */
-static size_t send_out(struct egret_http *http, const char *data, size_t count, size_t takes)
-{
-	size_t len, here;
-	const void *before = egret_http_before(http, &len);
-
-	here = len < takes ? len : takes;
-	memcpy(out + out_len, before ? before : "", here);
-	out_len += here;
-	takes -= here;
-	count = count < takes ? count : takes;
-	memcpy(out + out_len, data, count);
-	out_len += count;
-	return egret_http_sent(http, data, here + count);
-}
-
-/* Writes in pieces of STEP, the wire taking at most TAKES at a time. False: broken. */
-static bool put(struct egret_http *http, const char *text, size_t len, size_t step, size_t takes)
-{
-	while (len) {
-		size_t count, piece = len < step ? len : step;
-		enum egret_http_fate fate = egret_http_request(http, text, piece, &count);
-
-		if (fate == EGRET_HTTP_BREAK)
-			return false;
-		assert_true(count && count <= piece);
-		if (fate == EGRET_HTTP_PASS)
-			count = send_out(http, text, count, takes);
-		text += count;
-		len -= count;
-	}
-	return true;
-}
-
-static bool say(struct egret_http *http, const char *text)
-{
-	return put(http, text, strlen(text), 1 << 20, 1 << 20);
-}
-
-static void take_local(struct egret_http *http)
-{
-	const void *data;
-	size_t len;
-
-	while ((data = egret_http_local(http, &len))) {
-		memcpy(in + in_len, data, len);
-		in_len += len;
-		egret_http_local_taken(http, len);
-	}
-	in[in_len] = '\0';
-}
-
-static bool hear(struct egret_http *http, const char *text, size_t step)
-{
-	size_t len = strlen(text);
-
-	while (len) {
-		size_t piece = len < step ? len : step;
-		ssize_t count;
-
-		take_local(http);
-		count = egret_http_response(http, text, piece);
-		if (count < 0)
-			return false;
-		assert_true(count > 0);
-		memcpy(in + in_len, text, (size_t)count);
-		in_len += (size_t)count;
-		text += count;
-		len -= (size_t)count;
-	}
-	take_local(http);
-	return true;
-}
-
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a.example\r\n\r\n"
-#define OK_RESPONSE(body) "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" body
+/* The observer: what of the program passes, what is answered here, and in which order. */
+#include "http_test.h"
 
 static void an_allowed_request_passes_unchanged_however_it_is_cut(void **state)
 {
@@ -336,51 +221,6 @@ static void chunks_that_lie_break_the_connection(void **state)
 	}
 }
 
-static void responses_without_a_body_are_known_by_their_request_and_status(void **state)
-{
-	struct egret_http *http = open_entry(1, false);
-
-	(void)state;
-	assert_true(say(http, "HEAD /h HTTP/1.1\r\nHost: a.example\r\n\r\n" GET("/i") GET("/j")));
-	assert_true(hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n"
-			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 3));
-	assert_string_equal(logged, "HEAD /h 200 - 0/0\nGET /i 204 - 0/0\nGET /j 200 - 0/3\n");
-	egret_http_free(http);
-}
-
-static void an_end_inside_a_body_is_told_from_one_behind_it(void **state)
-{
-	struct egret_http *http = open_entry(1, false);
-
-	(void)state;
-	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 9));
-	assert_false(egret_http_end(http, EGRET_HTTP_CLOSED));
-	egret_http_free(http);
-	assert_string_equal(logged, "GET /a 200 UC 0/2\n");
-	http = open_entry(1, false);
-	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\n\r\nab", 9));
-	assert_true(egret_http_end(http, EGRET_HTTP_CLOSED));
-	assert_string_equal(logged, "GET /a 200 - 0/2\n");
-	egret_http_free(http);
-	http = open_entry(1, false);
-	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\n\r\nab", 9));
-	assert_false(egret_http_end(http, EGRET_HTTP_CUT));
-	egret_http_free(http);
-	http = open_entry(1, false);
-	assert_true(say(http, GET("/a")) && hear(http, OK_RESPONSE("ab"), 9));
-	assert_true(egret_http_end(http, EGRET_HTTP_CUT));
-	egret_http_free(http);
-}
-
-static void an_answer_that_nobody_asked_for_breaks_where_rules_hold(void **state)
-{
-	struct egret_http *http = open_entry(0, false);
-
-	(void)state;
-	assert_false(hear(http, OK_RESPONSE("ab"), 99));
-	egret_http_free(http);
-}
-
 static void http_2_passes_only_where_it_was_configured_and_no_rules_are(void **state)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -392,97 +232,6 @@ static void http_2_passes_only_where_it_was_configured_and_no_rules_are(void **s
 		put(http, preface, sizeof(preface) - 1, i / 2 == 2 ? 1 : 99, 99);
 		assert_int_equal(out_len, passes ? sizeof(preface) - 1 : 0);
 		egret_http_free(http);
-	}
-}
-
-static void bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program(void **state)
-{
-	static const char text[] = OK_RESPONSE("ab") "HTTP/1.1 200 OK\r\n";
-	struct egret_http *http = open_entry(0, false);
-
-	(void)state;
-	assert_true(say(http, GET("/ok/1")));
-	assert_int_equal(egret_http_response(http, text, sizeof(text) - 1), strlen(OK_RESPONSE("ab")));
-	assert_int_equal(egret_http_response(http, "x", 1), -1);
-	assert_false(say(http, GET("/ok/1")));
-	egret_http_free(http);
-	assert_string_equal(logged, "GET /ok/1 200 - 0/2\n");
-}
-
-static void protocols_are_switched_only_when_an_allowed_request_asked_for_it(void **state)
-{
-	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-	static const char asked[] = "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
-	/* RFC 9110 7.8: the option in Connection is what makes it a wish, HTTP/1.0 cannot have one, the answer names the protocol. */
-	static const char *const unasked[] = { "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n",
-		"GET /ok/1 HTTP/1.0\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n\r\n" };
-	static const char *const unnamed[] = { "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n" };
-	struct egret_http *http = open_entry(0, false);
-	size_t before;
-
-	(void)state;
-	assert_true(say(http, GET("/ok/1")));
-	before = out_len;
-	assert_false(hear(http, switching, 99));
-	say(http, "GET /no HTTP/1.1\r\n\r\n");
-	assert_int_equal(out_len, before);
-	egret_http_free(http);
-	for (size_t i = 0; i < sizeof(unasked) / sizeof(unasked[0]); i++) {
-		http = open_entry(0, false);
-		assert_true(say(http, unasked[i]));
-		assert_false(hear(http, switching, 99));
-		egret_http_free(http);
-	}
-	for (size_t i = 0; i < sizeof(unnamed) / sizeof(unnamed[0]); i++) {
-		http = open_entry(0, false);
-		assert_true(say(http, asked));
-		assert_false(hear(http, unnamed[i], 99));
-		egret_http_free(http);
-	}
-	http = open_entry(0, false);
-	assert_true(say(http, asked));
-	assert_true(hear(http, switching, 7));
-	before = out_len;
-	assert_true(say(http, "\x81\x01x") && out_len == before + 3);
-	egret_http_free(http);
-}
-
-static void responses_that_clients_read_in_two_ways_do_not_pass(void **state)
-{
-	static const char *const texts[] = { "HTTP/1.1 200 OK\r\n\rX", "HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n", "HTTP/1.1 200 OK\rA: b\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nab", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabX",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\rXab", "HTTP/1.1 200 OK\r\nA: b\r\n\x01: c\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n",
-		"HTTP/1.1 20 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "\x16\x03\x01\x02" };
-	(void)state;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		for (size_t step = 1; step < 100; step += 98) {
-			struct egret_http *http = open_entry(0, false);
-
-			assert_true(say(http, GET("/ok/1")));
-			if (hear(http, texts[i], step))
-				fail_msg("passed: %s", texts[i]);
-			assert_non_null(strstr(logged, "UPE"));
-			egret_http_free(http);
-		}
-}
-
-static void responses_of_old_servers_are_told_apart(void **state)
-{
-	static const char text[] = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\ncd"
-		"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 \r\n\r\nabc";
-	(void)state;
-	for (size_t step = 1; step < 300; step += 50) {
-		struct egret_http *http = open_entry(0, false);
-
-		assert_true(say(http, GET("/ok/1") GET("/ok/2") GET("/ok/3") GET("/ok/4")));
-		assert_true(hear(http, text, step));
-		assert_true(egret_http_end(http, EGRET_HTTP_CLOSED));
-		egret_http_free(http);
-		assert_string_equal(logged, "GET /ok/1 200 - 0/2\nGET /ok/2 200 - 0/2\nGET /ok/3 304 - 0/0\nGET /ok/4 200 - 0/3\n");
 	}
 }
 
@@ -500,37 +249,22 @@ static void ten_thousand_fields_do_not_pass(void **state)
 	egret_http_free(http);
 }
 
-static int load(void **state)
-{
-	(void)state;
-	policy = policy_of("[ruled]\nhosts = a.example\nports = 80\nprotocol = http\nhttp_allow = * /ok/**\n"
-			   "[free]\nhosts = b.example, a.example\nports = 81\nprotocol = http\n");
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allowed_request_passes_unchanged_however_it_is_cut),
 		cmocka_unit_test(a_denied_request_never_sees_the_wire_byte_by_byte),
-		cmocka_unit_test(a_denied_request_among_pipelined_ones_is_answered_in_its_turn),
 		cmocka_unit_test(behind_a_denied_request_the_next_ones_are_judged),
 		cmocka_unit_test(a_denied_request_that_is_the_connections_last_ends_it),
+		cmocka_unit_test(a_denied_request_among_pipelined_ones_is_answered_in_its_turn),
+		cmocka_unit_test(what_was_judged_is_what_is_sent_also_after_eagain),
+		cmocka_unit_test(half_a_head_is_dropped_and_logged_when_the_program_ends),
 		cmocka_unit_test(requests_that_servers_read_in_two_ways_do_not_pass),
 		cmocka_unit_test(a_nul_in_a_head_does_not_pass),
 		cmocka_unit_test(a_huge_head_does_not_pass),
 		cmocka_unit_test(chunks_that_lie_break_the_connection),
-		cmocka_unit_test(responses_without_a_body_are_known_by_their_request_and_status),
-		cmocka_unit_test(an_end_inside_a_body_is_told_from_one_behind_it),
-		cmocka_unit_test(an_answer_that_nobody_asked_for_breaks_where_rules_hold),
 		cmocka_unit_test(http_2_passes_only_where_it_was_configured_and_no_rules_are),
-		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
-		cmocka_unit_test(what_was_judged_is_what_is_sent_also_after_eagain),
-		cmocka_unit_test(protocols_are_switched_only_when_an_allowed_request_asked_for_it),
-		cmocka_unit_test(responses_that_clients_read_in_two_ways_do_not_pass),
-		cmocka_unit_test(responses_of_old_servers_are_told_apart),
 		cmocka_unit_test(ten_thousand_fields_do_not_pass),
-		cmocka_unit_test(half_a_head_is_dropped_and_logged_when_the_program_ends),
 	};
 	return cmocka_run_group_tests(tests, load, NULL);
 }

@@ -1,0 +1,152 @@
+/* The observer: what of the server reaches the program, and where a response ends. */
+#include "http_test.h"
+
+static void responses_without_a_body_are_known_by_their_request_and_status(void **state)
+{
+	struct egret_http *http = open_entry(1, false);
+
+	(void)state;
+	assert_true(say(http, "HEAD /h HTTP/1.1\r\nHost: a.example\r\n\r\n" GET("/i") GET("/j")));
+	assert_true(hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n"
+			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 3));
+	assert_string_equal(logged, "HEAD /h 200 - 0/0\nGET /i 204 - 0/0\nGET /j 200 - 0/3\n");
+	egret_http_free(http);
+}
+
+static void an_end_inside_a_body_is_told_from_one_behind_it(void **state)
+{
+	struct egret_http *http = open_entry(1, false);
+
+	(void)state;
+	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 9));
+	assert_false(egret_http_end(http, EGRET_HTTP_CLOSED));
+	egret_http_free(http);
+	assert_string_equal(logged, "GET /a 200 UC 0/2\n");
+	http = open_entry(1, false);
+	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\n\r\nab", 9));
+	assert_true(egret_http_end(http, EGRET_HTTP_CLOSED));
+	assert_string_equal(logged, "GET /a 200 - 0/2\n");
+	egret_http_free(http);
+	http = open_entry(1, false);
+	assert_true(say(http, GET("/a")) && hear(http, "HTTP/1.1 200 OK\r\n\r\nab", 9));
+	assert_false(egret_http_end(http, EGRET_HTTP_CUT));
+	egret_http_free(http);
+	http = open_entry(1, false);
+	assert_true(say(http, GET("/a")) && hear(http, OK_RESPONSE("ab"), 9));
+	assert_true(egret_http_end(http, EGRET_HTTP_CUT));
+	egret_http_free(http);
+}
+
+static void an_answer_that_nobody_asked_for_breaks_where_rules_hold(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_false(hear(http, OK_RESPONSE("ab"), 99));
+	egret_http_free(http);
+}
+
+static void bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program(void **state)
+{
+	static const char text[] = OK_RESPONSE("ab") "HTTP/1.1 200 OK\r\n";
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_true(say(http, GET("/ok/1")));
+	assert_int_equal(egret_http_response(http, text, sizeof(text) - 1), strlen(OK_RESPONSE("ab")));
+	assert_int_equal(egret_http_response(http, "x", 1), -1);
+	assert_false(say(http, GET("/ok/1")));
+	egret_http_free(http);
+	assert_string_equal(logged, "GET /ok/1 200 - 0/2\n");
+}
+
+static void protocols_are_switched_only_when_an_allowed_request_asked_for_it(void **state)
+{
+	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	static const char asked[] = "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	/* RFC 9110 7.8: the option in Connection is what makes it a wish, HTTP/1.0 cannot have one, the answer names the protocol. */
+	static const char *const unasked[] = { "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n",
+		"GET /ok/1 HTTP/1.0\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n\r\n" };
+	static const char *const unnamed[] = { "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n" };
+	struct egret_http *http = open_entry(0, false);
+	size_t before;
+
+	(void)state;
+	assert_true(say(http, GET("/ok/1")));
+	before = out_len;
+	assert_false(hear(http, switching, 99));
+	say(http, "GET /no HTTP/1.1\r\n\r\n");
+	assert_int_equal(out_len, before);
+	egret_http_free(http);
+	for (size_t i = 0; i < sizeof(unasked) / sizeof(unasked[0]); i++) {
+		http = open_entry(0, false);
+		assert_true(say(http, unasked[i]));
+		assert_false(hear(http, switching, 99));
+		egret_http_free(http);
+	}
+	for (size_t i = 0; i < sizeof(unnamed) / sizeof(unnamed[0]); i++) {
+		http = open_entry(0, false);
+		assert_true(say(http, asked));
+		assert_false(hear(http, unnamed[i], 99));
+		egret_http_free(http);
+	}
+	http = open_entry(0, false);
+	assert_true(say(http, asked));
+	assert_true(hear(http, switching, 7));
+	before = out_len;
+	assert_true(say(http, "\x81\x01x") && out_len == before + 3);
+	egret_http_free(http);
+}
+
+static void responses_that_clients_read_in_two_ways_do_not_pass(void **state)
+{
+	static const char *const texts[] = { "HTTP/1.1 200 OK\r\n\rX", "HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n", "HTTP/1.1 200 OK\rA: b\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nab", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabX",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\rXab", "HTTP/1.1 200 OK\r\nA: b\r\n\x01: c\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n",
+		"HTTP/1.1 20 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "\x16\x03\x01\x02" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t step = 1; step < 100; step += 98) {
+			struct egret_http *http = open_entry(0, false);
+
+			assert_true(say(http, GET("/ok/1")));
+			if (hear(http, texts[i], step))
+				fail_msg("passed: %s", texts[i]);
+			assert_non_null(strstr(logged, "UPE"));
+			egret_http_free(http);
+		}
+}
+
+static void responses_of_old_servers_are_told_apart(void **state)
+{
+	static const char text[] = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\ncd"
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 \r\n\r\nabc";
+	(void)state;
+	for (size_t step = 1; step < 300; step += 50) {
+		struct egret_http *http = open_entry(0, false);
+
+		assert_true(say(http, GET("/ok/1") GET("/ok/2") GET("/ok/3") GET("/ok/4")));
+		assert_true(hear(http, text, step));
+		assert_true(egret_http_end(http, EGRET_HTTP_CLOSED));
+		egret_http_free(http);
+		assert_string_equal(logged, "GET /ok/1 200 - 0/2\nGET /ok/2 200 - 0/2\nGET /ok/3 304 - 0/0\nGET /ok/4 200 - 0/3\n");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(responses_without_a_body_are_known_by_their_request_and_status),
+		cmocka_unit_test(an_end_inside_a_body_is_told_from_one_behind_it),
+		cmocka_unit_test(an_answer_that_nobody_asked_for_breaks_where_rules_hold),
+		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
+		cmocka_unit_test(protocols_are_switched_only_when_an_allowed_request_asked_for_it),
+		cmocka_unit_test(responses_that_clients_read_in_two_ways_do_not_pass),
+		cmocka_unit_test(responses_of_old_servers_are_told_apart),
+	};
+	return cmocka_run_group_tests(tests, load, NULL);
+}
