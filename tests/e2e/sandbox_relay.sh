@@ -222,3 +222,105 @@ assert int(s.recv(100)) == sent' "$PORT" "$T/relay.port.go"
 test_a_server_that_does_not_read_stops_the_program_and_not_the_relay() { # quick
 	in_network_with_names "127.0.0.1 good.example" inside_back_pressure
 }
+
+# Whoever knows the relay's port gains nothing: it takes nobody whose connect the supervisor did not judge.
+inside_strangers() {
+	start_recorder
+	policy <<-INI
+		[named]
+		hosts = good.example
+		ports = $PORT
+		addresses = 127.0.0.1
+	INI
+	cat >"$T/stranger.py" <<-'PYTHON'
+		import os, socket, sys, time
+		recorder, others = int(sys.argv[1]), 0
+		def listening():
+		    for line in open("/proc/net/tcp").read().splitlines()[1:]:
+		        local, state = line.split()[1], line.split()[3]
+		        if state == "0A" and local.startswith("0100007F"): yield int(local.split(":")[1], 16)
+		for port in set(listening()) - {recorder}:
+		    s = socket.create_connection(("127.0.0.1", port), 5)
+		    s.settimeout(20)
+		    try:
+		        s.sendall(b"GET /stranger HTTP/1.0\r\n\r\n")
+		        assert s.recv(100) == b"", "an answer"
+		    except ConnectionError: pass
+		    others += 1
+		print("dropped" if others >= 2 else "no relay and resolver found")
+	PYTHON
+	sandboxed bash -c '
+		exec 3<>"/dev/tcp/good.example/$1"
+		python3 "$2" "$1"
+		: >"$2.go"; while [ ! -e "$2.seen" ]; do sleep 0.05; done' - "$PORT" "$T/stranger.py" &
+	wait_for 50 test -e "$T/stranger.py.go"
+	python3 "$T/stranger.py" "$PORT" >"$T/outside" || fail "from outside"
+	: >"$T/stranger.py.seen"
+	wait $!
+	equal "$(cat "$T/out" "$T/outside")" "dropped
+dropped"
+	wire_is_silent
+}
+
+test_the_relay_drops_who_was_not_sent_to_it_inside_and_outside_of_the_tree() { # quick limit=90
+	in_network_with_names "" inside_strangers
+}
+
+inside_program_that_does_not_read() {
+	start_relay_server flood
+	named good.example "$PORT"
+	sandboxed python3 -c '
+import os, socket, sys, time
+def resident():
+    return int(open("/proc/%d/statm" % os.getppid()).read().split()[1]) * 4096
+before = resident()
+many = [socket.create_connection(("good.example", int(sys.argv[1])), 30) for _ in range(20)]
+stalled = 0
+while stalled < 10: # the server tells how much it could send, in all
+    sent = os.stat(sys.argv[2]).st_size
+    time.sleep(0.1)
+    stalled = stalled + 1 if os.stat(sys.argv[2]).st_size == sent else 0
+assert resident() - before < 48 << 20, resident() - before
+for s in many:
+    total = 0
+    while data := s.recv(1 << 20): total += len(data)
+    assert total == 24 << 20, total' "$PORT" "$T/relay.port.sent"
+	expect_status 0
+}
+
+test_a_program_that_does_not_read_stops_the_server_and_not_the_relay() { # quick limit=120
+	in_network_with_names "127.0.0.1 good.example" inside_program_that_does_not_read
+}
+
+inside_server_ends_first() {
+	start_relay_server parting
+	named good.example "$PORT"
+	sandboxed python3 -c '
+import socket, sys
+s = socket.create_connection(("good.example", int(sys.argv[1])), 5)
+assert s.recv(100) == b"no more" and s.recv(100) == b""
+s.sendall(b"y" * 500000)
+s.shutdown(socket.SHUT_WR)
+s.close()' "$PORT"
+	expect_status 0
+	wait_for 10 grep -qx 500000 "$T/relay.port.got"
+}
+
+test_a_server_that_ends_first_still_hears_all_that_the_program_says() { # quick
+	in_network_with_names "127.0.0.1 good.example" inside_server_ends_first
+}
+
+# One after the other, each a process of its own: by name, so that each goes through the relay.
+inside_thousands() {
+	start_relay_server echo
+	named good.example "$PORT"
+	static_program crowd
+	sandboxed "$T/crowd" 127.0.0.1 "$PORT" 2000
+	expect_status 0
+	equal "$(cat "$T/out")" "2000 succeeded, 0 denied"
+	expect "$T/log" '"host":"good.example"'
+}
+
+test_thousands_of_short_connections_pass_the_relay() { # quick limit=150
+	in_network_with_names "127.0.0.1 good.example" inside_thousands
+}

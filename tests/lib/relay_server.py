@@ -1,7 +1,8 @@
 """relay_server.py PORTFILE MODE [HOST]: a plain TCP server on 127.0.0.1 for what passes the sandbox's relay.
 
 echo: sends back what comes. greet: speaks first, then tells the length of what came until its end. slow: reads nothing until the file
-PORTFILE.go exists, then counts to the end and answers with the number.
+PORTFILE.go exists, then counts to the end and answers with the number. flood: sends 24 MiB; PORTFILE.sent grows with what went out. parting:
+says "no more" and ends its side, then writes the length of what came to PORTFILE.got.
 """
 import os
 import socket
@@ -28,6 +29,23 @@ def slow(client):
     count(client)
 
 
+def flood(client):
+    for _ in range(24 << 4):
+        client.sendall(b"f" * 65536)
+        with open(port_file + ".sent", "ab") as f:
+            f.write(b".")
+
+
+def parting(client):
+    client.sendall(b"no more")
+    client.shutdown(socket.SHUT_WR)
+    total = 0
+    while data := client.recv(1 << 20):
+        total += len(data)
+    with open(port_file + ".got", "w") as f:
+        f.write("%d\n" % total)
+
+
 def count(client):
     total = 0
     while data := client.recv(1 << 20):
@@ -37,7 +55,7 @@ def count(client):
 
 def serve(client):
     try:
-        {"echo": echo, "greet": greet, "slow": slow}[mode](client)
+        {"echo": echo, "greet": greet, "slow": slow, "flood": flood, "parting": parting}[mode](client)
         client.shutdown(socket.SHUT_WR)
     except OSError:
         pass

@@ -66,12 +66,14 @@ static void read_only(const char *path)
 		mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
-void egret_confine_kernel(void)
+void egret_confine_machine(const char *log)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 		return;
+	if (log)
+		read_only(log);
 	read_only("/proc/sys"); /* hides what is mounted below, binfmt_misc */
 	/* What is mounted below /sys, as cgroups are, stays as it is. */
 	syscall(SYS_mount_setattr, AT_FDCWD, "/sys", 0, &attr, sizeof(attr));

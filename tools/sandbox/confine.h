@@ -13,8 +13,9 @@ int egret_confine_supervisor(void);
  * end at the tree. 0 or a negative errno. */
 int egret_confine_process(int landlock);
 /* As root: /proc/sys and /sys become read-only for the tree, in a mount namespace of its own: a core_pattern or a modprobe path is a
- * program that the kernel starts outside. Containers have them so already; where namespaces are withheld nothing changes. */
-void egret_confine_kernel(void);
+ * program that the kernel starts outside. So does the LOG (NULL: none). Containers have the former so already; where namespaces are withheld
+ * nothing changes. */
+void egret_confine_machine(const char *log);
 /* Closes every descriptor above 2 that is a socket: an inherited connection is a way out that no filter sees. */
 void egret_confine_descriptors(void);
 

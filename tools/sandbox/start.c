@@ -4,6 +4,7 @@
 #include "far.h"
 #include "filter.h"
 #include "made.h"
+#include "record.h"
 #include "relay.h"
 #include "reload.h"
 #include "resolver.h"
@@ -44,12 +45,12 @@ static void report(int fd, int error, pid_t command, const char *step)
 }
 
 /* In the command's process, while its descriptor table is the supervisor's. */
-static void install(struct handshake *shared, const struct egret_sandbox_facts *facts)
+static void install(struct handshake *shared, const struct egret_sandbox_facts *facts, const char *log)
 {
 	int result;
 
 	if (geteuid() == 0)
-		egret_confine_kernel();
+		egret_confine_machine(log);
 	result = egret_confine_process(facts->landlock);
 	snprintf(shared->step, sizeof(shared->step), "%s", "no_new_privs and landlock");
 	if (!result && geteuid() == 0) {
@@ -64,11 +65,12 @@ static void install(struct handshake *shared, const struct egret_sandbox_facts *
 }
 
 /* Child of the supervisor: confined, with a table of its own; returns to the caller of egret_sandbox_start. */
-static void become_command(struct handshake *shared, const struct egret_sandbox_facts *facts, const int go[2])
+static void become_command(struct handshake *shared, const struct egret_supervisor *sup, const int go[2])
 {
 	char byte;
 
-	install(shared, facts);
+	/* Under `auto` the preload layer's lines come from within the tree. */
+	install(shared, &sup->facts, sup->require ? egret_record_file() : NULL);
 	/* unshare(2) is withheld where namespaces are. */
 	if (syscall(SYS_close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE) || shared->listener < 0)
 		_exit(125);
@@ -126,6 +128,7 @@ static void give_up(const struct egret_supervisor *sup, int out, int error, cons
 static void supervise(struct egret_supervisor *sup, struct handshake *shared, int go, int out)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 }; /* then: does the command live? */
+	int record[2];
 
 	/* The command leaves the common table only after it has told the number. */
 	while (!shared->apart && waitpid(sup->command, NULL, WNOHANG) == 0)
@@ -134,7 +137,8 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 		give_up(sup, out, shared->listener < 0 ? -shared->listener : ECHILD, shared->step);
 	sup->listener = shared->listener;
 	raise_limit();
-	keep_only((int[]){ sup->listener, go, out, sup->events }, 4);
+	egret_record_descriptors(record);
+	keep_only((int[]){ sup->listener, go, out, sup->events, record[0], record[1] }, 6);
 	if (sup->makes_sockets && (!egret_made_pass_start() || !egret_made_start()))
 		give_up(sup, out, ENOMEM, "making the sockets");
 	if (!egret_resolver_open(sup))
@@ -180,6 +184,7 @@ static pid_t split(struct egret_supervisor *sup, int out, const sigset_t *old)
 	pid_t pid;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	egret_record_open(sup->log);
 	if (shared == MAP_FAILED || pipe2(go, O_CLOEXEC)) {
 		report(out, errno, 0, "memory and pipes");
 		_exit(125);
@@ -190,7 +195,7 @@ static pid_t split(struct egret_supervisor *sup, int out, const sigset_t *old)
 		_exit(125);
 	}
 	if (pid == 0) {
-		become_command(shared, &sup->facts, go);
+		become_command(shared, sup, go);
 		sigprocmask(SIG_SETMASK, old, NULL);
 		return 0;
 	}
@@ -230,6 +235,7 @@ pid_t egret_sandbox_start(const struct egret_sandbox_options *options, struct eg
 		close(out[0]);
 		return -1;
 	}
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* the record for the report is open here, too */
 	box->command = ready.command;
 	box->result = out[0];
 	return box->command;

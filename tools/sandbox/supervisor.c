@@ -2,6 +2,7 @@
 #include "credentials.h"
 #include "made.h"
 #include "resolver.h"
+#include "record.h"
 #include "relay.h"
 #include "supervisor.h"
 #include "wait.h"
@@ -174,6 +175,7 @@ static void tell_result(int result, int status)
 	int null;
 
 	egret_relay_finish(LAST_CONNECTIONS_MS);
+	egret_record_end();
 	rows = egret_counts_take(&count, &head[1]);
 	head[2] = rows ? count : 0;
 	write_all(result, head, sizeof(head));

@@ -1,4 +1,5 @@
 /* What was judged, told: a line in the log, one on stderr, a count for the report. */
+#include "record.h"
 #include "supervisor.h"
 
 #include <errno.h>
@@ -102,7 +103,7 @@ void egret_trace(struct egret_supervisor *sup, const struct egret_event *event)
 {
 	keep_for_report(sup, event);
 	if (sup->log)
-		egret_log_write(sup->log, sup->log_format, event);
+		egret_record_write(sup->log_format, event);
 }
 
 void egret_say_denied(const struct egret_sandbox_count *row, const char *why)
