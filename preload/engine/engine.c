@@ -32,16 +32,10 @@ static void leave(void)
 	pthread_rwlock_unlock(&inside);
 }
 
-static void initialise(void)
-{
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-}
-
 static struct egret_tls_ctx *ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, initialise);
+	pthread_once(&once, egret_lean_start);
 	enter();
 	struct egret_tls_ctx *ctx = egret_ctx_new(settings, ticket_dir, error);
 	leave();

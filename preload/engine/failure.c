@@ -20,6 +20,7 @@ void egret_failure(struct egret_tls_error *error, enum egret_tls_failure failure
 
 const char *egret_failure_reason(void)
 {
+	egret_lean_error_texts();
 	const char *text = ERR_reason_error_string(ERR_peek_last_error());
 	return text ? text : "unknown";
 }

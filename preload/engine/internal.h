@@ -48,6 +48,13 @@ struct egret_tls {
 	X509 *rejected; /* owned: the certificate that verification stumbled over, for the message */
 };
 
+/* lean.c */
+/* OpenSSL's start, once: no configuration, nothing at exit, and none of what TLS does not ask for. */
+void egret_lean_start(void);
+/* What it leaves for later: before ERR_reason_error_string, and before a private key is read. */
+void egret_lean_error_texts(void);
+void egret_lean_key_ciphers(void);
+
 /* ctx.c */
 struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error);
 void egret_ctx_unref(struct egret_tls_ctx *ctx);

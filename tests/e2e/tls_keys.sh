@@ -302,3 +302,35 @@ test_the_store_of_debian_is_found() { with_names "127.0.0.1 none.example" system
 test_the_store_of_fedora_is_found() { with_names "127.0.0.1 none.example" system_ca /etc/pki/tls/certs/ca-bundle.crt bundle; }
 test_the_store_of_alpine_is_found() { with_names "127.0.0.1 none.example" system_ca /etc/ssl/cert.pem bundle; }
 test_the_store_of_suse_is_found() { with_names "127.0.0.1 none.example" system_ca /etc/ssl/ca-bundle.pem bundle; }
+
+# offers FILE: cipher suites, groups and signature algorithms of the ClientHello that FILE begins with.
+offers() {
+	python3 - "$1" <<-'PY'
+		import struct, sys
+		hello = open(sys.argv[1], "rb").read()[5 + 4 + 34:]
+		hello = hello[1 + hello[0]:]
+		size = struct.unpack(">H", hello[:2])[0]
+		print("ciphers", hello[2:2 + size].hex())
+		hello = hello[2 + size:]
+		hello = hello[1 + hello[0] + 2:]
+		while len(hello) >= 4:
+		    kind, size = struct.unpack(">HH", hello[:4])
+		    if kind in (10, 13):
+		        print(kind, hello[4:4 + size].hex())
+		    hello = hello[4 + size:]
+	PY
+}
+
+test_the_client_hello_offers_all_that_openssl_itself_would() {
+	local ciphers
+	for ciphers in DEFAULT ALL:COMPLEMENTOFALL@SECLEVEL=0; do
+		start_recorder
+		OPENSSL_CONF=/dev/null timeout 10 openssl s_client -connect "127.0.0.1:$PORT" -cipher "$ciphers" -min_protocol TLSv1.2 </dev/null >/dev/null 2>&1 || true
+		offers "$T/wire" >"$T/openssl"
+		start_recorder
+		originating good.example "$PORT" "tls_ciphers = $ciphers"
+		covered curl -s --max-time 10 http://good.example/ || true
+		offers "$T/wire" >"$T/egret"
+		[ -s "$T/openssl" ] && diff "$T/openssl" "$T/egret" || fail "with $ciphers"
+	done
+}
