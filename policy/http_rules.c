@@ -242,6 +242,9 @@ const char *egret_http_reason_text(enum egret_http_reason reason)
 	case EGRET_HTTP_WRONG_HOST: return "it names a host that is not the entry's";
 	case EGRET_HTTP_CONNECT: return "CONNECT and Upgrade need a rule that allows them";
 	case EGRET_HTTP_H2C: return "an upgrade to h2c would leave the rules behind";
+	case EGRET_HTTP_H2_RULES: return "HTTP/2 cannot be judged by http_allow and http_deny; without them it passes where tls_alpn = h2";
+	case EGRET_HTTP_H2_NOT_AGREED: return "the server did not agree to HTTP/2, for which tls_alpn must offer h2";
+	case EGRET_HTTP_H2_AGREED: return "the server agreed to HTTP/2, and this is HTTP/1; to speak HTTP/1, take h2 out of tls_alpn";
 	case EGRET_HTTP_MALFORMED: return "it is not an HTTP request";
 	case EGRET_HTTP_INCOMPLETE: return "it ended before its head was complete";
 	}
@@ -259,6 +262,9 @@ const char *egret_http_reason_name(enum egret_http_reason reason)
 	case EGRET_HTTP_WRONG_HOST: return "http_wrong_host";
 	case EGRET_HTTP_CONNECT: return "http_connect";
 	case EGRET_HTTP_H2C: return "http_h2c";
+	case EGRET_HTTP_H2_RULES: return "http_h2_rules";
+	case EGRET_HTTP_H2_NOT_AGREED: return "http_h2_not_agreed";
+	case EGRET_HTTP_H2_AGREED: return "http_h2_agreed";
 	case EGRET_HTTP_MALFORMED: return "http_malformed";
 	case EGRET_HTTP_INCOMPLETE: return "http_incomplete";
 	}

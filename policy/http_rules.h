@@ -13,6 +13,9 @@ enum egret_http_reason {
 	EGRET_HTTP_WRONG_HOST,      /* Host header, or the authority of an absolute-form target, is no host of the entry */
 	EGRET_HTTP_CONNECT,         /* CONNECT or Upgrade without a rule that allows it */
 	EGRET_HTTP_H2C,             /* Upgrade: h2c, never allowed */
+	EGRET_HTTP_H2_RULES,        /* HTTP/2 where rules hold: they cannot be applied to it */
+	EGRET_HTTP_H2_NOT_AGREED,   /* HTTP/2 to a server that did not agree to it */
+	EGRET_HTTP_H2_AGREED,       /* HTTP/1 to a server that agreed to HTTP/2 */
 	EGRET_HTTP_MALFORMED,       /* the parser rejected it */
 	EGRET_HTTP_INCOMPLETE       /* the program ended before its head did */
 };

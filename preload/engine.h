@@ -88,6 +88,7 @@ struct egret_engine {
 	enum egret_tls_step (*close_notify)(struct egret_tls *tls, struct egret_buf *out);
 
 	void (*info)(struct egret_tls *tls, struct egret_tls_info *info);
+	bool (*agreed)(struct egret_tls *tls, const char *protocol); /* did the server choose it by ALPN (RFC 7301)? */
 
 	/* Waits until no thread is inside the engine and keeps others out until resume (fork, relay). */
 	void (*quiesce)(void);

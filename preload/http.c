@@ -39,6 +39,11 @@ struct egret_http *egret_http_new(const struct egret_http_setup *setup)
 	return http;
 }
 
+void egret_http_agreed(struct egret_http *http, bool h2)
+{
+	http->setup.h2 = http->h2_alone = h2;
+}
+
 void egret_http_abandon(struct egret_http *http)
 {
 	egret_http_finish_requests(http);

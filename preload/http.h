@@ -31,7 +31,7 @@ struct egret_http_setup {
 	uint16_t port;                   /* that the program asked for */
 	const char *upstream;            /* "ip:port" dialled. Copied */
 	bool audit;                      /* what would be denied passes and is logged */
-	bool h2;                         /* ALPN h2 was configured: the preface of HTTP/2 may come */
+	bool h2;                         /* ALPN h2 was configured: the preface of HTTP/2 may come, unless egret_http_agreed says otherwise */
 	bool quiet;                      /* nothing is emitted of a request that may pass: nobody writes it down */
 	/* One event for each request, when its response or the connection ends. Fill pid and exe, write it; pointers end with the call. */
 	void (*emit)(void *data, struct egret_event *event);
@@ -46,6 +46,9 @@ struct egret_http *egret_http_new(const struct egret_http_setup *setup); /* NULL
 /* Emits what is still open (flags DC). */
 void egret_http_free(struct egret_http *http);
 void egret_http_abandon(struct egret_http *http); /* the same, without the freeing */
+
+/* TLS is up: the server agreed to HTTP/2 (H2), or did not. Before the first request. */
+void egret_http_agreed(struct egret_http *http, bool h2);
 
 enum egret_http_fate {
 	EGRET_HTTP_BREAK = 0, /* nothing of these bytes goes anywhere */

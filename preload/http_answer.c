@@ -25,12 +25,27 @@ bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exch
 	exchange->ends = verdict->reason == EGRET_HTTP_MALFORMED || !head || !goes_on(http, head);
 	egret_http_set_reason(exchange, verdict->reason);
 	exchange->event.rule = verdict->rule ? verdict->rule->text : NULL;
-	exchange->event.status = verdict->reason == EGRET_HTTP_MALFORMED ? 400 : 403;
+	exchange->event.status = verdict->reason == EGRET_HTTP_MALFORMED ? 400 : verdict->reason == EGRET_HTTP_H2_AGREED ? 502 : 403;
 	exchange->answer = malloc(ANSWER_MAX);
 	egret_buf_free(&http->held);
 	http->told = 0;
 	http->swallow = exchange->ends;
 	return exchange->answer != NULL;
+}
+
+/* RFC 9113 6.5, 6.8: the server's preface and an end that says why, with HTTP_1_1_REQUIRED. */
+static size_t go_away(char *out, const char *why, int len)
+{
+	const char frames[] = { 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, (char)((len + 8) >> 8), (char)(len + 8), 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xd };
+
+	memcpy(out, frames, sizeof(frames));
+	memcpy(out + sizeof(frames), why, (size_t)len);
+	return sizeof(frames) + (size_t)len;
+}
+
+static const char *status_line(int status)
+{
+	return status == 400 ? "400 Bad Request" : status == 502 ? "502 Bad Gateway" : "403 Forbidden";
 }
 
 /* Written as late as it can be: until then it is open whether the connection goes on. */
@@ -44,9 +59,13 @@ static void compose(const struct egret_http *http, struct egret_http_exchange *e
 			   entry->line, event->reason_text, event->rule ? ": " : "", event->rule ? event->rule : "");
 
 	exchange->event.bytes_sent = exchange->head_only ? 0 : len;
+	if (exchange->h2) {
+		exchange->answer_len = go_away(exchange->answer, body, len);
+		return;
+	}
 	exchange->answer_len = (size_t)snprintf(exchange->answer, ANSWER_MAX,
 		"HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n%s",
-		event->status == 400 ? "400 Bad Request" : "403 Forbidden", len,
+		status_line(event->status), len,
 		exchange->ends ? "Connection: close\r\n" : old ? "Connection: keep-alive\r\n" : "", exchange->head_only ? "" : body);
 }
 

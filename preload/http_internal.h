@@ -55,7 +55,7 @@ struct egret_http_exchange {
 	bool denied, ends;        /* answered here; ends: and the connection goes no further */
 	char *answer;             /* owned; NULL unless denied */
 	size_t answer_len, answer_at; /* len 0: not yet written */
-	bool head_only, connect, switches;
+	bool head_only, connect, switches, h2;
 	char text[];
 };
 
@@ -70,7 +70,7 @@ struct egret_http_place {
 
 struct egret_http {
 	struct egret_http_setup setup; /* host and upstream owned */
-	bool rules;
+	bool rules, h2_alone; /* h2_alone: the server agreed to HTTP/2 and understands nothing else */
 	bool opaque;     /* both directions pass unread */
 	bool broken;     /* nothing of the program goes out any more */
 	bool swallow;    /* what was denied ends the connection: the program's bytes are dropped */

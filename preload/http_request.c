@@ -23,16 +23,20 @@ static enum egret_http_fate open_up(struct egret_http *http)
 	return EGRET_HTTP_PASS;
 }
 
-/* Nothing of the program goes out any more; what it asked is answered in its turn, and then the connection ends. */
-static enum egret_http_fate refuse(struct egret_http *http, const char *text, size_t len, enum egret_http_reason reason)
+/* Nothing of the program goes out any more; what it asked with HEAD is answered in its turn, and then the connection ends. */
+static enum egret_http_fate refuse_head(struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason, bool h2)
 {
 	struct egret_http_verdict verdict = { .reason = reason };
-	struct egret_http_head head = first_line(text, len);
-	struct egret_http_exchange *exchange = egret_http_begin(http, &head, true);
+	struct egret_http_exchange *exchange = egret_http_begin(http, head, true);
+	bool mismatch = reason == EGRET_HTTP_H2_AGREED || reason == EGRET_HTTP_H2_NOT_AGREED;
 
 	if (exchange)
-		exchange->event.flags = "DPE";
-	if (http->setup.audit) {
+		exchange->event.flags = mismatch ? "UPE" : reason == EGRET_HTTP_H2_RULES ? NULL : "DPE";
+	if (exchange && h2) {
+		exchange->h2 = true;
+		exchange->event.http_protocol = "HTTP/2";
+	}
+	if (http->setup.audit && !mismatch) {
 		if (exchange) {
 			exchange->verdict.audited = true;
 			egret_http_set_reason(exchange, reason);
@@ -43,6 +47,23 @@ static enum egret_http_fate refuse(struct egret_http *http, const char *text, si
 		return EGRET_HTTP_HELD;
 	http->broken = true;
 	return EGRET_HTTP_BREAK;
+}
+
+static enum egret_http_fate refuse(struct egret_http *http, const char *text, size_t len, enum egret_http_reason reason)
+{
+	struct egret_http_head head = first_line(text, len);
+
+	return refuse_head(http, &head, reason, false);
+}
+
+/* HTTP/2 with prior knowledge (RFC 9113 3.4) starts like a head. It cannot be judged: only where there are no rules. */
+static enum egret_http_fate take_h2(struct egret_http *http)
+{
+	struct egret_http_head none = { .minor = 0 };
+
+	if (http->rules)
+		return refuse_head(http, &none, EGRET_HTTP_H2_RULES, true);
+	return http->setup.h2 ? open_up(http) : refuse_head(http, &none, EGRET_HTTP_H2_NOT_AGREED, true);
 }
 
 /* Can a head begin with this line, LF included? */
@@ -123,6 +144,8 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 	if (!egret_http_head_read(text, len, &head))
 		return refuse(http, text, len, EGRET_HTTP_MALFORMED);
 	verdict = decide(http, &head);
+	if (http->h2_alone && (verdict.allow || http->setup.audit))
+		return refuse_head(http, &head, EGRET_HTTP_H2_AGREED, false);
 	http->current = egret_http_begin(http, &head, !http->setup.quiet || !verdict.allow);
 	if (!http->current)
 		return refuse(http, text, len, EGRET_HTTP_NOT_DECIDED);
@@ -139,7 +162,6 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 	return EGRET_HTTP_PASS;
 }
 
-/* HTTP/2 with prior knowledge (RFC 9113 3.4) starts like a head. It cannot be judged: only where there are no rules. */
 static bool is_h2_preface(const char *text, size_t len)
 {
 	return len == sizeof(h2_preface) - 1 && !memcmp(text, h2_preface, len);
@@ -173,7 +195,7 @@ static enum egret_http_fate take_head(struct egret_http *http, const char *data,
 	if (before)
 		http->held.end = http->held.start + (size_t)end;
 	if (is_h2_preface(text, (size_t)end))
-		return http->setup.h2 && !http->rules ? open_up(http) : refuse(http, text, (size_t)end, EGRET_HTTP_H2C);
+		return take_h2(http);
 	*count = (size_t)end - before;
 	return judge(http, text, (size_t)end, *count);
 }

@@ -19,6 +19,7 @@ struct egret_observed {
 	pthread_mutex_t write_lock, read_lock, lock;
 	bool plain;        /* the kernel carries the bytes */
 	bool cut_is_end;
+	bool spoken;       /* the program has written something; under `lock` */
 	bool over;         /* the server's end was seen; under read_lock */
 	struct egret_buf rest; /* what came behind the turn of an answer; under read_lock */
 	bool (*tell)(void *data, bool due); /* NULL: nobody waits without asking first */
@@ -164,6 +165,9 @@ static enum egret_http_fate judge(struct egret_observed *observed, const struct 
 	size_t before, part;
 	next_piece(from, 0, &piece);
 	pthread_mutex_lock(&observed->lock);
+	if (!observed->spoken && observed->wire->tls)
+		egret_http_agreed(observed->http, observed->wire->engine->agreed(observed->wire->tls, "h2"));
+	observed->spoken = true;
 	enum egret_http_fate fate = egret_http_request(observed->http, piece.iov_base, piece.iov_len, used);
 	look_if_due(observed);
 	if (fate == EGRET_HTTP_PASS) {

@@ -134,9 +134,10 @@ void egret_say_request(const struct egret_event *event)
 	if (verdict->allow)
 		return;
 	show(&shown, event->host ? event->host : event->address, NULL, event->host ? (uint16_t)event->port : 0, verdict);
-	snprintf(kind, sizeof kind, "http %.32s", event->method ? event->method : "?");
+	const char *what = event->method ? event->method : event->http_protocol;
+	snprintf(kind, sizeof kind, "http%s%.32s", what ? " " : "", what ? what : "");
 	if (told_already(kind, &shown, event->reason_text))
 		return;
-	egret_say("egret: denied %s %s to %s: %s%s%s%s", kind, event->path ? event->path : "?", shown.target, event->reason_text,
-		  event->rule ? ": " : "", event->rule ? event->rule : "", shown.source);
+	egret_say("egret: denied %s%s%s to %s: %s%s%s%s", kind, event->path ? " " : "", event->path ? event->path : "", shown.target,
+		  event->reason_text, event->rule ? ": " : "", event->rule ? event->rule : "", shown.source);
 }

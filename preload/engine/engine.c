@@ -309,6 +309,17 @@ static void fill_info(struct egret_tls *tls, struct egret_tls_info *info)
 	leave();
 }
 
+static bool agreed(struct egret_tls *tls, const char *protocol)
+{
+	const unsigned char *alpn;
+	unsigned length;
+	enter();
+	SSL_get0_alpn_selected(tls->ssl, &alpn, &length);
+	bool same = length == strlen(protocol) && memcmp(alpn, protocol, length) == 0;
+	leave();
+	return same;
+}
+
 static void quiesce(void)
 {
 	pthread_rwlock_wrlock(&inside);
@@ -341,6 +352,7 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.encrypt = encrypt,
 	.close_notify = close_notify,
 	.info = fill_info,
+	.agreed = agreed,
 	.quiesce = quiesce,
 	.resume = resume,
 	.use_memory = egret_memory_use,

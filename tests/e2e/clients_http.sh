@@ -97,6 +97,39 @@ test_python_threads_are_told_of_a_refusal() { # limit=180
 	refused_in_its_own_words 3 "refused: PermissionError" "refused: gaierror: Name or service not known" python_threads
 }
 
+python_grpc() { "${UNDER[@]}" /usr/bin/python3 "$ROOT/tests/lib/grpc_peer.py" ask "$@"; }
+
+# start_grpc [CERT]: its server, over TLS with a certificate.
+start_grpc() {
+	certificates
+	rm -f "$T/grpc.port"
+	/usr/bin/python3 "$ROOT/tests/lib/grpc_peer.py" serve "$T/grpc.port" ${1:+"$CERTS/$1.pem" "$CERTS/$1.key"} >"$T/grpc.out" 2>&1 &
+	announced "$T/grpc.port"
+}
+
+start_plain_grpc() {
+	start_grpc
+	record_wire_before "$PORT"
+}
+
+need_grpc() { /usr/bin/python3 -c 'import grpc' 2>/dev/null || skip "python3-grpcio is not installed"; }
+
+test_plaintext_of_python_grpc_is_tls_on_the_wire() { # limit=120
+	need_grpc
+	start_grpc right
+	record_wire_before "$PORT"
+	PROTOCOL=http originating www.googleapis.com "$PORT" "tls_alpn = h2"
+	covered_client python_grpc www.googleapis.com:80 50
+	expect_status 0
+	equal "$(sort "$T/out" | uniq -c | sed 's/^ *//')" "50 SECRET SECRET SECRET  300000"
+	wire_is_tls SECRET PRI
+}
+
+test_python_grpc_is_told_of_a_refusal() { # limit=180
+	need_grpc
+	PLAIN=start_plain_grpc TARGET=%s:%s refused_in_its_own_words 3 "UNAVAILABLE" "UNAVAILABLE" python_grpc
+}
+
 by_ruby() { "${UNDER[@]}" ruby "$FETCH/fetch.rb" "$@"; }
 
 test_plaintext_of_ruby_is_tls_on_the_wire() {

@@ -25,7 +25,8 @@ announced() {
 	PORT=$(cat "$1")
 }
 
-# start_nginx_tls CERT [EXTRA lines for the server block]: HTTPS that answers "hello over tls"; $T/nginx.access. NGINX_TLS=plain: HTTP.
+# start_nginx_tls CERT [EXTRA lines for the server block]: HTTPS that answers "hello over tls"; $T/nginx.access. NGINX_TLS=plain: HTTP. NGINX_LISTEN: more
+# words of its listen line.
 start_nginx_tls() {
 	need nginx
 	local tls=ssl user=
@@ -49,7 +50,7 @@ start_nginx_tls() {
 			uwsgi_temp_path $T/nginx/uwsgi;
 			scgi_temp_path $T/nginx/scgi;
 			server {
-				listen 127.0.0.1:$PORT $tls backlog=1024;
+				listen 127.0.0.1:$PORT $tls ${NGINX_LISTEN:-} backlog=1024;
 				ssl_certificate $CERTS/$1.pem;
 				ssl_certificate_key $CERTS/$1.key;
 				${2:-}
