@@ -273,3 +273,45 @@ test_yamas_restriction_to_descendants_leaves_the_supervisor_its_tree() { # quick
 	[ -e /proc/sys/kernel/yama/ptrace_scope ] || skip "this kernel has no Yama"
 	inside_yama_scope
 }
+
+# The supervisor's own timer, SIGRTMIN+3, interrupts it wherever it waits; here as often as can be.
+test_an_interrupted_supervisor_answers_each_call_and_gives_each_socket() { # quick limit=180
+	need_two_users
+	policy <<<"[egret]"
+	cat >"$T/sockets.py" <<-'PYTHON'
+		import socket, sys
+		server = socket.create_server(("127.0.0.1", 0), backlog=128)
+		kept = [socket.create_connection(server.getsockname())]
+		open(sys.argv[1], "w").close()
+		open(sys.argv[2]).close()
+		for _ in range(300):
+		    kept.append(socket.socket())
+		    assert kept[-1].fileno() > 2, "another descriptor was given"
+		    kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+		    kept[-1].connect(server.getsockname())
+		    kept[-1].sendmsg([b""])
+		print("each")
+	PYTHON
+	mkfifo "$T/before" "$T/after"
+	chmod 666 "$T/before" "$T/after"
+	chmod 644 "$T/sockets.py"
+	open_to_nobody
+	local way launcher supervisor noise
+	for way in env "$PROGRAMS/without_call docker"; do
+		as_nobody $way "$EGRET" run --sandbox=require -- timeout 60 python3 "$T/sockets.py" "$T/before" "$T/after" >"$T/out" &
+		launcher=$!
+		cat "$T/before"
+		supervisor=$(pgrep -P "$(pgrep -P "$launcher" -x egret || echo "$launcher")" egret-sandbox)
+		python3 -c 'import os, signal, sys, time
+try:
+    while True:
+        os.kill(int(sys.argv[1]), signal.SIGRTMIN + 3)
+        time.sleep(0.0005)
+except ProcessLookupError: pass' "$supervisor" &
+		noise=$!
+		: >"$T/after"
+		wait "$launcher" || fail "the program failed: $way"
+		kill "$noise" 2>/dev/null || true
+		expect "$T/out" each
+	done
+}

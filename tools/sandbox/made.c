@@ -147,7 +147,7 @@ int64_t egret_made_socket(struct egret_call *call)
 {
 	int domain = (int)call->args[0], type = (int)call->args[1], protocol = (int)call->args[2], fd, number;
 	struct seccomp_notif_addfd add = {
-		.id = call->id, .flags = SECCOMP_ADDFD_FLAG_SEND, .newfd_flags = type & SOCK_CLOEXEC ? O_CLOEXEC : 0,
+		.id = call->id, .newfd_flags = type & SOCK_CLOEXEC ? O_CLOEXEC : 0,
 	};
 	unsigned long inode;
 
@@ -161,15 +161,12 @@ int64_t egret_made_socket(struct egret_call *call)
 	if (keep(fd, (domain != AF_NETLINK && (type & 0xf) != SOCK_DGRAM), &inode))
 		return -ENOMEM;
 	add.srcfd = (uint32_t)fd;
-	number = ioctl(call->sup->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-	if (number < 0) {
-		number = -errno;
+	number = egret_listener(call->sup, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	if (number < 0)
 		forget(inode);
-		return number;
-	}
-	held_by(inode, call->pid, number);
-	call->answered = true;
-	return 0;
+	else
+		held_by(inode, call->pid, number);
+	return number;
 }
 
 int64_t egret_made_listen(struct egret_call *call)

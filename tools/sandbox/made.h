@@ -18,7 +18,7 @@
 
 /* Starts the thread that looks for holders. */
 bool egret_made_start(void);
-/* socket(): makes it and answers the call. Returns a negative errno, or 0: answered. */
+/* socket(): makes it and puts it into the caller's table. Its number there, or a negative errno. */
 int64_t egret_made_socket(struct egret_call *call);
 /* A duplicate of the caller's descriptor NUMBER, or a negative errno; -ENOENT: a socket that is not held. */
 int egret_made_dup(const struct egret_call *call, int number);

@@ -164,15 +164,19 @@ bool egret_nest_start(struct egret_supervisor *sup, int listeners[2])
 
 /* ---- the supervisor ---- */
 
+/* A tick (wait.h) may interrupt: an answer that was not read would be taken for the next one's. */
 static int nest_socket(int domain)
 {
 	int fd = -EPIPE;
+	ssize_t n;
 
 	pthread_mutex_lock(&order.lock);
-	if (write(order.ask[1], &domain, sizeof(domain)) != sizeof(domain) || read(order.answer[0], &fd, sizeof(fd)) != sizeof(fd))
-		fd = -EPIPE;
+	while ((n = write(order.ask[1], &domain, sizeof(domain))) < 0 && errno == EINTR)
+		;
+	while (n == sizeof(domain) && (n = read(order.answer[0], &fd, sizeof(fd))) < 0 && errno == EINTR)
+		n = sizeof(domain);
 	pthread_mutex_unlock(&order.lock);
-	return fd;
+	return n == sizeof(fd) ? fd : -EPIPE;
 }
 
 bool egret_nest_holds(const struct egret_target *target)
@@ -233,7 +237,7 @@ static bool put_in_place(struct egret_call *call, struct egret_target *target, i
 	};
 
 	copy_state(target->fd, fd, egret_target_domain(target));
-	if (ioctl(call->sup->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) {
+	if (egret_listener(call->sup, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) {
 		close(fd);
 		return false;
 	}

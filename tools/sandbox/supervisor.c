@@ -120,15 +120,13 @@ static void answer(struct egret_worker *worker, const struct seccomp_notif *noti
 	call.policy = egret_policy_hold(worker->sup);
 	value = notif->pid ? dispatch(&call) : -EACCES;
 	egret_policy_unref(call.policy);
-	if (call.answered)
-		return;
 	if (value < 0)
 		resp.error = (int)value;
 	else if (call.passes)
 		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	else
 		resp.val = value;
-	ioctl(worker->sup->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+	egret_listener(worker->sup, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
 
 static void *worker_main(void *data)

@@ -65,7 +65,6 @@ struct egret_call {
 	uint32_t arch;
 	const uint64_t *args;
 	struct egret_policy *policy; /* held while the call is answered */
-	bool answered; /* nothing is left to be told */
 	bool passes;   /* the kernel goes on with it: only what can lead nowhere (made.h, call_reach.c) */
 };
 
@@ -79,6 +78,9 @@ struct egret_target {
 
 /* ---- target.c: reading another process ---- */
 
+/* An ioctl of the listener that is not abandoned when a tick (wait.h) interrupts it: an answer that was not given would leave its caller
+ * waiting for ever. Its value or a negative errno. SECCOMP_ADDFD_FLAG_SEND is not to be used: interrupted, it answers 0 and adds nothing. */
+int egret_listener(const struct egret_supervisor *sup, unsigned long request, void *argument);
 /* True while the call still waits for its answer, so that what was read belonged to it. */
 bool egret_call_valid(const struct egret_call *call);
 /* Copies SIZE bytes of the caller's memory; false: -EFAULT is the answer. */

@@ -6,11 +6,21 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+int egret_listener(const struct egret_supervisor *sup, unsigned long request, void *argument)
+{
+	int result;
+
+	do
+		result = ioctl(sup->listener, request, argument);
+	while (result < 0 && errno == EINTR);
+	return result < 0 ? -errno : result;
+}
+
 bool egret_call_valid(const struct egret_call *call)
 {
 	uint64_t id = call->id;
 
-	return ioctl(call->sup->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return egret_listener(call->sup, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 bool egret_call_read(const struct egret_call *call, uint64_t address, void *buf, size_t size)
