@@ -76,12 +76,15 @@ static void tell_landlock(int abi)
 {
 	char text[160];
 
-	if (abi >= EGRET_SANDBOX_LANDLOCK)
+	if (abi >= EGRET_SANDBOX_LANDLOCK_SIGNALS)
 		snprintf(text, sizeof(text), "ABI %d, signals are scoped", abi);
+	else if (abi >= EGRET_SANDBOX_LANDLOCK)
+		snprintf(text, sizeof(text), "ABI %d: the supervisor judges signals, some 15 us each; the tree mounts nothing (Linux 6.12: ABI %d)", abi,
+			 EGRET_SANDBOX_LANDLOCK_SIGNALS);
 	else
-		snprintf(text, sizeof(text), "%s%d: no --sandbox=require: the tree could signal and trace processes outside (Linux 6.12: ABI %d)",
+		snprintf(text, sizeof(text), "%s%d: no --sandbox=require: the tree could signal and trace processes outside (Linux 5.19: ABI %d)",
 			 abi > 0 ? "ABI " : "none, ", abi > 0 ? abi : 0, EGRET_SANDBOX_LANDLOCK);
-	tell(abi >= EGRET_SANDBOX_LANDLOCK ? GOOD : WEAKER, "Landlock", text);
+	tell(abi >= EGRET_SANDBOX_LANDLOCK_SIGNALS ? GOOD : WEAKER, "Landlock", text);
 }
 
 static void tell_yama(int scope)

@@ -43,6 +43,7 @@ struct egret_landlock_attr {
 	uint64_t handled_access_fs, handled_access_net, scoped;
 };
 #define EGRET_LANDLOCK_SCOPES 3u /* abstract unix sockets and signals */
+#define EGRET_LANDLOCK_REFER (1u << 13) /* LANDLOCK_ACCESS_FS_REFER */
 
 #if defined(__x86_64__)
 #define EGRET_AUDIT_ARCH AUDIT_ARCH_X86_64

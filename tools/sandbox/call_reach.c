@@ -80,7 +80,14 @@ int64_t egret_call_reach(struct egret_call *call)
 
 	switch (call->nr) {
 	case SYS_ptrace: return aimed_at(call, second, true, "ptrace", EPERM);
-	case SYS_kill: return aimed_at(call, first, true, "signal", EPERM);
+	case SYS_kill:
+		if (first == -1 && call->sup->facts.landlock < EGRET_SANDBOX_LANDLOCK_SIGNALS)
+			return -egret_refuse(call, "signal", "every process of the user", EPERM);
+		return aimed_at(call, first, true, "signal", EPERM);
+	case SYS_tkill:
+	case SYS_tgkill:
+	case SYS_rt_sigqueueinfo:
+	case SYS_rt_tgsigqueueinfo: return aimed_at(call, first, true, "signal", EPERM);
 	case SYS_process_vm_readv:
 	case SYS_process_vm_writev: return aimed_at(call, first, true, "memory", EPERM);
 	case SYS_pidfd_getfd: return aimed_at(call, behind_pidfd(call, first), false, "pidfd_getfd", EPERM);

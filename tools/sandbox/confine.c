@@ -42,22 +42,36 @@ int egret_confine_capabilities(void) { return drop(sizeof(dropped) / sizeof(drop
 
 int egret_confine_supervisor(void) { return drop(NOT_NEEDED); }
 
-int egret_confine_process(int landlock)
+/* Every domain ends ptrace and what goes with it. Before there were scopes a ruleset had to handle something of the file system: devices,
+ * which the tree cannot make anyway, and renames from directory to directory, which are allowed everywhere. */
+static int landlock_domain(int abi)
 {
 	struct egret_landlock_attr attr = { .scoped = EGRET_LANDLOCK_SCOPES };
+	struct landlock_path_beneath_attr everywhere = { .allowed_access = EGRET_LANDLOCK_REFER };
 	int fd, error = 0;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	if (landlock < EGRET_SANDBOX_LANDLOCK)
-		return 0;
+	if (abi < EGRET_SANDBOX_LANDLOCK_SIGNALS)
+		attr = (struct egret_landlock_attr){ .handled_access_fs = EGRET_LANDLOCK_REFER | LANDLOCK_ACCESS_FS_MAKE_BLOCK };
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (fd < 0)
 		return -errno;
-	if (syscall(SYS_landlock_restrict_self, fd, 0))
+	if (abi < EGRET_SANDBOX_LANDLOCK_SIGNALS) {
+		everywhere.parent_fd = open("/", O_PATH | O_CLOEXEC);
+		if (everywhere.parent_fd < 0 || syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &everywhere, 0))
+			error = -errno;
+		close(everywhere.parent_fd);
+	}
+	if (!error && syscall(SYS_landlock_restrict_self, fd, 0))
 		error = -errno;
 	close(fd);
 	return error;
+}
+
+int egret_confine_process(int landlock)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return landlock < EGRET_SANDBOX_LANDLOCK ? 0 : landlock_domain(landlock);
 }
 
 static void read_only(const char *path)

@@ -143,9 +143,10 @@ static void small_rules(struct program *p)
 	close_call(p, at, NOTIFY);
 }
 
-/* Into other processes (call_reach.c). Threads' signals to each other are too many to be looked at: Landlock alone holds tgkill. */
-static void reach_rules(struct program *p)
+/* Into other processes (call_reach.c). Threads' signals to each other are many: they are looked at where Landlock does not hold them. */
+static void reach_rules(struct program *p, bool signals)
 {
+	static const uint32_t threads[] = { SYS_tgkill, SYS_tkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo };
 	static const uint32_t numbers[] = { SYS_kill, SYS_pidfd_send_signal, SYS_pidfd_getfd, SYS_process_vm_readv, SYS_process_vm_writev };
 	unsigned short at = open_call(p, SYS_ptrace);
 
@@ -155,6 +156,8 @@ static void reach_rules(struct program *p)
 	close_call(p, at, SECCOMP_RET_ALLOW);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		when(p, numbers[i], NOTIFY);
+	for (size_t i = 0; signals && i < sizeof(threads) / sizeof(threads[0]); i++)
+		when(p, threads[i], NOTIFY);
 }
 
 /* Where the supervisor makes the sockets. A descriptor table that processes share would let one exchange what another is judged by;
@@ -174,7 +177,7 @@ static void makes_sockets_rule(struct program *p)
 	close_call(p, at, SECCOMP_RET_ALLOW);
 }
 
-static void build(struct program *p, bool makes_sockets)
+static void build(struct program *p, bool makes_sockets, bool signals)
 {
 	load(p, offsetof(struct seccomp_data, arch));
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, EGRET_AUDIT_ARCH, 1, 0);
@@ -198,23 +201,23 @@ static void build(struct program *p, bool makes_sockets)
 	socket_rule(p);
 	setsockopt_rule(p);
 	small_rules(p);
-	reach_rules(p);
+	reach_rules(p, signals);
 	give(p, SECCOMP_RET_ALLOW);
 }
 
-int egret_filter_install(bool killable, bool makes_sockets)
+int egret_filter_install(const struct egret_sandbox_facts *facts)
 {
 	struct program program = { .len = 0 };
 	struct sock_fprog fprog;
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	long fd;
 
-	build(&program, makes_sockets);
+	build(&program, !facts->getfd, facts->landlock < EGRET_SANDBOX_LANDLOCK_SIGNALS);
 	if (program.overflow)
 		return -E2BIG;
 	fprog.len = program.len;
 	fprog.filter = program.code;
-	if (killable)
+	if (facts->killable)
 		flags |= SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &fprog);
 	return fd < 0 ? -errno : (int)fd;

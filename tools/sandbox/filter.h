@@ -4,10 +4,10 @@
 #ifndef EGRET_SANDBOX_FILTER_H
 #define EGRET_SANDBOX_FILTER_H
 
-#include <stdbool.h>
+#include "sandbox.h"
 
 /* Installs the filter on the calling thread and returns the listener's descriptor (close-on-exec), or a negative errno.
- * no_new_privs must be set. KILLABLE: use WAIT_KILLABLE_RECV. MAKES_SOCKETS: see made.h. */
-int egret_filter_install(bool killable, bool makes_sockets);
+ * no_new_privs must be set. Without pidfd_getfd the supervisor makes the sockets (made.h); without Landlock's scopes it judges signals. */
+int egret_filter_install(const struct egret_sandbox_facts *facts);
 
 #endif

@@ -136,7 +136,7 @@ const char *egret_sandbox_missing(const struct egret_sandbox_facts *facts)
 		return "process_vm_readv is withheld (by a container's profile, or Yama's ptrace_scope 2 or 3): the supervisor cannot read "
 		       "what a program asks for";
 	if (facts->landlock < EGRET_SANDBOX_LANDLOCK)
-		return "Landlock's signal scope is missing (Linux 6.12): the tree could trace processes outside";
+		return "Landlock is missing (Linux 5.19, and not switched off at boot): the tree could trace processes outside";
 	return NULL;
 }
 
@@ -146,6 +146,7 @@ const char *egret_sandbox_layers(const struct egret_sandbox_facts *facts, char *
 
 	snprintf(buf, size, "sandbox: %s%s%s", supervisor ? "supervisor" : "none",
 		 !supervisor ? "" : facts->getfd ? ", resolver, relay" : " (makes the sockets: no pidfd_getfd), resolver, relay",
-		 supervisor && facts->landlock >= EGRET_SANDBOX_LANDLOCK ? ", landlock" : "");
+		 !supervisor || facts->landlock < EGRET_SANDBOX_LANDLOCK ? "" :
+		 facts->landlock < EGRET_SANDBOX_LANDLOCK_SIGNALS ? ", landlock (signals: the supervisor)" : ", landlock");
 	return buf;
 }

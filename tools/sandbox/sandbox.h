@@ -25,7 +25,8 @@ struct egret_sandbox_facts {
 	int ptrace_scope;    /* Yama; -1: not there */
 };
 
-#define EGRET_SANDBOX_LANDLOCK 6 /* the ABI that `require` demands: the first that scopes signals */
+#define EGRET_SANDBOX_LANDLOCK 2         /* the ABI that `require` demands: processes outside are not traced, renames go on */
+#define EGRET_SANDBOX_LANDLOCK_SIGNALS 6 /* from this one on signals are scoped, too; before, the supervisor judges each */
 
 void egret_sandbox_probe(struct egret_sandbox_facts *facts);
 /* Can the resolver have a network namespace of its own? Tried by making one: for those who ask; a sandbox that starts finds out by itself. */

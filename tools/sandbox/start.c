@@ -59,7 +59,7 @@ static void install(struct handshake *shared, const struct egret_sandbox_facts *
 	}
 	if (!result) {
 		snprintf(shared->step, sizeof(shared->step), "%s", "the seccomp filter (is another supervisor active?)");
-		result = egret_filter_install(facts->killable, !facts->getfd);
+		result = egret_filter_install(facts);
 	}
 	shared->listener = result;
 }

@@ -90,6 +90,10 @@ static int64_t dispatch(struct egret_call *call)
 	case SYS_sendmmsg: return egret_made_passes(call) ? 0 : egret_call_sendmmsg(call);
 	case SYS_getpeername: return egret_made_passes(call) ? 0 : egret_call_getpeername(call);
 	case SYS_kill:
+	case SYS_tkill:
+	case SYS_tgkill:
+	case SYS_rt_sigqueueinfo:
+	case SYS_rt_tgsigqueueinfo:
 	case SYS_ptrace:
 	case SYS_process_vm_readv:
 	case SYS_process_vm_writev:
