@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of a server's certificates that are read at most: 60 large ones. What is longer is refused at its first bytes, before it takes memory. */
+#define CHAIN_MOST (100 * 1024)
+
 static int no_password(char *buf, int size, int writing, void *data)
 {
 	(void)buf;
@@ -143,6 +146,7 @@ static bool fill_digested(struct egret_tls_ctx *ctx, const struct egret_tls_sett
 static bool fill(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, struct egret_tls_error *error)
 {
 	SSL_CTX_set_options(ctx->ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_max_cert_list(ctx->ssl_ctx, CHAIN_MOST);
 	SSL_CTX_set_mode(ctx->ssl_ctx, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(ctx->ssl_ctx, s->verify == EGRET_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, egret_verify_seen);
 	egret_session_enable(ctx->ssl_ctx);

@@ -7,8 +7,8 @@ against() {
 	certificates
 	rm -f "$T/hostile.port"
 	: >"$T/wire"
-	python3 "$ROOT/tests/lib/hostile_server.py" --port-file "$T/hostile.port" --cert "${CHAIN:-$CERTS/right.pem}" --key "$CERTS/right.key" \
-		--wire "$T/wire" "$1" >>"$T/hostile.log" 2>&1 &
+	python3 "$ROOT/tests/lib/hostile_server.py" --port-file "$T/hostile.port" --cert "$CERTS/right.pem" --key "$CERTS/right.key" \
+		--wire "$T/wire" $1 >>"$T/hostile.log" 2>&1 &
 	SERVER=$!
 	announced "$T/hostile.port"
 	originating good.example "$PORT" "tls_handshake_timeout = ${PATIENCE:-20s}
@@ -26,6 +26,23 @@ meets() {
 	done
 	kill "$SERVER"
 	expect_not "$T/wire" secret
+}
+
+# each_meets ERRNO BEHAVIOUR...: one connection to each, from one program: connect ends so.
+each_meets() {
+	local errno=$1
+	shift
+	against "$*"
+	status covered python3 "$ROOT/tests/lib/hostile_client.py" all good.example 80 $#
+	expect_status 0
+	equal "$(printf '%s\n' "$@" | paste - <(sed -n 's/^connect //p' "$T/out"))" "$(printf "%s\t$errno\n" "$@")"
+	expect_not "$T/out" "write sent"
+	expect_not "$T/wire" secret
+}
+
+# behind_records HOW: the names of such ends at every state of both versions' handshakes.
+behind_records() {
+	echo "$1"_behind_record_{1..6}_of_tls12 "$1"_behind_record_{1..5}_of_tls13
 }
 
 # What the program met, in short: how connect failed, else how its reading ended.
@@ -71,6 +88,18 @@ test_a_server_that_stalls_at_any_moment_of_the_handshake_gives_etimedout() { # l
 	done
 }
 
+test_a_server_that_ends_behind_any_message_of_the_handshake_gives_econnreset() { # limit=120
+	each_meets ECONNRESET $(behind_records close) $(behind_records rst)
+}
+
+test_an_alert_behind_any_message_of_the_handshake_gives_eproto() { # limit=120
+	each_meets EPROTO $(behind_records alert) encrypted_alert
+}
+
+test_a_server_that_stalls_behind_any_message_of_the_handshake_gives_etimedout() { # limit=120
+	PATIENCE=1s each_meets ETIMEDOUT $(behind_records stall)
+}
+
 test_a_server_that_ends_without_close_notify_gives_econnreset_to_who_reads() { # limit=120
 	local how
 	for how in close rst; do
@@ -89,6 +118,13 @@ test_bad_records_after_the_handshake_give_econnreset() { # limit=120
 	meets plaintext_record_later "read ECONNRESET"
 	meets oversized_later "read ECONNRESET"
 	meets alert_later "read ECONNRESET"
+	meets oversized_plaintext "read ECONNRESET"
+	meets hello_request_of_tls13 "read ECONNRESET"
+	meets late_certificate_request "read ECONNRESET"
+}
+
+test_an_alert_after_the_handshake_gives_eproto_to_who_reads() { # limit=120
+	meets encrypted_alert_later "read EPROTO"
 }
 
 test_a_flood_of_tickets_is_passed_over() { # limit=120
@@ -117,11 +153,10 @@ test_a_renegotiation_request_under_tls12_is_refused() { # limit=60
 	expect_not "$T/wire" secret
 }
 
-# OpenSSL gives up at 100 KiB of certificates, SSL_CTX_set_max_cert_list(3).
-test_a_huge_certificate_chain_is_refused() { # limit=60
-	certificates
-	for _ in $(seq 300); do cat "$CERTS/right.pem"; done >"$T/chain.pem"
-	CHAIN=$T/chain.pem meets huge_chain EPROTO
+# More than 100 KiB of certificates are not even read.
+test_a_chain_of_ten_thousand_certificates_is_refused() { # limit=120
+	each_meets EPROTO huge_chain_of_tls12 huge_chain_of_tls13
+	equal "$(grep -c "excessive message size" "$T/log")" 2
 }
 
 # idles poll|select|epoll: system calls of a program that waits two seconds while nothing but tickets comes, into $CALLS.

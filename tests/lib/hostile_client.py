@@ -1,6 +1,7 @@
-"""hostile_client.py blocking|poll|epoll HOST PORT: a program that connects, writes whatever became of it, and reads until a line, an end or an
-error; on each line of output the call and how it ended. It fails where that took 64 MB."""
+"""hostile_client.py blocking|poll|epoll HOST PORT [TIMES]: a program that connects, writes whatever became of it, and reads until a line, an end or
+an error; on each line of output the call and how it ended. TIMES: so often, waiting in all ways in turn. It fails where that took 64 MB."""
 import errno
+import itertools
 import os
 import resource
 import select
@@ -87,11 +88,12 @@ def read(way):
     return data.decode().strip()
 
 
-def main():
-    address = socket.getaddrinfo(sys.argv[2], int(sys.argv[3]), socket.AF_INET, socket.SOCK_STREAM)[0][4]
+WAYS = {"blocking": Blocking, "poll": Polling, "epoll": Epolling}
+
+
+def visit(kind, address):
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    way = {"blocking": Blocking, "poll": Polling, "epoll": Epolling}[sys.argv[1]](sock)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    way = kind(sock)
     connected = way.connect(address)
     print("connect", name(connected) if connected else "done")
     print("write", write(sock))
@@ -99,6 +101,14 @@ def main():
         print("read", read(way))
         print("write", write(sock))
     sock.close()
+
+
+def main():
+    address = socket.getaddrinfo(sys.argv[2], int(sys.argv[3]), socket.AF_INET, socket.SOCK_STREAM)[0][4]
+    ways = itertools.cycle(WAYS.values()) if len(sys.argv) > 4 else itertools.repeat(WAYS[sys.argv[1]])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(int(sys.argv[4]) if len(sys.argv) > 4 else 1):
+        visit(next(ways), address)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     if grown > 65536:
         sys.exit(f"it took {grown} KiB")

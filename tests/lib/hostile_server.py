@@ -1,9 +1,10 @@
-"""hostile_server.py --port-file F --cert C --key K --wire W BEHAVIOUR: a server that breaks TLS in one way (BEHAVIOURS, below) towards every
-client. What clients send stands in W as it came; what it meant, where a handshake ended, in W.plain.
+"""hostile_server.py --port-file F --cert C --key K --wire W BEHAVIOUR...: a server that breaks TLS in one way (BEHAVIOURS, below) towards every
+client, of several in the next one each time. What clients send stands in W as it came; what it meant, where a handshake ended, in W.plain.
 """
 import argparse
 import hashlib
 import hmac
+import itertools
 import os
 import socket
 import ssl
@@ -13,6 +14,11 @@ import threading
 import time
 
 HELLO = b"hello over tls\n"
+CHAIN = 10000  # certificates
+FATAL = b"\2\x28"  # handshake_failure
+ALERT = b"\x15\3\3\0\2" + FATAL
+# The records in which OpenSSL's server says its part of a handshake, one message in each but for change_cipher_spec.
+RECORDS = {ssl.TLSVersion.TLSv1_2: 7, ssl.TLSVersion.TLSv1_3: 6}
 
 
 class Secret:
@@ -108,16 +114,18 @@ class Client:
         self.session.write(data)
         return self.outgoing.read()
 
-    def secret(self):
+    def secret(self, name="SERVER_TRAFFIC_SECRET_0"):
         for line in open(self.keys):
             words = line.split()
-            if words[0] == "SERVER_TRAFFIC_SECRET_0":
+            if words[0] == name:
                 return Secret(bytes.fromhex(words[2]))
 
     def end(self, how):
         if how == "rst":
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if how == "stall":
+        if how == "alert":
+            self.sock.sendall(ALERT)
+        if how in ("stall", "alert"):
             self.hear_out()
         self.sock.close()
 
@@ -154,6 +162,39 @@ def between_flights(how):
             client.end(how)
             return
     return act
+
+
+def records(data):
+    while data:
+        size = 5 + struct.unpack("!H", data[3:5])[0]
+        yield data[:size]
+        data = data[size:]
+
+
+def behind_record(how, number, version):
+    """Whole records of the server's handshake, the NUMBER of them, then the end."""
+    def act(client):
+        left = number
+        for flight in client.flights(version=version):
+            for record in records(flight):
+                if left == 0:
+                    return client.end(how)
+                client.sock.sendall(record)
+                left -= 1
+            if left == 0:
+                client.hear()
+                return client.end(how)
+        raise ValueError(f"the handshake has no record {number}")
+    return act
+
+
+def encrypted_alert(client):
+    """Of TLS 1.3, in the middle of its handshake: behind ServerHello and change_cipher_spec."""
+    for flight in client.flights():
+        for record in list(records(flight))[:2]:
+            client.sock.sendall(record)
+        client.sock.sendall(client.secret("SERVER_HANDSHAKE_TRAFFIC_SECRET").record(21, FATAL))
+        return client.hear_out()
 
 
 def after_handshake(how, cut=False):
@@ -193,6 +234,38 @@ def byte_by_byte(client):
     client.hear_out()
 
 
+def says(kind, content):
+    """A record of TLS 1.3 that no library would send, when the client has spoken."""
+    def act(client):
+        client.handshake()
+        client.hear_words()
+        client.sock.sendall(client.secret().record(kind, content))
+        client.hear_out()
+    return act
+
+
+def huge_chain(tls13):
+    """CHAIN copies of the server's certificate in one message, which no library would put together in the time of a test."""
+    def act(client):
+        with open(client.args.cert) as f:
+            der = ssl.PEM_cert_to_DER_cert(f.read())
+        entry = struct.pack("!I", len(der))[1:] + der + (b"\0\0" if tls13 else b"")
+        certificates = entry * CHAIN
+        body = (b"\0" if tls13 else b"") + struct.pack("!I", len(certificates))[1:] + certificates
+        message = b"\x0b" + struct.pack("!I", len(body))[1:] + body
+        parts = [message[at:at + 16384] for at in range(0, len(message), 16384)]
+        for flight in client.flights(version=None if tls13 else ssl.TLSVersion.TLSv1_2):
+            before = list(records(flight))[:2 if tls13 else 1]  # ServerHello, of TLS 1.3 change_cipher_spec
+            client.sock.sendall(b"".join(before))
+            if tls13:
+                secret = client.secret("SERVER_HANDSHAKE_TRAFFIC_SECRET")
+                client.sock.sendall(secret.record(22, b"\x08\0\0\2\0\0"))
+            for part in parts:
+                client.sock.sendall(secret.record(22, part) if tls13 else struct.pack("!BHH", 22, 0x303, len(part)) + part)
+            return client.hear_out()
+    return act
+
+
 def flood(make, times):
     def act(client):
         client.handshake()
@@ -226,7 +299,13 @@ BEHAVIOURS = {
     "alerts": instead_of_hello(b"\x15\3\3\0\2\1\x5a" * 10000),
     "data_for_hello": instead_of_hello(b"\x17\3\3\0\x10" + b"\0" * 16),
     "byte_by_byte": byte_by_byte,
-    "huge_chain": lambda client: client.handshake(),
+    "huge_chain_of_tls12": huge_chain(False),
+    "huge_chain_of_tls13": huge_chain(True),
+    "encrypted_alert": encrypted_alert,
+    "encrypted_alert_later": says(21, FATAL),
+    "oversized_plaintext": says(23, b"x" * 16385),
+    "hello_request_of_tls13": says(22, b"\0\0\0\0"),
+    "late_certificate_request": says(22, b"\x0d\0\0\x0f\0\0\x0c\0\x0d\0\x08\0\6\4\3\x08\4\x08\5"),
     "plaintext_later": instead_of_data(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     "plaintext_record_later": instead_of_data(b"\x17\3\3\0\x20" + b"hello " * 5 + b"!!"),
     "oversized_later": instead_of_data(b"\x17\3\3\xff\xff" + b"\2" * 65535),
@@ -249,9 +328,14 @@ for how in ("close", "rst", "stall"):
     })
 
 
-def serve(sock, args):
+for how in ("close", "rst", "stall", "alert"):
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "tls12"), (ssl.TLSVersion.TLSv1_3, "tls13")):
+        BEHAVIOURS.update({f"{how}_behind_record_{at}_of_{name}": behind_record(how, at, version) for at in range(1, RECORDS[version])})
+
+
+def serve(sock, behaviour, args):
     try:
-        BEHAVIOURS[args.behaviour](Client(sock, args))
+        BEHAVIOURS[behaviour](Client(sock, args))
     except (OSError, ValueError) as error:
         print(error, flush=True)
     sock.close()
@@ -261,14 +345,14 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("--port-file", "--cert", "--key", "--wire"):
         parser.add_argument(name, required=True)
-    parser.add_argument("behaviour", choices=sorted(BEHAVIOURS))
+    parser.add_argument("behaviour", nargs="+", choices=sorted(BEHAVIOURS))
     args = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     with open(args.port_file + ".new", "w") as f:
         f.write(str(listener.getsockname()[1]))
     os.rename(args.port_file + ".new", args.port_file)
-    while True:
-        threading.Thread(target=serve, args=(listener.accept()[0], args), daemon=True).start()
+    for behaviour in itertools.cycle(args.behaviour):
+        threading.Thread(target=serve, args=(listener.accept()[0], behaviour, args), daemon=True).start()
 
 
 main()
