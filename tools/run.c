@@ -3,11 +3,11 @@
 #include "preload/elf.h"
 #include "tools/child.h"
 #include "tools/config.h"
+#include "tools/run_dir.h"
 #include "tools/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -147,10 +147,9 @@ int egret_run_open(struct egret_run *run)
 
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
 		if (!rooms[i] || rooms[i][0] != '/' || (i < 3 && !is_passable(rooms[i])) ||
-		    snprintf(run->dir, PATH_MAX, "%s/egret-run.XXXXXX", rooms[i]) >= PATH_MAX || !mkdtemp(run->dir)) {
-			run->dir[0] = '\0';
+		    (run->lock = egret_run_dir_make(rooms[i], run->dir)) < 0)
 			continue;
-		}
+		egret_run_dir_sweep(rooms[i]);
 		fd = events_path(run, path) ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
 		if (fd < 0)
 			break;
@@ -183,19 +182,10 @@ int egret_run_command(struct egret_run *run)
 	return egret_child_run(run->program, run->argv);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
-
 void egret_run_close(struct egret_run *run)
 {
 	if (run->dir[0])
-		nftw(run->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		egret_run_dir_remove(run->dir, run->lock);
 	run->dir[0] = '\0';
 	egret_policy_unref(run->policy);
 	run->policy = NULL;

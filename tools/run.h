@@ -19,6 +19,7 @@ struct egret_run {
 	char **argv;                 /* the command, NULL-terminated; borrowed */
 	char program[PATH_MAX];      /* the file that argv[0] means */
 	char dir[PATH_MAX];          /* the run's private directory (0700); "" before it is made */
+	int lock;                    /* on it, run_dir.h */
 	bool reports;                /* the events are wanted at the end; set before egret_run_sandbox */
 	bool sandboxed;              /* a layer below catches what preload cannot cover */
 	struct egret_sandbox_options sandbox;

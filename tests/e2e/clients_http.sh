@@ -212,6 +212,18 @@ test_java_httpclient_is_told_of_a_refusal() { # limit=240
 	refused_in_its_own_words 3 "Permission denied" "UnresolvedAddressException" java_nio
 }
 
+java_channel() { "${UNDER[@]}" java -Xmx128m "$FETCH/Fetch.java" channel 2 "$@"; }
+
+test_plaintext_of_java_socketchannel_is_tls_on_the_wire() { # limit=240
+	need javac
+	http_over_tls java_channel
+}
+
+test_java_socketchannel_is_told_of_a_refusal() { # limit=240
+	need javac
+	refused_in_its_own_words 3 "Permission denied" "UnknownHostException" java_channel
+}
+
 by_erlang() { "${UNDER[@]}" escript "$FETCH/fetch.escript" "$@"; }
 
 test_plaintext_of_erlang_httpc_is_tls_on_the_wire() { # limit=240

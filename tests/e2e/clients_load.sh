@@ -169,6 +169,13 @@ test_java_httpclient_holds_under_load() { # limit=240
 	answers 200
 }
 
+test_java_socketchannel_holds_under_load() { # limit=240
+	need javac
+	served_web
+	covered_client java_many channel 100
+	answers 100
+}
+
 erlang_many() { "${UNDER[@]}" escript "$FETCH/fetch.escript" $(seq -f "http://www.googleapis.com/%g" 1 200); }
 
 test_erlang_httpc_holds_under_load() { # limit=240

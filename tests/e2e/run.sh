@@ -111,6 +111,49 @@ test_run_leaves_no_directory_behind_and_its_own_is_private() { # quick
 	equal "$(ls run)" ""
 }
 
+# left_by_a_killed_run: a run is killed while its command lives on: their ids into $RUN_PID and $COMMAND, its directory into $LEFT.
+left_by_a_killed_run() {
+	"$EGRET" run --sandbox=off -- sh -c 'echo $$ "$EGRET_RUN" >"$T/alive.new"; mv "$T/alive.new" "$T/alive"; exec sleep 300' 2>/dev/null &
+	RUN_PID=$!
+	wait_for 20 test -s "$T/alive"
+	read -r COMMAND LEFT <"$T/alive"
+	kill -KILL "$RUN_PID"
+	wait "$RUN_PID" || true
+}
+
+test_run_removes_what_a_killed_run_left_when_nobody_lives_there_any_more() { # quick
+	need_library
+	plain_policy
+	export T TMPDIR=$T/room
+	unset XDG_RUNTIME_DIR
+	mkdir -m 755 "$TMPDIR"
+	left_by_a_killed_run
+	"$EGRET" run -- true
+	[ -d "$LEFT" ] || fail "the directory went while a process of the run lived"
+	kill -KILL "$COMMAND"
+	wait_for 10 test ! -e "/proc/$COMMAND/environ" -o ! -s "/proc/$COMMAND/environ"
+	mkdir "$LEFT/sub"
+	echo kept >"$T/elsewhere"
+	ln -s "$T" "$LEFT/sub/link"
+	"$EGRET" run -- true
+	[ ! -e "$LEFT" ] || fail "$LEFT is still there"
+	expect "$T/elsewhere" kept
+}
+
+test_run_keeps_the_directories_of_living_runs_and_of_others() { # quick
+	need_library
+	plain_policy
+	export TMPDIR=$T/room
+	unset XDG_RUNTIME_DIR
+	mkdir -m 755 "$TMPDIR"
+	mkdir -m 700 "$TMPDIR/egret-run.longer-than-ours" "$T/aim"
+	mkdir -m 755 "$TMPDIR/egret-run.shared"
+	ln -s "$T/aim" "$TMPDIR/egret-run.linked"
+	"$EGRET" run -- sh -c 'unset EGRET_RUN; exec "$1" run -- sh -c "ls $TMPDIR"' - "$EGRET" >out 2>err
+	equal "$(grep -c '^egret-run\.......$' out)" 4 # two runs, two that are no run's
+	[ -d "$TMPDIR/egret-run.longer-than-ours" ] && [ -d "$TMPDIR/egret-run.shared" ] && [ -d "$T/aim" ] || fail "it removed what is not ours"
+}
+
 test_a_command_under_run_reads_its_own_standard_input() { # quick
 	need_library
 	plain_policy

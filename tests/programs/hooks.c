@@ -252,7 +252,7 @@ static void asynchronous_transfers_of_a_file(void)
 
 /* ---- waits ---- */
 
-static volatile sig_atomic_t handled;
+static _Atomic int handled;
 
 static void count(int number)
 {
