@@ -234,7 +234,7 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 const char *egret_http_reason_text(enum egret_http_reason reason)
 {
 	switch (reason) {
-	case EGRET_HTTP_NOT_DECIDED: return "it was not decided";
+	case EGRET_HTTP_NOT_DECIDED: return "it was not decided: memory is out, or more requests are under way than are kept in mind";
 	case EGRET_HTTP_ALLOWED: return "the entry's HTTP rules allow it";
 	case EGRET_HTTP_DENY_RULE: return "a rule of http_deny covers it";
 	case EGRET_HTTP_NO_RULE: return "no rule of http_allow covers it";

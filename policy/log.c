@@ -113,6 +113,17 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* The mesh's words for a connection that no request came of: no entry leads there, or nobody was reached. */
+static const char *flags_of(const struct egret_event *event)
+{
+	bool connects = event->kind == EGRET_EVENT_CONNECT || event->kind == EGRET_EVENT_TLS;
+	if (event->flags || event->kind == EGRET_EVENT_HTTP)
+		return event->flags;
+	if (event->verdict && !event->verdict->allow)
+		return event->verdict->reason == EGRET_REASON_DENY_ENTRY ? NULL : "NR";
+	return connects && event->error ? "UF" : NULL;
+}
+
 size_t egret_log_format(enum egret_log_format format, const struct egret_event *event, char *buf, size_t size)
 {
 	static egret_log_formatter *const formats[] = {
@@ -123,6 +134,7 @@ size_t egret_log_format(enum egret_log_format format, const struct egret_event *
 		return 0;
 	if (!timed.time_us)
 		timed.time_us = now_us();
+	timed.flags = flags_of(event);
 	buf[0] = '\0';
 	if (!formats[format](&line, &timed))
 		return 0;

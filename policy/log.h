@@ -33,7 +33,7 @@ struct egret_event {
 	const char *tls_version, *tls_cipher, *tls_alpn, *tls_peer, *tls_not_after; /* peer: subject of the certificate; RFC 3339 */
 	int tls_resumed;      /* -1: not known */
 	double handshake_ms;  /* < 0: none */
-	/* http, close */
+	/* http, close; flags: of others what follows from verdict and error, unless it is said */
 	const char *method, *path, *http_protocol, *flags, *user_agent, *request_id, *authority, *upstream, *forwarded_for, *rule;
 	int status;              /* 0: none */
 	int64_t bytes_received, bytes_sent; /* -1: none. http: body bytes (as the mesh counts); close: bytes of the program */

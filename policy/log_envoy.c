@@ -1,4 +1,5 @@
-/* The mesh's access log: http lines only, field by field as Envoy's default format prints them. */
+/* The mesh's access log, field by field as Envoy's default format prints them: a line for each request, and for each connection that was
+ * refused or failed before there could be one. */
 #include "log_line.h"
 
 #include <string.h>
@@ -36,10 +37,20 @@ static void duration(struct egret_line *line, double value)
 		count(line, (int64_t)(value + .5));
 }
 
+/* Where a connection without a request was to lead. */
+static const char *destination(const struct egret_event *event, char *buf, size_t size)
+{
+	if (!event->host || !event->port)
+		return event->host;
+	snprintf(buf, size, "%s:%d", event->host, event->port);
+	return buf;
+}
+
 bool egret_log_envoy(struct egret_line *line, const struct egret_event *event)
 {
-	char method[64], path[2048], protocol[32], flags[64];
-	if (event->kind != EGRET_EVENT_HTTP)
+	char method[64], path[2048], protocol[32], flags[64], where[512];
+	bool http = event->kind == EGRET_EVENT_HTTP;
+	if (!http && !event->flags)
 		return false;
 	egret_line_text(line, "[");
 	egret_line_time(line, event->time_us, 3);
@@ -48,7 +59,7 @@ bool egret_log_envoy(struct egret_line *line, const struct egret_event *event)
 	egret_line_text(line, " ");
 	egret_line_text(line, field(event->path, path, sizeof path));
 	egret_line_text(line, " ");
-	egret_line_text(line, field(event->http_protocol, protocol, sizeof protocol));
+	egret_line_text(line, field(http ? event->http_protocol : NULL, protocol, sizeof protocol));
 	egret_line_text(line, "\"");
 	count(line, event->status);
 	egret_line_text(line, " ");
@@ -60,7 +71,7 @@ bool egret_log_envoy(struct egret_line *line, const struct egret_event *event)
 	quoted(line, event->forwarded_for);
 	quoted(line, event->user_agent);
 	quoted(line, event->request_id);
-	quoted(line, event->authority);
-	quoted(line, event->upstream);
+	quoted(line, http ? event->authority : destination(event, where, sizeof where));
+	quoted(line, http ? event->upstream : event->verdict ? NULL : event->address); /* with a verdict: it was not dialled */
 	return true;
 }

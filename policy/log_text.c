@@ -59,6 +59,7 @@ bool egret_log_text(struct egret_line *line, const struct egret_event *event)
 	destination(line, event);
 	http_words(line, event);
 	tls_words(line, event);
+	word(line, " flags=", event->flags);
 	word(line, " entry=", verdict && verdict->entry ? verdict->entry->name : event->entry);
 	word(line, ": ", event->error ? event->error : egret_event_reason(event));
 	return true;

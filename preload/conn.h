@@ -51,6 +51,7 @@ struct egret_conn {
 	int domain;                   /* AF_INET or AF_INET6 */
 	struct egret_wire wire;
 	struct egret_tls_ctx *ctx;    /* referenced */
+	const char *tls_version, *tls_cipher; /* the engine's own, for the log; NULL: not open, or nobody writes it down */
 	struct egret_passthrough *hello; /* owned, under step_lock; NULL when judged */
 	struct egret_observed *observed; /* owned; NULL unless protocol = http: its bytes go through the observer, wrapped or not */
 	long pid;                     /* of the program that uses it, for the log */

@@ -23,6 +23,8 @@ static void log_request(void *data, struct egret_event *event)
 	if ((event->verdict->allow && !egret_runtime_logs(conn->policy)) || !is_ours_to_log(conn))
 		return;
 	event->pid = conn->pid;
+	event->tls_version = conn->tls_version;
+	event->tls_cipher = conn->tls_cipher;
 	event->upstream = event->address = egret_addr_format(&conn->dialled, conn->dialled_port, upstream);
 	egret_runtime_log(conn->policy, event);
 	egret_say_request(event);

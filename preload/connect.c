@@ -62,8 +62,8 @@ static void log_opened(struct egret_conn *conn)
 	conn->wire.engine->info(conn->wire.tls, &info);
 	fill_event(conn, &event, address);
 	event.server_name = info.server_name;
-	event.tls_version = info.version;
-	event.tls_cipher = info.cipher;
+	event.tls_version = conn->tls_version = info.version;
+	event.tls_cipher = conn->tls_cipher = info.cipher;
 	event.tls_alpn = info.alpn;
 	event.tls_peer = info.peer[0] ? info.peer : NULL;
 	event.tls_not_after = info.not_after[0] ? info.not_after : NULL;
@@ -90,11 +90,28 @@ static void log_failed(struct egret_conn *conn, int error)
 	egret_say("egret: entry [%s] (%s:%u): %s", conn->entry->name, conn->entry->file, conn->entry->line, text);
 }
 
+/* TCP did not come up: the program is told in its own words, the log here. */
+void egret_connect_log_unreached(const struct egret_conn *conn, int error)
+{
+	struct egret_event event;
+	char address[EGRET_ADDR_TEXT], text[512];
+	if (!egret_runtime_logs(conn->policy))
+		return;
+	fill_event(conn, &event, address);
+	event.kind = EGRET_EVENT_CONNECT;
+	event.handshake_ms = -1;
+	snprintf(text, sizeof text, "the connection to %s (%s) failed: %s", conn->host[0] ? conn->host : "the address", address, strerror(error));
+	event.error = text;
+	egret_runtime_log(conn->policy, &event);
+}
+
 /* The connection will never carry a byte: neither ours, nor, by mistake, the program's plaintext. */
 static int fail(struct egret_conn *conn, int error, bool tls)
 {
 	if (tls)
 		log_failed(conn, error);
+	else
+		egret_connect_log_unreached(conn, error);
 	atomic_store(&conn->connect_errno, error);
 	atomic_store(&conn->state, EGRET_CONN_FAILED);
 	real.shutdown(conn->wire.fd, SHUT_RDWR);
@@ -111,6 +128,7 @@ void egret_connect_broke(struct egret_conn *conn)
 	egret_guard_enter();
 	fill_event(conn, &event, address);
 	event.handshake_ms = -1;
+	event.flags = "UC";
 	snprintf(text, sizeof text, "TLS with %s (%s) broke: %s", conn->host[0] ? conn->host : "the address", address, conn->wire.failure.text);
 	event.error = text;
 	egret_runtime_log(conn->policy, &event);

@@ -14,6 +14,9 @@ int egret_connect_step(struct egret_conn *conn);
 /* Under step_lock: CONN has failed with ERROR, logged with wire.failure's sentence. It never carries a byte again. */
 void egret_connect_fail(struct egret_conn *conn, int error);
 
+/* The dial of CONN failed with ERROR: into the log. */
+void egret_connect_log_unreached(const struct egret_conn *conn, int error);
+
 /* A read met the end of an OPEN connection that should not be: what wire.failure says is told and logged, once. */
 void egret_connect_broke(struct egret_conn *conn);
 

@@ -161,15 +161,16 @@ static void emit(const struct egret_http *http, struct egret_http_exchange *exch
 	free(exchange);
 }
 
-void egret_http_log_incomplete(struct egret_http *http, const struct egret_http_head *head)
+void egret_http_log_refused(const struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
+			    const char *flags)
 {
 	struct egret_http_exchange *exchange = exchange_for(http, head, true);
 
 	if (!exchange)
 		return;
 	exchange->verdict.allow = false;
-	egret_http_set_reason(exchange, EGRET_HTTP_INCOMPLETE);
-	emit(http, exchange, "DC");
+	egret_http_set_reason(exchange, reason);
+	emit(http, exchange, flags);
 }
 
 void egret_http_finish(struct egret_http *http, const char *flags)

@@ -98,8 +98,9 @@ void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http
 /* EXCHANGE, the last one, is denied by VERDICT and answered here. HEAD: its own, NULL when it is no good. False: memory is out. */
 bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict,
 		       const struct egret_http_head *head);
-/* Logs a request whose head never ended. */
-void egret_http_log_incomplete(struct egret_http *http, const struct egret_http_head *head);
+/* Logs a request that is not sent and not answered either: its head never ended, or there is no room for it. */
+void egret_http_log_refused(const struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
+			    const char *flags);
 /* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */
 void egret_http_finish(struct egret_http *http, const char *flags);
 

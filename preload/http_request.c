@@ -125,6 +125,14 @@ static struct egret_http_place place_of(const struct egret_http_head *head, size
 					  .head_left = len, .body_left = head->length };
 }
 
+/* More requests in flight than are kept, or no memory: the connection takes no more. */
+static enum egret_http_fate overflow(struct egret_http *http, const struct egret_http_head *head)
+{
+	egret_http_log_refused(http, head, EGRET_HTTP_NOT_DECIDED, "UO");
+	http->broken = true;
+	return EGRET_HTTP_BREAK;
+}
+
 /* Nothing of a denied request leaves. Its body is dropped, and the next request is judged, unless the connection ends. */
 static enum egret_http_fate deny(struct egret_http *http, const struct egret_http_head *head, const struct egret_http_verdict *verdict)
 {
@@ -148,7 +156,7 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 		return refuse_head(http, &head, EGRET_HTTP_H2_AGREED, false);
 	http->current = egret_http_begin(http, &head, !http->setup.quiet || !verdict.allow);
 	if (!http->current)
-		return refuse(http, text, len, EGRET_HTTP_NOT_DECIDED);
+		return overflow(http, &head);
 	http->current->event.rule = verdict.rule ? verdict.rule->text : NULL;
 	if (!verdict.allow && !http->setup.audit)
 		return deny(http, &head, &verdict);
@@ -245,6 +253,22 @@ static bool keeps_its_word(const struct egret_http *http, const char *data, size
 	return !owed || !memcmp(egret_buf_head(&http->held) + http->told, data, len < owed ? len : owed);
 }
 
+/* The body of a request whose head is out turns out to be none: no response can come, the answer takes its place. */
+static enum egret_http_fate refuse_body(struct egret_http *http)
+{
+	struct egret_http_verdict verdict = { .reason = EGRET_HTTP_MALFORMED };
+	struct egret_http_exchange *current = http->current;
+
+	if (http->setup.audit)
+		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
+	http->broken = !current || (current == http->first && http->in_response) || !egret_http_answer(http, current, &verdict, NULL);
+	http->current = NULL;
+	if (http->broken)
+		return EGRET_HTTP_BREAK;
+	current->event.flags = "DPE";
+	return EGRET_HTTP_HELD;
+}
+
 /* The body of a denied request goes nowhere. */
 static enum egret_http_fate drop(struct egret_http *http, const char *data, size_t len, size_t *count)
 {
@@ -279,11 +303,11 @@ enum egret_http_fate egret_http_request(struct egret_http *http, const void *dat
 		if (fate != EGRET_HTTP_PASS || http->opaque)
 			return fate;
 	} else if (!keeps_its_word(http, data, len)) {
-		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
+		return refuse_body(http);
 	}
 	part = part_of(&http->at, data, len);
 	if (part < 0)
-		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
+		return refuse_body(http);
 	*count = (size_t)part;
 	http->ahead = http->at;
 	advance(&http->ahead, data, *count, &body);
@@ -341,7 +365,7 @@ void egret_http_finish_requests(struct egret_http *http)
 
 	if (!http->told || http->opaque || !is_idle(&http->at))
 		return;
-	egret_http_log_incomplete(http, &head);
+	egret_http_log_refused(http, &head, EGRET_HTTP_INCOMPLETE, "DC");
 	http->broken = true;
 	egret_buf_free(&http->held);
 	http->told = 0;

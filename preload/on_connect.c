@@ -188,10 +188,12 @@ static int originate(int fd, const struct egret_judged *judged)
 	} else if (code == 0) {
 		code = EINPROGRESS;
 	}
-	if (code == EINPROGRESS || code == EINTR)
+	if (code == EINPROGRESS || code == EINTR) {
 		egret_ready_connect_started(fd, conn);
-	else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING)
+	} else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING) {
+		egret_connect_log_unreached(conn, code);
 		give_back(fd);
+	}
 	egret_conn_put(conn);
 	return code;
 }
@@ -300,6 +302,7 @@ static int connect_observed(int fd, const struct egret_judged *judged)
 	conn->dialled_port = dialled.port;
 	egret_judged_log(judged, &dialled);
 	if (code != 0 && code != EINPROGRESS && code != EINTR) {
+		egret_connect_log_unreached(conn, code);
 		atomic_store(&conn->state, EGRET_CONN_FAILED);
 		give_back(fd);
 	}

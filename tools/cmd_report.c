@@ -37,6 +37,15 @@ static size_t read_lines(struct egret_report *report, const char *block, size_t 
 	return at;
 }
 
+/* A rotated log may be packed (RFC 1952). */
+static bool is_packed(const char *path, const char *block, size_t len)
+{
+	if (len < 2 || memcmp(block, "\x1f\x8b", 2))
+		return false;
+	egret_say("%s: it is compressed by gzip; to read it: zcat %s | egret report -", path, path);
+	return true;
+}
+
 /* False after printing why PATH could not be read. */
 static bool read_log(struct egret_report *report, const char *path)
 {
@@ -44,12 +53,17 @@ static bool read_log(struct egret_report *report, const char *path)
 	char *block = malloc(BLOCK);
 	size_t len = 0, used;
 	ssize_t n = fd < 0 || !block ? -1 : 1;
+	bool first = true, packed = false;
 
 	while (n > 0) {
 		n = read(fd, block + len, BLOCK - len);
 		if (n < 0)
 			break;
 		len += (size_t)n;
+		packed = first && is_packed(path, block, len);
+		first = false;
+		if (packed)
+			break;
 		used = read_lines(report, block, len, n == 0);
 		memmove(block, block + used, len -= used);
 	}
@@ -58,7 +72,7 @@ static bool read_log(struct egret_report *report, const char *path)
 	if (fd > STDIN_FILENO)
 		close(fd);
 	free(block);
-	return n == 0;
+	return n == 0 && !packed;
 }
 
 static int format_of(const char *word)

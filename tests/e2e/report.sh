@@ -78,3 +78,63 @@ test_lines_that_are_cut_or_hostile_are_counted_and_steer_no_terminal() { # quick
 	expect out "last.example:1"
 	"$EGRET" report --format=json log 2>err | jq -e '.destinations | length == 2' >/dev/null || fail "not JSON"
 }
+
+# crowd LINES: so many events of every kind; hosts, paths, programs, certificates and reasons without end.
+crowd() {
+	seq "$1" | awk '{
+		at = "{\"time\":\"2026-01-01T00:00:00Z\",\"pid\":1,\"exe\":\"/bin/p" $1 "\","
+		if ($1 % 4 == 0) print at "\"event\":\"http\",\"verdict\":\"allow\",\"host\":\"h" $1 ".example\",\"method\":\"GET\",\"path\":\"/a" $1 "/b\",\"status\":200}"
+		else if ($1 % 4 == 1) print at "\"event\":\"tls\",\"host\":\"h" $1 ".example\",\"port\":443,\"version\":\"TLSv1.3\",\"cipher\":\"c" $1 "\",\"not_after\":\"2001-01-01T00:00:00Z\"}"
+		else print at "\"event\":\"connect\",\"verdict\":\"deny\",\"reason\":\"r" $1 "\",\"protocol\":\"tcp\",\"host\":\"h" $1 ".example\",\"port\":80}" }'
+}
+
+test_a_report_of_a_crowd_needs_no_more_memory_than_one_of_a_few() { # limit=120
+	crowd 300000 >log
+	(ulimit -v 60000 && exec "$EGRET" report --format=json log) >out 2>err || fail "$(cat err)"
+	jq -e '.lines == 300000 and .unread == 0 and ([.programs[].count] | add) == 225000 and ([.destinations[].count] | add) == 150000' out >/dev/null ||
+		fail "$(head -c 400 out)"
+}
+
+test_a_terminal_is_shown_how_far_a_large_report_is() { # limit=120
+	need script
+	yes '{"event":"connect","verdict":"allow","protocol":"tcp","host":"a.example","port":1}' | head -n 1000000 >log || true
+	script -qec "'$EGRET' report log >out" typescript >/dev/null </dev/null
+	tr '\r' '\n' <typescript >shown
+	expect shown "500000 lines"
+	expect shown "1000000 lines"
+	expect out "1000000"
+	"$EGRET" report log 2>err >out
+	[ ! -s err ] || fail "no terminal, and yet: $(cat err)"
+}
+
+test_report_counts_programs_tls_versions_and_certificates_by_how_near_they_end() { # quick
+	local soon late
+	soon=$(date -u -d '+20 days' +%FT%TZ) late=$(date -u -d '+40 days' +%FT%TZ)
+	cat >log <<-LOG
+	{"event":"connect","exe":"/bin/a","verdict":"allow","protocol":"tcp","host":"a.example","port":443}
+	{"event":"connect","exe":"/bin/b","verdict":"allow","protocol":"tcp","host":"a.example","port":443}
+	{"event":"connect","exe":"/bin/b","verdict":"deny","protocol":"tcp","host":"b.example","port":443}
+	{"event":"tls","host":"a.example","port":443,"version":"TLSv1.2","cipher":"X","resumed":false,"not_after":"$soon"}
+	{"event":"tls","host":"b.example","port":443,"version":"TLSv1.3","cipher":"Y","resumed":true,"not_after":"$late"}
+	{"event":"tls","host":"b.example","port":443,"version":"TLSv1.3","cipher":"Y","resumed":true,"not_after":"$late"}
+	{"event":"http","verdict":"allow","host":"b.example","method":"GET","path":"/x","status":200,"version":"TLSv1.3","cipher":"Y"}
+	LOG
+	"$EGRET" report --format=json log >out
+	local filter
+	for filter in '[.programs[] | {(.program): .count}] | add == {"/bin/b": 2, "/bin/a": 1}' \
+		'[.tls[] | [.version, .cipher, .resumed, .count]] | sort == [["TLSv1.2", "X", "false", 1], ["TLSv1.3", "Y", "true", 2]]' \
+		'[.certificates[] | select(.near == "within 30 days") | .host] | length == 1'; do
+		jq -e "$filter" out >/dev/null || fail "not so: $filter, in: $(cat out)"
+	done
+}
+
+test_a_packed_log_is_told_from_a_broken_one() { # quick
+	sample_log
+	gzip -c log >log.1.gz
+	status "$EGRET" report log.1.gz log
+	expect_status 1
+	expect err "log.1.gz: it is compressed by gzip; to read it: zcat log.1.gz | egret report -"
+	expect_not err "log: it is"
+	zcat log.1.gz | "$EGRET" report --format=json - log 2>err >out
+	jq -e '.lines == 16' out >/dev/null || fail "$(cat out)"
+}

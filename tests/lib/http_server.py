@@ -2,8 +2,8 @@
 
 What it answers is the last segment of the path: chunked (with a trailer), eof (a body without a length), cut (half of what was promised, then FIN
 without close_notify), cut-eof (the same without a length), gone (FIN instead of an answer), none (204), flood (1000 times 100 before the
-answer), extra (bytes behind the answer), unasked (an answer to nobody before the answer), slow (the answer in pieces), big-N (N bytes);
-else "hello METHOD". Bodies are read first, chunked ones too, unless a request expects 100: then it is told so.
+answer), old (HTTP/1.0, a body without a length), unmodified (304 that names a length), extra (bytes behind the answer), unasked (an answer to nobody before the answer), slow (the answer in pieces), big-N (N bytes);
+else "hello METHOD". CONNECT, and an Upgrade of "switch", are answered: what follows comes back in capitals. Bodies are read first, chunked ones too, unless a request expects 100: then it is told so.
 """
 import argparse
 import os
@@ -39,10 +39,16 @@ def read_body(stream, fields):
             total += len(data)
         return total
     total = 0
-    while size := int(stream.readline().split(b";")[0], 16):
+    def line():
+        text = stream.readline()
+        if not text.endswith(b"\n"):
+            raise Ended
+        return text
+
+    while size := int(line().split(b";")[0], 16):
         total += len(stream.read(size))
-        stream.readline()
-    while stream.readline().strip():
+        line()
+    while line().strip():
         pass
     return total
 
@@ -61,6 +67,11 @@ def answer(send, method, kind):
         raise ConnectionError
     elif kind == "none":
         send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    elif kind == "old":
+        send(b"HTTP/1.0 200 OK\r\n\r\n" + hello)
+        raise Ended
+    elif kind == "unmodified":
+        send(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n")
     elif kind == "slow":
         for byte in b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(hello) + hello:
             send(bytes([byte]))
@@ -78,17 +89,27 @@ def answer(send, method, kind):
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nextra" if kind == "extra" else b""))
 
 
+def echo(connection, stream, status):
+    connection.sendall(b"HTTP/1.1 " + status + b"\r\n")
+    while data := stream.read1(65536):
+        connection.sendall(data.upper())
+    raise Ended
+
+
 def serve(connection, record):
     stream = connection.makefile("rb")
     while True:
-        (method, target, _), fields = read_head(stream)
+        (method, target, version), fields = read_head(stream)
         if fields.get("expect"):
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         size = read_body(stream, fields)
         with open(record, "a") as f:
             f.write(f"{method} {target} {size}\n")
+        if method == "CONNECT" or target.endswith("/switch"):
+            return echo(connection, stream, b"200 OK\r\n" if method == "CONNECT" else b"101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: capitals\r\n")
         answer(connection.sendall, method, target.partition("?")[0].rpartition("/")[2])
-        if fields.get("connection", "").lower() == "close":
+        option = fields.get("connection", "").lower()
+        if option == "close" or (version == "HTTP/1.0" and option != "keep-alive"):
             raise Ended
 
 

@@ -241,7 +241,7 @@ void egret_report_line(struct egret_report *report, const char *line, size_t len
 		COUNT(EGRET_DESTINATIONS, VERDICT, PROTOCOL, PORT, ENTRY, REASON);
 	if (fields.of[EXE].at && fields.of[VERDICT].at)
 		COUNT(EGRET_PROGRAMS, EXE);
-	if (fields.of[VERSION].at)
+	if (fields.of[VERSION].at && is(fields.of[EVENT], "tls"))
 		COUNT(EGRET_TLS_VERSIONS, VERSION, CIPHER, RESUMED);
 	if (fields.of[NOT_AFTER].at)
 		count_certificate(report, &fields);

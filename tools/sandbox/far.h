@@ -20,6 +20,7 @@ struct egret_far {
 	int client;
 	struct egret_observed *observed; /* owned; NULL: no HTTP entry. It reads, judges and answers what passes */
 	char address[EGRET_ADDR_TEXT]; /* that was dialled */
+	const char *tls_version, *tls_cipher; /* the engine's own; NULL: no TLS */
 };
 
 /* Before the command runs: opens the engine and reads the certificates of POLICY's originating entries where the command could replace

@@ -89,8 +89,8 @@ static void trace(struct egret_far *far, const struct egret_tls_error *error, in
 		dprintf(STDERR_FILENO, "egret: %s: %s\n", errand->entry->name, egret_escape(error->text, strlen(error->text), text, sizeof(text)));
 	} else {
 		far->wire.engine->info(far->wire.tls, &info);
-		event.tls_version = info.version;
-		event.tls_cipher = info.cipher;
+		event.tls_version = far->tls_version = info.version;
+		event.tls_cipher = far->tls_cipher = info.cipher;
 		event.tls_alpn = info.alpn;
 		event.tls_peer = info.peer;
 		event.tls_not_after = info.not_after;

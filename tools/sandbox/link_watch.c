@@ -115,6 +115,8 @@ static void emit(void *data, struct egret_event *event)
 	event->layer = "relay";
 	event->pid = errand->pid;
 	event->exe = errand->exe;
+	event->tls_version = link->far.tls_version;
+	event->tls_cipher = link->far.tls_cipher;
 	if (event->verdict && (!event->verdict->allow || event->verdict->audited)) {
 		row.allowed = row.audited = event->verdict->audited;
 		snprintf(row.host, sizeof(row.host), "%s", errand->host);
