@@ -3,7 +3,7 @@
 #define EGRET_COMPILED_H
 
 #include "arena.h"
-#include "hash.h"
+#include "hosts.h"
 #include "policy.h"
 
 #include <stdatomic.h>
@@ -12,13 +12,6 @@
 /* What a host refers to: the number of an entry, or one of these. */
 #define EGRET_REF_INTERNAL 0xffffffffu /* the `internal` list */
 #define EGRET_REF_ENDPOINT 0x80000000u /* flag: the host is one of the entry's `addresses` */
-
-/* One host with the entries that name it. The key: a name, ".suffix", a socket path, or an egret_net_key. */
-struct egret_host_node {
-	UT_hash_handle hh;
-	uint32_t ref;
-	uint32_t next; /* 1 + index into links; 0: no more */
-};
 
 struct egret_link {
 	uint32_t ref, next;
@@ -29,7 +22,7 @@ struct egret_net_key {
 };
 
 struct egret_index {
-	struct egret_host_node *names, *nets; /* uthash; nodes and keys in the policy's arena */
+	struct egret_hosts names, nets;       /* keys in the policy's arena */
 	struct egret_link *links;             /* malloc'ed */
 	size_t link_count, link_room;
 	uint64_t suffix_labels;  /* bit n: a suffix of n labels exists; bit 63: of 63 or more */
@@ -64,10 +57,12 @@ struct egret_policy {
 
 /* ---- match.c ---- */
 
-/* Adds REF under a key. False: memory is out. */
-bool egret_index_add(struct egret_policy *policy, struct egret_host_node **table, const void *key, size_t len, uint32_t ref);
+/* Add REF under a host. False: memory is out. */
+bool egret_index_add_path(struct egret_policy *policy, const char *path, uint32_t ref);
 bool egret_index_add_name(struct egret_policy *policy, const char *name, bool suffix, uint32_t ref);
 bool egret_index_add_net(struct egret_policy *policy, const struct egret_addr *net, unsigned bits, uint32_t ref);
+/* All were added: gives back the room for more. */
+void egret_index_fit(struct egret_index *index);
 void egret_index_free(struct egret_index *index);
 
 enum egret_match { EGRET_MATCH_EXACT, EGRET_MATCH_SUFFIX, EGRET_MATCH_NET };

@@ -92,11 +92,13 @@ static void check_host(struct egret_build *build, struct egret_vector *claims)
 	}
 }
 
-static void check_table(struct egret_build *build, const struct egret_host_node *table, struct egret_vector *claims)
+static void check_table(struct egret_build *build, const struct egret_hosts *hosts, struct egret_vector *claims)
 {
 	const struct egret_index *index = &build->policy->index;
 
-	for (const struct egret_host_node *node = table; node; node = node->hh.next) {
+	for (size_t i = 0; i < hosts->count; i++) {
+		const struct egret_host_node *node = &hosts->nodes[i];
+
 		if (!node->next)
 			continue;
 		claims->count = 0;
@@ -112,7 +114,7 @@ void egret_check_conflicts(struct egret_build *build)
 {
 	struct egret_vector claims = {0};
 
-	check_table(build, build->policy->index.names, &claims);
-	check_table(build, build->policy->index.nets, &claims);
+	check_table(build, &build->policy->index.names, &claims);
+	check_table(build, &build->policy->index.nets, &claims);
 	free(claims.items);
 }

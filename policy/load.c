@@ -160,6 +160,7 @@ static struct egret_policy *compile(const char *file, char *text, size_t len, co
 	if (seen && build.includes.count)
 		load_includes(&build, &draft);
 	egret_compile_entries(&build, &draft);
+	egret_index_fit(&policy->index);
 	if (!egret_err_any(err) && !policy->arena.failed && !draft.no_memory)
 		egret_check_conflicts(&build);
 	if (!egret_err_any(err) && warn)

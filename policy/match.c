@@ -5,23 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool egret_index_add(struct egret_policy *policy, struct egret_host_node **table, const void *key, size_t len, uint32_t ref)
+/* Adds REF under a key. */
+static bool add(struct egret_index *index, struct egret_hosts *hosts, const void *key, size_t len, uint32_t ref)
 {
-	struct egret_index *index = &policy->index;
-	struct egret_host_node *node, **head = table;
+	bool is_new;
+	struct egret_host_node *node = egret_hosts_add(hosts, key, len, &is_new);
 	uint32_t *last;
-	unsigned before;
 
-	HASH_FIND(hh, *head, key, len, node);
-	if (!node) {
-		node = egret_arena_alloc(&policy->arena, sizeof(*node), _Alignof(struct egret_host_node));
-		if (!node)
-			return false;
-		*node = (struct egret_host_node){.ref = ref};
-		before = HASH_COUNT(*head);
-		HASH_ADD_KEYPTR(hh, *head, key, len, node);
-		return HASH_COUNT(*head) == before + 1;
-	}
+	if (!node)
+		return false;
+	if (is_new)
+		node->ref = ref;
 	if (node->ref == ref)
 		return true;
 	if (!egret_grow(&index->links, &index->link_room, index->link_count, sizeof(*index->links)))
@@ -32,6 +26,11 @@ bool egret_index_add(struct egret_policy *policy, struct egret_host_node **table
 	index->links[index->link_count] = (struct egret_link){.ref = ref};
 	*last = (uint32_t)++index->link_count;
 	return true;
+}
+
+bool egret_index_add_path(struct egret_policy *policy, const char *path, uint32_t ref)
+{
+	return add(&policy->index, &policy->index.names, path, strlen(path), ref);
 }
 
 static unsigned count_labels(const char *name)
@@ -52,7 +51,7 @@ bool egret_index_add_name(struct egret_policy *policy, const char *name, bool su
 	/* Entries keep their text; what is internal exists here only. */
 	if (ref == EGRET_REF_INTERNAL)
 		name = egret_arena_text(&policy->arena, name, strlen(name));
-	return name && egret_index_add(policy, &policy->index.names, name, strlen(name), ref);
+	return name && add(&policy->index, &policy->index.names, name, strlen(name), ref);
 }
 
 static struct egret_net_key net_key(const struct egret_addr *addr, unsigned bits)
@@ -71,13 +70,19 @@ bool egret_index_add_net(struct egret_policy *policy, const struct egret_addr *n
 	const struct egret_net_key *stored = egret_arena_copy(&policy->arena, &key, 1, sizeof(key));
 
 	policy->index.lengths[net->family == EGRET_IPV6][bits / 64] |= (uint64_t)1 << (bits % 64);
-	return stored && egret_index_add(policy, &policy->index.nets, stored, sizeof(*stored), ref);
+	return stored && add(&policy->index, &policy->index.nets, stored, sizeof(*stored), ref);
+}
+
+void egret_index_fit(struct egret_index *index)
+{
+	egret_hosts_fit(&index->names);
+	egret_hosts_fit(&index->nets);
 }
 
 void egret_index_free(struct egret_index *index)
 {
-	HASH_CLEAR(hh, index->names);
-	HASH_CLEAR(hh, index->nets);
+	egret_hosts_free(&index->names);
+	egret_hosts_free(&index->nets);
 	free(index->links);
 }
 
@@ -93,10 +98,7 @@ static void visit_node(const struct egret_index *index, const struct egret_host_
 
 void egret_index_path(const struct egret_policy *policy, const char *path, egret_visit visit, void *ctx)
 {
-	struct egret_host_node *node;
-
-	HASH_FIND(hh, policy->index.names, path, strlen(path), node);
-	visit_node(&policy->index, node, EGRET_MATCH_EXACT, visit, ctx);
+	visit_node(&policy->index, egret_hosts_find(&policy->index.names, path, strlen(path)), EGRET_MATCH_EXACT, visit, ctx);
 }
 
 void egret_index_name(const struct egret_policy *policy, const char *name, egret_visit visit, void *ctx)
@@ -104,18 +106,14 @@ void egret_index_name(const struct egret_policy *policy, const char *name, egret
 	size_t len = strlen(name);
 	unsigned labels = count_labels(name);
 	const char *end = name + len, *dot = name;
-	struct egret_host_node *node;
 
-	HASH_FIND(hh, policy->index.names, name, len, node);
-	visit_node(&policy->index, node, EGRET_MATCH_EXACT, visit, ctx);
+	visit_node(&policy->index, egret_hosts_find(&policy->index.names, name, len), EGRET_MATCH_EXACT, visit, ctx);
 	while (policy->index.suffix_labels && (dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
 		/* Names of over 63 labels are looked up whatever the bits say. */
 		bool exists = labels >= 63 || (policy->index.suffix_labels >> --labels & 1);
 
-		if (exists) {
-			HASH_FIND(hh, policy->index.names, dot, (size_t)(end - dot), node);
-			visit_node(&policy->index, node, EGRET_MATCH_SUFFIX, visit, ctx);
-		}
+		if (exists)
+			visit_node(&policy->index, egret_hosts_find(&policy->index.names, dot, (size_t)(end - dot)), EGRET_MATCH_SUFFIX, visit, ctx);
 		dot++;
 	}
 }
@@ -123,7 +121,6 @@ void egret_index_name(const struct egret_policy *policy, const char *name, egret
 void egret_index_addr(const struct egret_policy *policy, const struct egret_addr *addr, egret_visit visit, void *ctx)
 {
 	const uint64_t *lengths = policy->index.lengths[addr->family == EGRET_IPV6];
-	struct egret_host_node *node;
 
 	for (int word = 2; word >= 0; word--) {
 		for (uint64_t left = lengths[word]; left;) {
@@ -131,8 +128,7 @@ void egret_index_addr(const struct egret_policy *policy, const struct egret_addr
 			struct egret_net_key key = net_key(addr, (unsigned)word * 64 + bit);
 
 			left &= ~((uint64_t)1 << bit);
-			HASH_FIND(hh, policy->index.nets, &key, sizeof(key), node);
-			visit_node(&policy->index, node, EGRET_MATCH_NET, visit, ctx);
+			visit_node(&policy->index, egret_hosts_find(&policy->index.nets, &key, sizeof(key)), EGRET_MATCH_NET, visit, ctx);
 		}
 	}
 }

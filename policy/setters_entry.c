@@ -31,7 +31,7 @@ static void add_path(struct egret_build *build, const struct egret_key *key, con
 	}
 	text = egret_arena_text(&build->policy->arena, path, strlen(path));
 	egret_push(build, &build->hosts, &text, sizeof(text));
-	if (!text || !egret_index_add(build->policy, &build->policy->index.names, text, strlen(text), ref))
+	if (!text || !egret_index_add_path(build->policy, text, ref))
 		build->policy->arena.failed = true;
 }
 
