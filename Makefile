@@ -218,12 +218,16 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS
 # The bench's programs: the same client twice, over plain calls and over an OpenSSL of its own.
 BENCH_DIR     := $(BUILD)/bench
 BENCH_JOBS    := $(addprefix tests/bench/load/,client.c bulk.c small.c link.c common.c)
-BENCH_BIN     := $(addprefix $(BENCH_DIR)/,client client-native server spawn calls policy_cost trivial.so)
+BENCH_BIN     := $(addprefix $(BENCH_DIR)/,client client-native client-static server spawn calls policy_cost sandbox_calls trivial.so)
 BENCH_COMPILE  = @mkdir -p $(@D); $(CC) $(BASE) -O2 -g
 
-$(BENCH_BIN): $(wildcard tests/bench/load/*.[ch]) tests/bench/bench_policy.c Makefile
+$(BENCH_BIN): $(wildcard tests/bench/load/*.[ch]) tests/bench/bench_policy.c tests/bench/bench_sandbox.c Makefile
 $(BENCH_DIR)/client:
 	$(BENCH_COMPILE) -o $@ $(BENCH_JOBS) tests/bench/load/link_plain.c
+$(BENCH_DIR)/client-static:
+	$(BENCH_COMPILE) -static -o $@ $(BENCH_JOBS) tests/bench/load/link_plain.c
+$(BENCH_DIR)/sandbox_calls:
+	$(BENCH_COMPILE) -o $@ tests/bench/bench_sandbox.c
 $(BENCH_DIR)/client-native:
 	$(BENCH_COMPILE) -o $@ $(BENCH_JOBS) tests/bench/load/link_native.c -lssl -lcrypto
 $(BENCH_DIR)/server:

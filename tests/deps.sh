@@ -15,7 +15,7 @@ packages="
 	mariadb-server mariadb-client python3-pymysql php-mysql node-mysql libio-socket-ssl-perl
 	iproute2 strace procps util-linux man-db zsh bash-completion jq xxd file dpkg-dev fakeroot
 "
-[ "${1:-}" != bench ] || packages="$packages libnginx-mod-stream proxychains4 torsocks gnuplot-nox"
+[ "${1:-}" != bench ] || packages="$packages libnginx-mod-stream proxychains4 torsocks gnuplot-nox valgrind"
 missing=
 for package in $packages; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"

@@ -91,3 +91,13 @@ test_a_fork_during_another_threads_first_call_gives_a_child_that_works() {
 		covered "$PROGRAMS/late" fork 2>>"$T/err" || fail "round $i: $(tail -3 "$T/err")"
 	done
 }
+
+test_a_program_that_connects_nowhere_never_reads_the_policy() {
+	need_library
+	policy <<<"this is no policy"
+	status covered sh -c 'echo hello | cat; ls /'
+	expect_status 0
+	[ ! -s "$T/err" ] || fail "$(cat "$T/err")"
+	status covered "$PROGRAMS/late"
+	expect "$T/err" "did not load"
+}

@@ -1,9 +1,11 @@
 """What is measured: one function a group, each yields figures that are filled round by round."""
 import os
+import re
 import shutil
+import subprocess
 
 from . import ways
-from .measure import Figure, client, run
+from .measure import BARE, Figure, client, run
 from .ways import way
 
 GIB = 1 << 30
@@ -127,9 +129,25 @@ def hooks(world, options):
     yield figure
 
 
+def counted(world, options):
+    """The same in instructions, which no other program on the machine changes: the difference of two runs, per call."""
+    policy = way(world, ways.Egret, world.server()).policy
+    figure = Figure("hooks_ir", "a hook on a descriptor that is not wrapped, over bare", "instructions", True)
+
+    def instructions(environment, call, number):
+        argv = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", world.program("calls"), "count", call, str(number)]
+        done = subprocess.run(argv, env={**BARE, **environment}, capture_output=True, text=True, timeout=180, check=True)
+        return int(re.search(r"Collected *: *([0-9]+)", done.stderr).group(1))
+    for call in ("read", "write", "poll", "epoll_wait"):
+        each = []
+        for environment in ({}, {"LD_PRELOAD": world.library, "EGRET_CONFIG": policy}):
+            each.append((instructions(environment, call, 3000) - instructions(environment, call, 1000)) / 2000)
+        figure.add(call, each[1] - each[0])
+    yield figure
+
+
 def decisions(world, options):
     """The policy's own cost by its size."""
-    import subprocess
     load, size = (Figure(f"policy_{k}", t, u, True, g) for k, t, u, g in
                   (("load", "policy load, per entry", "ns", "<= 1000 ns"), ("bytes", "policy in memory, per entry", "bytes", "<= 200 bytes")))
     decide = Figure("decide", "decision", "ns", True, "<= 1000 ns, flat")
@@ -146,6 +164,40 @@ def decisions(world, options):
     yield decide
 
 
+def relay(world, options):
+    """What the library cannot cover passes a relay of egret's own: beside proxies, and the library for comparison."""
+    kinds = [ways.Native, ways.Egret, ways.Relay, ways.Stunnel, ways.Haproxy]
+    mib, count = options.scale(512, 96), options.scale(10000, 2000)
+    for direction, word in (("send", "sent"), ("recv", "received")):
+        speed = Figure(f"relay_{direction}", f"a static program in the sandbox: bulk {word}, 64 KiB calls", "MB/s", False)
+        rounds_of(world, options, kinds, world.server("right", "aes128"), True, [direction, 65536, mib, 1],
+                  lambda name, result, figure=speed: figure.add(name, result["bytes"] / result["seconds"] / 1e6))
+        yield speed
+    echo = Figure("relay_echo", "a static program in the sandbox: 64-byte round trip", "us", True)
+    rounds_of(world, options, kinds, world.server(), True, ["echo", count, 1], lambda name, result: echo.add(name, result["p50_us"]))
+    yield echo
+
+
+def sandbox(world, options):
+    """What the supervisor adds to a system call: bare and sandboxed in turn, the quickest tenth of each."""
+    policy = world.write("sandbox.ini", "[egret]\n")
+    calls = [world.program("sandbox_calls"), str(options.scale(1000, 300))]
+    figure = Figure("sandbox", "what the sandbox adds to a system call", "us", True,
+                    "<= 15 us connect_nonblocking, 25 connect_blocking, 0.05 getppid")
+    for _ in range(options.rounds):
+        bare = lines(calls)
+        covered = lines([world.command, "run", "--sandbox=require", "-c", policy, "--"] + calls)
+        for call, value in bare.items():
+            figure.add(call, (covered[call] - value) / 1000)
+    yield figure
+
+
+def lines(argv):
+    """The quickest tenth of each call, ns, as sandbox_calls prints it."""
+    done = subprocess.run(argv, env=BARE, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=True)
+    return {line.split()[0]: float(line.split()[1]) for line in done.stdout.splitlines()}
+
+
 def memory(world, options):
     figure = Figure("idle", "memory of an idle connection", "bytes", True, "<= native")
     count = options.scale(10000, 500)
@@ -157,8 +209,8 @@ def memory(world, options):
     yield figure
 
 
-GROUPS = {"bulk": bulk, "round_trip": round_trip, "connections": connections, "fresh": fresh, "launch": launch, "hooks": hooks,
-          "decisions": decisions, "memory": memory}
+GROUPS = {"bulk": bulk, "round_trip": round_trip, "connections": connections, "fresh": fresh, "launch": launch, "hooks": hooks, "counted": counted,
+          "decisions": decisions, "memory": memory, "relay": relay, "sandbox": sandbox}
 
 
 def peers_missing():

@@ -51,7 +51,7 @@ class Egret(Way):
     def __init__(self, world, server, resume):
         self.asked, self.library = free_port(), world.library
         cache = "on" if resume else "off"
-        self.policy = world.write(f"egret-{server.name}-{cache}.ini", f"""[egret]
+        self.policy = world.write(f"{type(self).__name__}-{server.name}-{cache}.ini", f"""[egret]
 internal = none
 log = none
 [server]
@@ -69,6 +69,17 @@ tls_session_cache = {cache}
 
     def port(self):
         return self.asked
+
+
+class Relay(Egret):
+    """A static program, which the library cannot cover: the sandbox's supervisor leads its connection to egret's own relay."""
+    name = "egret, sandbox's relay"
+
+    def argv(self, world):
+        return [world.command, "run", "--sandbox=require", "-c", self.policy, "--", world.program("client-static")]
+
+    def environment(self):
+        return {}
 
 
 class Proxy(Way):

@@ -1,11 +1,13 @@
 /* calls: nanoseconds of single calls that have nothing to do with a wrapped socket; the difference between a run with the library and
- * one without is what the hooks cost. calls PORT: the same while a connection to 127.0.0.1:PORT is open. One JSON line. */
+ * one without is what the hooks cost. calls PORT: the same while a connection to 127.0.0.1:PORT is open. One JSON line.
+ * calls count CALL NUMBER: only makes them, for a counter of instructions. */
 #include "link.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -56,6 +58,14 @@ static double best_ns(void (*call)(void))
 	return best;
 }
 
+static int count(const char *name, long number)
+{
+	void (*call)(void) = strcmp(name, "read") == 0 ? do_read : strcmp(name, "write") == 0 ? do_write : strcmp(name, "poll") == 0 ? do_poll : do_epoll;
+	while (number-- > 0)
+		call();
+	return 0;
+}
+
 /* The descriptor stands as high as may be, up to a million: the tables there are sparse. */
 static void raise_number(int *fd)
 {
@@ -78,6 +88,8 @@ int main(int argc, char **argv)
 	set = epoll_create1(EPOLL_CLOEXEC);
 	if (zero < 0 || null < 0 || set < 0 || pipe(pipes) != 0)
 		die("descriptors");
+	if (argc == 4)
+		return count(argv[2], strtol(argv[3], NULL, 10));
 	if (argc > 1) {
 		link_port = (uint16_t)strtoul(argv[1], NULL, 10);
 		link_open(&link);
