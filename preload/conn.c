@@ -65,7 +65,7 @@ static conn_slot *slot_of(int fd)
 	return chunk ? &chunk[fd % CHUNK] : NULL;
 }
 
-bool egret_conn_has(int fd)
+bool egret_conn_slot_taken(int fd)
 {
 	conn_slot *slot = slot_of(fd);
 	return slot && atomic_load_explicit(slot, memory_order_acquire);

@@ -88,8 +88,12 @@ extern _Atomic unsigned egret_conn_live;
 /* The connection of FD with a reference, or NULL. Async-signal-safe when the slot is empty. */
 struct egret_conn *egret_conn_get(int fd);
 void egret_conn_put(struct egret_conn *conn);
-/* Is the slot of FD taken? One or two loads. */
-bool egret_conn_has(int fd);
+/* Is the slot of FD taken? One load while none is, else three. */
+bool egret_conn_slot_taken(int fd);
+static inline bool egret_conn_has(int fd)
+{
+	return atomic_load_explicit(&egret_conn_live, memory_order_acquire) != 0 && egret_conn_slot_taken(fd);
+}
 
 /* FD is new to the program (socket, accept, dup, ...): whatever its slot held was closed behind the hooks' back. One load. */
 void egret_conn_fresh(int fd);

@@ -36,9 +36,14 @@ static long raw_result(long result)
 	return result;
 }
 
+static inline bool is_ready(void)
+{
+	return __builtin_expect(atomic_load_explicit(&egret_started, memory_order_acquire) && !egret_guard_inside(), 1);
+}
+
 static inline bool ready(void)
 {
-	if (__builtin_expect(!atomic_load_explicit(&egret_started, memory_order_acquire), 0) && (!is_relocated() || !egret_start()))
+	if (!atomic_load_explicit(&egret_started, memory_order_acquire) && (!is_relocated() || !egret_start()))
 		return false;
 	return !egret_guard_inside();
 }
@@ -92,6 +97,8 @@ static inline bool refused_inside(long nr, long a, long b, long c)
 	EXPORT ret name params;                                                                                                        \
 	EXPORT ret name params                                                                                                         \
 	{                                                                                                                              \
+		if (is_ready()) /* the common case saves no register */                                                                 \
+			return egret_on_##handler args;                                                                                      \
 		if (!ready())                                                                                                          \
 			return EARLY(ret, early);                                                                                            \
 		return egret_on_##handler args;                                                                                        \
