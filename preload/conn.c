@@ -395,7 +395,7 @@ void egret_conn_claim(struct egret_conn *conn)
 
 bool egret_conn_may_end(struct egret_conn *conn)
 {
-	long self = egret_raw(SYS_getpid, 0, 0, 0, 0), owner = atomic_load(conn->owner);
+	long self = egret_own_pid(), owner = atomic_load(conn->owner);
 	return owner == self || (owner == 0 && egret_lines_alone(&conn->lines));
 }
 

@@ -58,7 +58,7 @@ struct egret_conn {
 	struct egret_dns_watch *dns;  /* owned; NULL unless it talks to port 53: then neither wrapped nor passthrough */
 	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none; under step_lock */
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
-	bool nodelay;                 /* what the program had set of TCP_NODELAY before the handshake */
+	_Atomic bool prompt;          /* TCP_NODELAY is set, and not by the program: until its first bytes are out */
 	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */
 	bool is_pending;              /* ... is it on it */
 	short narrowed;               /* what its epoll registrations wait for meanwhile; 0: not narrowed */

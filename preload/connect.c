@@ -147,9 +147,6 @@ static void drop_dialogue(struct egret_conn *conn)
 
 static int opened(struct egret_conn *conn)
 {
-	int off = 0;
-	if (!conn->nodelay)
-		real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
 	log_opened(conn);
 	warn_unverified(conn);
 	atomic_store(&conn->asks, egret_starttls_asks(conn->starttls, &conn->wire));
@@ -175,6 +172,32 @@ static bool begin_starttls(struct egret_conn *conn)
 	return conn->starttls != NULL;
 }
 
+static int tcp_made(struct egret_conn *conn)
+{
+	if (!begin_starttls(conn))
+		return fail(conn, ENOMEM, false);
+	conn->deadline_us = egret_now_us() + (int64_t)conn->entry->settings->handshake_timeout_ms * 1000;
+	atomic_store(&conn->state, EGRET_CONN_HANDSHAKING);
+	return 0;
+}
+
+int egret_connect_made(struct egret_conn *conn)
+{
+	egret_guard_enter();
+	pthread_mutex_lock(&conn->step_lock);
+	int result = atomic_load(&conn->state) == EGRET_CONN_CONNECTING ? tcp_made(conn) : 0;
+	pthread_mutex_unlock(&conn->step_lock);
+	egret_guard_leave();
+	return result;
+}
+
+void egret_connect_spoken(struct egret_conn *conn)
+{
+	int off = 0;
+	if (atomic_exchange(&conn->prompt, false))
+		real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+}
+
 static int step_tcp(struct egret_conn *conn)
 {
 	struct pollfd pfd = { .fd = conn->wire.fd, .events = POLLOUT };
@@ -184,13 +207,7 @@ static int step_tcp(struct egret_conn *conn)
 	if (real.poll(&pfd, 1, 0) <= 0)
 		return egret_connect_time_left(conn) > 0 ? -EAGAIN : fail(conn, ETIMEDOUT, false);
 	real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size);
-	if (error)
-		return fail(conn, error, false);
-	if (!begin_starttls(conn))
-		return fail(conn, ENOMEM, false);
-	conn->deadline_us = egret_now_us() + (int64_t)conn->entry->settings->handshake_timeout_ms * 1000;
-	atomic_store(&conn->state, EGRET_CONN_HANDSHAKING);
-	return 0;
+	return error ? fail(conn, error, false) : tcp_made(conn);
 }
 
 /* The program speaks first: TLS begins with its words. */

@@ -11,6 +11,12 @@
  * error was logged. Safe to call from several threads. */
 int egret_connect_step(struct egret_conn *conn);
 
+/* The TCP connect of CONN has succeeded. 0 or a negative errno. */
+int egret_connect_made(struct egret_conn *conn);
+
+/* The program's first bytes are out, or nothing was dialled: TCP_NODELAY is as the program has it. */
+void egret_connect_spoken(struct egret_conn *conn);
+
 /* Under step_lock: CONN has failed with ERROR, logged with wire.failure's sentence. It never carries a byte again. */
 void egret_connect_fail(struct egret_conn *conn, int error);
 

@@ -419,6 +419,8 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		return real.writev(fd, iov, count);
 	if (n < 0)
 		return broken_pipe((int)-n, flags);
+	if (atomic_load_explicit(&conn->prompt, memory_order_relaxed) && n > 0)
+		egret_connect_spoken(conn);
 	atomic_store_explicit(&conn->wrote, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&conn->bytes_sent, n, memory_order_relaxed);
 	return n;

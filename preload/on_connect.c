@@ -120,25 +120,32 @@ static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged
 static void keep_from_exec(int fd)
 {
 	int flags = real.fcntl(fd, F_GETFD);
-	egret_conn_set_cloexec(fd, flags >= 0 && (flags & FD_CLOEXEC));
-	real.fcntl(fd, F_SETFD, FD_CLOEXEC);
+	bool kept = flags >= 0 && (flags & FD_CLOEXEC);
+	egret_conn_set_cloexec(fd, kept);
+	if (!kept)
+		real.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 /* Nothing was dialled: the socket is as it was, the program may try again. */
 static void give_back(int fd)
 {
-	egret_conn_put(egret_conn_take(fd));
+	struct egret_conn *conn = egret_conn_take(fd);
+	if (conn)
+		egret_connect_spoken(conn);
+	egret_conn_put(conn);
 	real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
 }
 
+/* Nagle's algorithm would hold the program's first bytes until the server's kernel has acknowledged the end of the handshake, of which a
+ * TCP connection knows nothing. */
 static void prepare_socket(struct egret_conn *conn)
 {
 	int fd = conn->wire.fd, on = 1, was = 0;
 	socklen_t size = sizeof was;
 	real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &size);
-	conn->nodelay = was != 0;
 	if (!was)
 		real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	atomic_store(&conn->prompt, !was);
 	egret_io_take_over_lowat(conn, fd);
 	keep_from_exec(fd);
 }
@@ -182,6 +189,8 @@ static int originate(int fd, const struct egret_judged *judged)
 	conn->dialled = dialled.addr;
 	conn->dialled_port = dialled.port;
 	egret_judged_log(judged, &dialled);
+	if (code == 0)
+		code = -egret_connect_made(conn);
 	if (code == 0 && blocking) {
 		code = handshake_blocking(conn);
 		atomic_store(&conn->reported, code == 0);

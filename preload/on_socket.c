@@ -60,16 +60,28 @@ static int give_int(int number, void *value, socklen_t *len)
 	return 0;
 }
 
+/* What the kernel says of these is not what the program would know of a TCP socket. */
+static bool is_ours_to_tell(int level, int option)
+{
+	return (level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT)) || (level == IPPROTO_TCP && option == TCP_NODELAY);
+}
+
 int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
-	struct egret_conn *conn = level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT) ? egret_io_wrapped(fd) : NULL;
+	struct egret_conn *conn = is_ours_to_tell(level, option) ? egret_io_wrapped(fd) : NULL;
 	int number;
+	if (conn && level == IPPROTO_TCP && !atomic_load(&conn->prompt)) {
+		egret_conn_put(conn);
+		conn = NULL;
+	}
 	if (!conn) {
 		int result = real.getsockopt(fd, level, option, value, len);
 		egret_moved_getsockopt(fd, level, option, value, len, &result);
 		return result;
 	}
-	if (option == SO_RCVLOWAT) {
+	if (level == IPPROTO_TCP) {
+		number = 0; /* TCP_NODELAY, which the program has not set */
+	} else if (option == SO_RCVLOWAT) {
 		number = atomic_load(&conn->lowat);
 	} else {
 		egret_connect_step(conn);
@@ -77,7 +89,7 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 		number = number ? number : egret_wire_take_error(&conn->wire);
 	}
 	egret_conn_put(conn);
-	if (option == SO_ERROR && number == 0)
+	if (level == SOL_SOCKET && option == SO_ERROR && number == 0)
 		return real.getsockopt(fd, level, option, value, len);
 	return give_int(number, value, len);
 }
@@ -98,7 +110,7 @@ int egret_on_setsockopt(int fd, int level, int option, const void *value, sockle
 		if (level == SOL_SOCKET && option == SO_RCVLOWAT)
 			egret_io_take_over_lowat(conn, fd);
 		else if (level == IPPROTO_TCP && option == TCP_NODELAY)
-			conn->nodelay = *(const int *)value != 0;
+			atomic_store(&conn->prompt, false);
 		else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
 			conn->wire.careful = true;
 	}

@@ -247,6 +247,7 @@ static void handshake_done(struct egret_wire *wire)
 {
 	egret_buf_free(&wire->in);
 	wire->record_overhead = wire->engine->record_overhead(wire->tls);
+	wire->credit = EGRET_WIRE_LEAST;
 	wire->handshaken = true;
 }
 
@@ -256,6 +257,7 @@ static int handshake_locked(struct egret_wire *wire)
 		enum egret_tls_step step = handshake_step(wire, have);
 		if (step == EGRET_STEP_FAILED || step == EGRET_STEP_CLOSED)
 			return handshake_failed(wire, egret_tls_errno(wire->failure.failure));
+		bool spoke = egret_buf_len(&wire->out) > 0;
 		int result = egret_wire_send_out(wire);
 		if (result == -EAGAIN)
 			return -EAGAIN;
@@ -267,6 +269,10 @@ static int handshake_locked(struct egret_wire *wire)
 		}
 		if (!egret_buf_room(&wire->in, HANDSHAKE_BATCH))
 			return handshake_cut(wire, ENOMEM);
+		if (spoke) { /* the answer takes a round trip */
+			wire->wants = POLLIN;
+			return -EAGAIN;
+		}
 		have = egret_wire_recv(wire, wire->in.data, HANDSHAKE_BATCH, MSG_PEEK);
 		if (have == -EAGAIN) {
 			wire->wants = POLLIN;

@@ -4,6 +4,8 @@
 
 #include "wire.h"
 
+#define EGRET_WIRE_LEAST 1024 /* bytes that a writable TCP socket takes, however small its buffer is */
+
 /* recv(2) with MSG_DONTWAIT, again after EINTR. Bytes, 0 at the end of the stream, or a negative errno. */
 ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags);
 /* Before TLS, with the wire parked: 0: nothing came; else a negative errno with failure filled. */

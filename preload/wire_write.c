@@ -11,7 +11,6 @@
 
 #define GATHER_MOST (256 * 1024) /* bytes of plaintext in one send */
 #define RECORD_MORE 96           /* bytes that a record is longer than its plaintext at most, for the suites in use */
-#define LEAST 1024               /* bytes that a writable TCP socket takes, however small its buffer is */
 
 /* The program's bytes that are not encrypted yet. */
 struct source {
@@ -58,7 +57,7 @@ static size_t allowance(struct egret_wire *wire, size_t wanted)
 		return wanted;
 	if (!is_writable(wire))
 		return 0;
-	size_t surely = wire->credit > LEAST ? wire->credit : LEAST;
+	size_t surely = wire->credit > EGRET_WIRE_LEAST ? wire->credit : EGRET_WIRE_LEAST;
 	if (on_wire(wanted) <= surely)
 		return wanted;
 	/* Whole records while there is room for some, else one smaller record. */

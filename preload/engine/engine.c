@@ -67,6 +67,7 @@ static void free_tls(struct egret_tls *tls)
 	if (tls->ssl && SSL_is_init_finished(tls->ssl))
 		SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
+	X509_free(tls->accepted);
 	X509_free(tls->rejected);
 	free(tls->name);
 	free(tls->alpn);

@@ -45,6 +45,7 @@ struct egret_tls {
 	uint8_t first[16]; /* the first bytes that the server sent, for the message when they are no TLS */
 	size_t first_len;
 	char *alpn; /* owned; what the server chose, once it was asked for */
+	X509 *accepted; /* owned: this certificate's name and pin were found right; it is the same object in a session and after resuming it */
 	X509 *rejected; /* owned: the certificate that verification stumbled over, for the message */
 };
 
@@ -94,7 +95,7 @@ BIO *egret_bio_new(struct egret_tls *tls);
 /* OpenSSL's verify callback: remembers what was rejected; forgives a CA of which there is no revocation list. */
 int egret_verify_seen(int good, X509_STORE_CTX *store);
 /* Is CERTIFICATE for the name, and its key one of the pins, as far as the settings ask? */
-bool egret_verify_certificate(const struct egret_tls *tls, X509 *certificate, struct egret_tls_error *error);
+bool egret_verify_certificate(struct egret_tls *tls, X509 *certificate, struct egret_tls_error *error);
 bool egret_verify_peer(struct egret_tls *tls, struct egret_tls_error *error);
 
 extern const char *const egret_store_files[]; /* NULL at the end */

@@ -52,7 +52,7 @@ static int store(SSL *ssl, SSL_SESSION *session)
 }
 
 /* A resumption must not outlive the certificate that it rests on, nor rest on one that would not be accepted now. */
-static bool still_good(const struct egret_tls *tls, SSL_SESSION *session)
+static bool still_good(struct egret_tls *tls, SSL_SESSION *session)
 {
 	X509 *peer = SSL_SESSION_get0_peer(session);
 	const char *asked = SSL_SESSION_get0_hostname(session);

@@ -74,7 +74,7 @@ bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_S
 {
 	uint8_t data[FRONT + TICKET_MOST], *end = data + FRONT;
 	char name[NAME_SIZE], temporary[NAME_SIZE];
-	int size = i2d_SSL_SESSION(session, NULL), dir = open_dir(ctx);
+	int dir = open_dir(ctx), size = dir < 0 ? 0 : i2d_SSL_SESSION(session, NULL);
 	bool good = false;
 	if (dir >= 0 && size > 0 && size <= TICKET_MOST && temporary_name(temporary)) {
 		i2d_SSL_SESSION(session, &end);

@@ -66,8 +66,10 @@ static void report_pin(const struct egret_tls *tls, X509 *peer, struct egret_tls
 		      tls->name, (char *)text);
 }
 
-bool egret_verify_certificate(const struct egret_tls *tls, X509 *peer, struct egret_tls_error *error)
+bool egret_verify_certificate(struct egret_tls *tls, X509 *peer, struct egret_tls_error *error)
 {
+	if (peer && peer == tls->accepted)
+		return true;
 	if (!named(tls, peer)) {
 		egret_failure(error, EGRET_TLS_UNVERIFIED, "the certificate is not for %s; if the server is the right one, set tls_server_name", tls->name);
 		return false;
@@ -75,6 +77,10 @@ bool egret_verify_certificate(const struct egret_tls *tls, X509 *peer, struct eg
 	if (!pinned(tls, peer)) {
 		report_pin(tls, peer, error);
 		return false;
+	}
+	if (peer && X509_up_ref(peer)) {
+		X509_free(tls->accepted);
+		tls->accepted = peer;
 	}
 	return true;
 }

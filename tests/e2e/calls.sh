@@ -74,6 +74,26 @@ test_a_write_to_a_wrapped_socket_costs_no_extra_system_call() {
 	no_more_than_native
 }
 
+test_a_connection_costs_few_system_calls_more_than_one_of_openssls_own() {
+	bench_server
+	added_by all 40 connect
+	[ "$WRAPPED" -le $((NATIVE + 10 * 40)) ] || fail "$WRAPPED calls for 40 connections, $NATIVE with OpenSSL linked in"
+}
+
+test_a_programs_first_words_do_not_wait_until_the_handshakes_end_is_acknowledged() {
+	bench_server
+	calls setsockopt,sendto -E LD_PRELOAD="$EGRET_LIB" python3 - >"$T/count" <<-PY
+		import socket
+		s = socket.create_connection(("127.0.0.1", $ASKED))
+		assert not s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+		s.sendall(b"e" + bytes(15))
+		assert not s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+		s.sendall(b"again")
+	PY
+	equal "$(sed -nE 's/.*(sendto|TCP_NODELAY, \[[01]\]).*/\1/p' "$T/strace" | tail -n +1 | head -5 | tr '\n' ' ')" \
+		"TCP_NODELAY, [1] sendto sendto sendto TCP_NODELAY, [0] "
+}
+
 test_an_observed_request_costs_no_extra_system_call() {
 	need strace ab
 	need_library
