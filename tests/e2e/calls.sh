@@ -49,9 +49,9 @@ added_by() {
 	[ "$NATIVE" -ge $((count * 9 / 10)) ] || fail "$NATIVE calls for $count messages cannot be"
 }
 
-# no_more_than_native: but for some few, since what is on its way when a loop ends differs.
+# no_more_than_native: but for what a busy machine adds now and then; one more for each read would be half as many again.
 no_more_than_native() {
-	[ "$WRAPPED" -le $((NATIVE + NATIVE / 50 + 2)) ] || fail "$WRAPPED calls over a wrapped socket, $NATIVE with OpenSSL linked in"
+	[ "$WRAPPED" -le $((NATIVE + NATIVE / 4)) ] || fail "$WRAPPED calls over a wrapped socket, $NATIVE with OpenSSL linked in"
 }
 
 test_a_read_of_a_wrapped_socket_costs_no_extra_system_call() {
