@@ -324,3 +324,28 @@ inside_thousands() {
 test_thousands_of_short_connections_pass_the_relay() { # quick limit=150
 	in_network_with_names "127.0.0.1 good.example" inside_thousands
 }
+
+inside_killed() {
+	start_http plain
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+		[plain]
+		hosts = good.example
+		ports = $PORT
+		protocol = http
+	INI
+	sandboxed python3 -c '
+import os, socket, sys
+s = socket.create_connection(("good.example", int(sys.argv[1])), 20)
+s.sendall(f"GET /big-90000000 HTTP/1.1\r\nHost: good.example:{sys.argv[1]}\r\n\r\n".encode())
+s.recv(1000)
+os.kill(os.getpid(), 9)' "$PORT"
+	wait_for 10 grep -q '"path":"/big-90000000"' "$T/log"
+	logged '.path == "/big-90000000" and .status == 200 and .flags == "DC" and .layer == "relay"'
+}
+
+test_the_relay_logs_the_requests_of_a_program_that_is_killed() {
+	in_network_with_names "127.0.0.1 good.example" inside_killed
+}
