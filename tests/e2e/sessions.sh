@@ -1,5 +1,4 @@
 # Sessions shared by the processes of a run: resumed for exactly what was verified, once; a file that somebody touched is a full handshake.
-# sanitized
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/harness.sh"
 
 # resuming [KEYS]: a run's directory, a server that gives tickets, an entry for good.example and foo.wild.example.
