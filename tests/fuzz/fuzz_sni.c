@@ -1,4 +1,5 @@
 /* Whatever is written first on a passthrough socket, cut at the places that the first byte says. */
+// objects: preload/sni.c preload/buf.c
 #include "preload/sni.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
