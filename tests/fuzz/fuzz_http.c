@@ -53,7 +53,7 @@ static int on_headers(llhttp_t *parser)
 /* Did the server say that it switches? What follows is another protocol then, and no longer anybody's to read. */
 static bool has_switched(const struct run *run)
 {
-	return run->asked_to_switch && strstr(run->heard, " 101 ") && strstr(run->heard, "upgrade:") && strstr(run->heard, "connection:");
+	return run->asked_to_switch && strstr(run->heard, " 101") && strstr(run->heard, "upgrade:") && strstr(run->heard, "connection:");
 }
 
 static void went_out(struct run *run, const void *bytes, size_t len)
