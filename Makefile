@@ -55,7 +55,7 @@ PRELOAD_SRC := $(call src,preload)
 ENGINE_SRC  := $(call src,preload/engine)
 TOOLS_SRC   := $(call src,tools) $(call src,tools/import) $(call src,tools/report) $(call src,tools/sandbox)
 # What the sandbox's relay shares with the library.
-SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c preload/renumber.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/elf.c)
+SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c preload/renumber.c preload/reach.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/elf.c)
 
 POLICY_LIB := $(BUILD)/libegret-policy.a
 PRELOAD    := $(BUILD)/lib/egret/libegret.so
@@ -199,8 +199,9 @@ format: ## lay out the C sources as .clang-format says
 
 N    ?= 10000
 SEED ?= 1
-conformance: all unit ## compare N random sequences from SEED on, over TCP and wrapped
-	EGRET_CONFORMANCE_SECONDS=86000 EGRET_CONFORMANCE_COUNT=$(N) EGRET_CONFORMANCE_SEED=$(SEED) EGRET_TEST_LIMIT=86400 tests/run random_calls_give_the_same
+JOBS ?= 8
+conformance: all unit ## compare N random sequences from SEED on, over TCP and wrapped, JOBS (8) at once
+	EGRET_CONFORMANCE_JOBS=$(JOBS) EGRET_CONFORMANCE_SECONDS=86000 EGRET_CONFORMANCE_COUNT=$(N) EGRET_CONFORMANCE_SEED=$(SEED) EGRET_TEST_LIMIT=86400 tests/run random_calls_give_the_same
 
 MIB ?= 10240
 soak: all unit ## MIB mebibytes (10 GiB) each way at once through one connection, every byte compared

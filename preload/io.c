@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "observed.h"
 #include "passthrough.h"
+#include "reach.h"
 #include "real.h"
 #include "send_plain.h"
 
@@ -178,14 +179,17 @@ static int begin(struct egret_conn *conn, int fd, int flags)
 	return error == 0 || error == EAGAIN || error == EINTR ? error : BROKEN;
 }
 
-/* Bytes of IOV, as many as one call transfers; a negative errno as readv(2) gives it. DROPS: no memory is needed. */
+/* Bytes of IOV, as many as one call transfers; a negative errno as readv(2) gives it. DROPS: no memory is needed. What IOV points to is
+ * looked at when there is something to copy, as the kernel does it. */
 static ssize_t length_of(const struct iovec *iov, int count, bool drops)
 {
 	size_t total = 0;
+	if (!egret_can_read(iov, (size_t)count * sizeof *iov))
+		return -EFAULT;
 	for (int i = 0; i < count; i++) {
 		if (iov[i].iov_len > SSIZE_MAX || total + iov[i].iov_len > SSIZE_MAX)
 			return -EINVAL;
-		if (!iov[i].iov_base && iov[i].iov_len && !drops)
+		if (!drops && !egret_is_own_range(iov[i].iov_base, iov[i].iov_len))
 			return -EFAULT;
 		total += iov[i].iov_len;
 	}
@@ -195,7 +199,7 @@ static ssize_t length_of(const struct iovec *iov, int count, bool drops)
 bool egret_io_is_nothing(const struct iovec *iov, int count)
 {
 	for (int i = 0; i < count; i++)
-		if (iov[i].iov_len)
+		if (!egret_can_read(&iov[i], sizeof iov[i]) || iov[i].iov_len)
 			return false;
 	return true;
 }
@@ -320,7 +324,7 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 	ssize_t n = receive(conn, fd, iov, count, (size_t)total, flags);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.readv(fd, iov, count);
-	if (n < 0 && n != -EAGAIN)
+	if (n < 0 && n != -EAGAIN && n != -EFAULT)
 		egret_connect_broke(conn);
 	if (n < 0)
 		return fail((int)-n);
@@ -394,6 +398,12 @@ static bool may_send(struct egret_conn *conn, int fd, int flags)
 	return error == 0;
 }
 
+/* Is what the program writes read before it is encrypted? */
+static bool is_looked_at(const struct egret_conn *conn)
+{
+	return conn->observed || atomic_load_explicit(&conn->unspoken, memory_order_relaxed) || atomic_load_explicit(&conn->asks, memory_order_relaxed);
+}
+
 ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
 	ssize_t total = length_of(iov, count, false);
@@ -403,12 +413,15 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		return fail(EOPNOTSUPP);
 	int error;
 	if (!may_send(conn, fd, flags))
-		return -1;
-	if (flags & MSG_FASTOPEN)
-		return fail(EISCONN);
-	if (atomic_load_explicit(&conn->unspoken, memory_order_relaxed) && (error = egret_passthrough_within_tls(conn, iov, count)) != 0)
+		return (flags & MSG_FASTOPEN) && errno == EAGAIN ? fail(EALREADY) : -1;
+	if ((flags & MSG_FASTOPEN) && atomic_exchange(&conn->reported, true))
+		return fail(EISCONN); /* the first time it is a connect that learns of its end, tcp_sendmsg_fastopen */
+	bool unreadable = is_looked_at(conn) && !egret_can_read_pieces(iov, count, 0, (size_t)total);
+	if (unreadable && conn->observed)
+		return fail(EFAULT);
+	if (!unreadable && atomic_load_explicit(&conn->unspoken, memory_order_relaxed) && (error = egret_passthrough_within_tls(conn, iov, count)) != 0)
 		return fail(error);
-	if (atomic_load_explicit(&conn->asks, memory_order_relaxed)) {
+	if (!unreadable && atomic_load_explicit(&conn->asks, memory_order_relaxed)) {
 		if (egret_connect_answered(conn, iov, count))
 			return total;
 		if (!may_send(conn, fd, flags))
@@ -430,6 +443,9 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 {
 	if (conn->wrapped || conn->observed)
 		return egret_send_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	ssize_t total = length_of(message->msg_iov, (int)message->msg_iovlen, false);
+	if (total < 0 || !egret_can_read_pieces(message->msg_iov, (int)message->msg_iovlen, 0, (size_t)total))
+		return fail(total < 0 ? (int)-total : EFAULT);
 	if (conn->dns)
 		return egret_dns_send(conn, fd, message, flags);
 	if (atomic_load(&conn->passthrough))

@@ -10,6 +10,7 @@
 #include "judge.h"
 #include "moved.h"
 #include "passthrough.h"
+#include "reach.h"
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
@@ -365,6 +366,8 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int code;
 	struct sockaddr_storage own;
+	if (len <= sizeof own && !egret_can_read(addr, len))
+		return finish(EFAULT);
 	struct egret_conn *conn = egret_conn_get(fd);
 	addr = egret_addressed_copy(&own, addr, len);
 	bool stale = conn && egret_conn_drop_stale(conn, fd);
@@ -400,9 +403,15 @@ static int tell_tcp(int fd, bool peer, struct sockaddr *addr, socklen_t *len, so
 	return 0;
 }
 
+/* What the program has room for; where it cannot say so the kernel refuses. */
+static socklen_t room_of(const struct sockaddr *addr, const socklen_t *len)
+{
+	return addr && egret_can_read(len, sizeof *len) ? *len : 0;
+}
+
 int egret_on_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	socklen_t room = addr && len ? *len : 0;
+	socklen_t room = room_of(addr, len);
 	int result = real.getsockname(fd, addr, len);
 	return result == 0 ? tell_tcp(fd, false, addr, len, room) : result;
 }
@@ -410,7 +419,7 @@ int egret_on_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 int egret_on_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
-	socklen_t room = addr && len ? *len : 0;
+	socklen_t room = room_of(addr, len);
 	int result = real.getpeername(fd, addr, len);
 	if (!conn && result == 0)
 		return tell_tcp(fd, true, addr, len, room);

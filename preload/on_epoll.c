@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "reach.h"
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
@@ -14,6 +15,8 @@
 
 int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 {
+	if (!egret_can_read(event, operation == EPOLL_CTL_DEL ? 0 : sizeof *event))
+		return real.epoll_ctl(epfd, operation, fd, event); /* which answers EFAULT */
 	return egret_ready_control(epfd, operation, fd, event);
 }
 

@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "reach.h"
 #include "real.h"
 #include "runtime.h"
 
@@ -174,8 +175,11 @@ static int poll_any(struct pollfd *fds, nfds_t count, const struct timespec *tim
 	return result;
 }
 
+/* Of what cannot be read none: the kernel says so. */
 static bool any_governed(const struct pollfd *fds, nfds_t count)
 {
+	if (!egret_can_read(fds, count * sizeof *fds))
+		return false;
 	for (nfds_t i = 0; i < count; i++)
 		if (egret_conn_has(fds[i].fd))
 			return true;
@@ -265,8 +269,12 @@ static void to_sets(const struct pollfd *fds, nfds_t n, fd_set *reads, fd_set *w
 	}
 }
 
-static bool any_governed_set(int count, fd_set *reads, fd_set *writes)
+static bool is_set_readable(const fd_set *set, int count) { return !set || egret_can_read(set, ((size_t)count + 63) / 64 * sizeof(long)); }
+
+static bool any_governed_set(int count, fd_set *reads, fd_set *writes, fd_set *excepts)
 {
+	if (!is_set_readable(reads, count) || !is_set_readable(writes, count) || !is_set_readable(excepts, count))
+		return false;
 	for (int fd = egret_conn_next_fd(0); fd >= 0 && fd < count; fd = egret_conn_next_fd(fd + 1))
 		if (in_set(reads, fd) || in_set(writes, fd))
 			return true;
@@ -299,14 +307,14 @@ static int select_governed(int count, fd_set *reads, fd_set *writes, fd_set *exc
 
 int egret_on_pselect(int count, fd_set *reads, fd_set *writes, fd_set *excepts, const struct timespec *timeout, const sigset_t *mask)
 {
-	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes))
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes, excepts))
 		return real.pselect(count, reads, writes, excepts, timeout, mask);
 	return select_governed(count, reads, writes, excepts, timeout, mask);
 }
 
 int egret_on_select(int count, fd_set *reads, fd_set *writes, fd_set *excepts, struct timeval *timeout)
 {
-	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes))
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes, excepts))
 		return real.select(count, reads, writes, excepts, timeout);
 	struct timespec ts = { 0 };
 	int64_t start = egret_now_us();

@@ -2,6 +2,7 @@
 #include "dns_watch.h"
 #include "hooks.h"
 #include "io.h"
+#include "reach.h"
 #include "real.h"
 
 #include <limits.h>
@@ -65,8 +66,13 @@ ssize_t egret_on_recvfrom(int fd, void *buf, size_t size, int flags, struct sock
 	if (hears(fd, &iov, 1, flags, from, len, &n))
 		return n;
 	n = egret_on_recv(fd, buf, size, flags);
-	if (n >= 0 && from && len)
-		*len = 0; /* a connected stream names no sender, tcp(7) */
+	if (n < 0 || !from)
+		return n;
+	if (!egret_can_write(len, sizeof *len)) {
+		errno = EFAULT; /* the kernel, too, finds out when the bytes are gone */
+		return -1;
+	}
+	*len = 0; /* a connected stream names no sender, tcp(7) */
 	return n;
 }
 
@@ -119,7 +125,9 @@ ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 		return received;
 	}
 	ssize_t n = -1;
-	if (message->msg_iovlen > IOV_MAX)
+	if (!egret_can_write(message, sizeof *message))
+		errno = EFAULT;
+	else if (message->msg_iovlen > IOV_MAX)
 		errno = EMSGSIZE;
 	else
 		n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
@@ -144,6 +152,10 @@ int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, s
 		return -1;
 	}
 	while (done < count) {
+		if (!egret_can_write(&list[done], sizeof list[done])) {
+			errno = EFAULT;
+			break;
+		}
 		ssize_t n = egret_on_recvmsg(fd, &list[done].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (n < 0)
 			break;

@@ -3,6 +3,7 @@
 #include "hooks.h"
 #include "io.h"
 #include "passthrough.h"
+#include "reach.h"
 #include "real.h"
 #include "relay.h"
 #include "send_plain.h"
@@ -100,9 +101,19 @@ static bool may_dial(const struct egret_conn *conn, const struct msghdr *message
 	return (flags & MSG_FASTOPEN) && message->msg_name && message->msg_namelen && !conn->wrapped && !conn->observed && !conn->dns;
 }
 
+/* Is there something that the kernel could not look at either? */
+static bool is_unreadable(const struct msghdr *message)
+{
+	return !egret_can_read(message, sizeof *message) ||
+	       (message->msg_name && message->msg_namelen <= sizeof(struct sockaddr_storage) && !egret_can_read(message->msg_name, message->msg_namelen)) ||
+	       (message->msg_control && !egret_can_read(message->msg_control, message->msg_controllen));
+}
+
 ssize_t egret_on_sendmsg(int fd, const struct msghdr *given, int flags)
 {
 	struct sockaddr_storage to;
+	if (is_unreadable(given))
+		return refuse(EFAULT);
 	struct msghdr own = *given, *message = &own;
 	struct egret_conn *conn = egret_conn_get(fd);
 	own.msg_name = (void *)(uintptr_t)egret_addressed_copy(&to, own.msg_name, own.msg_namelen);
@@ -168,6 +179,8 @@ int egret_on_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
 		return real.sendmmsg(fd, list, count, flags);
 	do {
 		step = count - done < BATCH ? count - done : BATCH;
+		if (!egret_can_write(list + done, step * sizeof *own))
+			return done ? (int)done : (int)refuse(EFAULT);
 		memcpy(own, list + done, step * sizeof *own);
 		sent = send_batch(fd, own, list + done, step, flags);
 		done += sent > 0 ? (unsigned)sent : 0;
@@ -192,6 +205,12 @@ ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
 	struct egret_conn *conn = governed(out);
 	if (!conn)
 		return real.sendfile(out, in, offset, count);
+	bool fault = offset && !egret_can_write(offset, sizeof *offset);
+	int status = real.fcntl(out, F_GETFL);
+	if (fault || (status >= 0 && (status & O_APPEND))) { /* fdopen(3) sets that for "a"; sendfile(2) does not take it */
+		egret_conn_put(conn);
+		return refuse(fault ? EFAULT : EINVAL);
+	}
 	char *block = malloc(COPY);
 	ssize_t total = block ? 0 : refuse(ENOMEM);
 	while (block && (size_t)total < count) {

@@ -6,6 +6,7 @@
 #include "io.h"
 #include "moved.h"
 #include "passthrough.h"
+#include "reach.h"
 #include "real.h"
 #include "relay.h"
 
@@ -36,7 +37,10 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 		conn->wire.read_shut = true;
 	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
 		atomic_store(&conn->reported, true); /* the kernel, too, takes the connection for told now: connect is EISCONN, inet_shutdown */
-	return real.shutdown(fd, how);
+	int result = real.shutdown(fd, how);
+	if (result != 0 && how != SHUT_WR) /* nothing is shut: a reset came before, and is still to be told */
+		conn->wire.read_shut = false;
+	return result;
 }
 
 int egret_on_shutdown(int fd, int how)
@@ -54,7 +58,11 @@ int egret_on_shutdown(int fd, int how)
 
 static int give_int(int number, void *value, socklen_t *len)
 {
-	socklen_t size = *len < sizeof number ? *len : sizeof number;
+	socklen_t size = egret_can_write(len, sizeof *len) && *len < sizeof number ? *len : sizeof number;
+	if (!egret_can_write(len, sizeof *len) || !egret_can_write(value, size)) {
+		errno = EFAULT;
+		return -1;
+	}
 	memcpy(value, &number, size);
 	*len = size;
 	return 0;
@@ -129,8 +137,13 @@ int egret_on_ioctl(int fd, unsigned long request, void *arg)
 		return real.ioctl(fd, request, arg);
 	egret_guard_enter();
 	bool open = egret_io_await_open(conn, fd, MSG_DONTWAIT) == 0;
-	*(int *)arg = open ? (int)egret_io_available(conn) : 0;
+	int amount = open ? (int)egret_io_available(conn) : 0;
 	egret_guard_leave();
 	egret_conn_put(conn);
+	if (!egret_can_write(arg, sizeof amount)) {
+		errno = EFAULT;
+		return -1;
+	}
+	*(int *)arg = amount;
 	return 0;
 }

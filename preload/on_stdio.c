@@ -26,6 +26,16 @@ static ssize_t cookie_write(void *cookie, const char *buf, size_t size)
 	return (ssize_t)done;
 }
 
+/* As lseek(2) answers a socket. */
+static int cookie_seek(void *cookie, off64_t *offset, int whence)
+{
+	(void)cookie;
+	(void)offset;
+	(void)whence;
+	errno = ESPIPE;
+	return -1;
+}
+
 static int cookie_close(void *cookie)
 {
 	return egret_on_close((int)(intptr_t)cookie);
@@ -53,6 +63,18 @@ static const void *functions_of(const FILE *stream) { return *(void *const *)(st
 
 static _Atomic(const void *) cookie_functions; /* those of our streams; NULL: there was none yet */
 
+#define BUFFER 4096 /* bytes: st_blksize of a socket. A cookie stream would get BUFSIZ, and read ahead twice as far */
+
+/* As the libc allocates one: it is freed with the stream, and setvbuf(3) may replace it. */
+static void give_buffer(FILE *stream)
+{
+	char *buffer = malloc(BUFFER);
+	if (!buffer)
+		return;
+	stream->_IO_buf_base = buffer;
+	stream->_IO_buf_end = buffer + BUFFER;
+}
+
 static bool needs_cookie(int fd)
 {
 	int saved = errno;
@@ -65,14 +87,17 @@ static bool needs_cookie(int fd)
 
 FILE *egret_on_fdopen(int fd, const char *mode)
 {
-	static const cookie_io_functions_t functions = { cookie_read, cookie_write, NULL, cookie_close };
+	static const cookie_io_functions_t functions = { cookie_read, cookie_write, cookie_seek, cookie_close };
 	if (!needs_cookie(fd))
 		return real.fdopen(fd, mode);
 	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
 	if (stream) {
 		stream->_fileno = fd; /* so that fileno(3) answers; the cookie's functions stay in charge */
 		atomic_store(&cookie_functions, functions_of(stream));
+		give_buffer(stream);
 	}
+	if (stream && mode[0] == 'a') /* as fdopen does it */
+		real.fcntl(fd, F_SETFL, real.fcntl(fd, F_GETFL) | O_APPEND);
 	return stream;
 }
 

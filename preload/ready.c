@@ -150,15 +150,20 @@ static void note(int fd, int epfd, int operation, const struct epoll_event *even
 	}
 }
 
+/* The kernel finds a registration by number and socket: a ghost's number is a copy of the descriptor that lives on, for this moment. Where
+ * it means something else by now nobody can change the registration. */
 static void apply(const struct registration *it, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.u64 = it->data };
-	if (it->ghost || it->fired || it->inherited)
+	if (it->fired || it->inherited)
 		return;
-	if (real.epoll_ctl(it->set->epfd, EPOLL_CTL_MOD, it->fd, &event) < 0 && errno == EINVAL) {
-		real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, it->fd, NULL); /* EPOLLEXCLUSIVE cannot be modified, epoll_ctl(2) */
-		real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, it->fd, &event);
+	int fd = it->ghost ? it->number : it->fd, copy = it->ghost ? real.fcntl(it->fd, F_DUPFD_CLOEXEC, (void *)(intptr_t)fd) : fd;
+	if (copy == fd && real.epoll_ctl(it->set->epfd, EPOLL_CTL_MOD, fd, &event) < 0 && errno == EINVAL) {
+		real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, fd, NULL); /* EPOLLEXCLUSIVE cannot be modified, epoll_ctl(2) */
+		real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, fd, &event);
 	}
+	if (it->ghost && copy >= 0)
+		real.close(copy);
 }
 
 /* EVENTS 0: the program's own. */
@@ -255,9 +260,10 @@ void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events)
 void egret_ready_rearm(int epfd, int fd)
 {
 	pthread_mutex_lock(stripe_of(fd));
-	struct registration *it = registration_of(fd, epfd);
-	if (it && (it->events & EPOLLONESHOT))
-		apply(it, it->events);
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+		if (it->set->epfd == epfd && (it->events & EPOLLONESHOT))
+			apply(it, it->events);
 	pthread_mutex_unlock(stripe_of(fd));
 }
 
@@ -279,8 +285,6 @@ int egret_ready_replace(int fd, int with, int flags)
 	pthread_mutex_unlock(stripe_of(fd));
 	return result;
 }
-
-/* ---- closing ---- */
 
 /* The set of a closed epoll descriptor: the kernel's is gone, unless another process or number holds it. */
 static void empty_set(struct set *set)
@@ -320,6 +324,7 @@ static void bequeath(struct registration *it, int heir)
 	struct slot *slot = slot_of(heir, true);
 	pthread_mutex_lock(stripe_of(heir));
 	pthread_mutex_lock(&it->set->lock);
+	it->number = it->ghost ? it->number : it->fd;
 	it->fd = heir;
 	it->ghost = true;
 	pthread_mutex_unlock(&it->set->lock);
@@ -426,8 +431,6 @@ int egret_ready_expire(void)
 	}
 	return bound;
 }
-
-/* ---- fork ---- */
 
 void egret_ready_before_fork(void)
 {

@@ -9,7 +9,8 @@ struct registration {
 	struct registration *next_of_fd;   /* the descriptor's other sets */
 	struct set *set;
 	int fd;
-	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl cannot reach it */
+	int number;    /* a ghost's, before it was closed */
+	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
 	bool fired;    /* one-shot, and not armed */
 	bool told_out;
 	bool inherited; /* made before a fork: the parent's as well, and not ours to change */

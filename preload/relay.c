@@ -139,7 +139,9 @@ static void take_after(int end, const struct egret_conn *conn)
 	}
 	real.setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	real.setsockopt(end, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof lowat);
-	real.fcntl(end, F_SETFL, O_RDWR | (flags & O_NONBLOCK));
+	if (conn->wire.write_closed) /* the program has ended its side, or was told that the peer has: it writes no more */
+		real.shutdown(end, SHUT_WR);
+	real.fcntl(end, F_SETFL, O_RDWR | (flags & (O_NONBLOCK | O_APPEND)));
 }
 
 static void name_ends(const int pair[2], const struct egret_conn *conn)

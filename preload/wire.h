@@ -51,6 +51,7 @@ struct egret_wire {
 	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look */
 	_Atomic bool careful; /* TCP_NOTSENT_LOWAT is set: credit is no promise, ask whether the kernel says writable */
 	_Atomic bool stuck;   /* `out` is not empty: the next call on the connection flushes it */
+	bool full;            /* the kernel had no room: nothing is tried before it says writable, as TCP does it; under out_lock */
 	_Atomic bool hungry;  /* a write was told to wait: the next POLLOUT is news */
 	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, nothing is held back in the kernel */
 	_Atomic bool unheld;  /* plaintext may be undelivered without a byte held: egret_wire_readable must be asked before waiting */
@@ -78,7 +79,7 @@ int egret_wire_unpark(struct egret_wire *wire);
 int egret_wire_handshake(struct egret_wire *wire);
 
 /* Reads into IOV. FLAGS: MSG_PEEK, MSG_TRUNC (counts and drops, tcp(7)), with MSG_PEEK also MSG_WAITALL: the caller waits for more, so
- * nothing is held back meanwhile. Returns bytes, 0 at the end, -EAGAIN, -errno. A short read means that the kernel's queue holds no
+ * nothing is held back meanwhile. Returns bytes, 0 at the end, -EAGAIN, -EFAULT (nothing was taken), -errno. A short read means that the kernel's queue holds no
  * complete record. Of no bytes: 0 when there is something, else as any. */
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags);
 
@@ -97,8 +98,8 @@ void egret_wire_set_fd(struct egret_wire *wire, int fd);
 size_t egret_wire_available(struct egret_wire *wire);
 
 /* Encrypts and sends. Returns how many bytes of IOV were accepted: their ciphertext is in the kernel (where it takes less than it
- * promised, its buffer is widened for the tail; only a kernel that is out of memory leaves `stuck`). -EAGAIN, -ENOMEM: none of these bytes
- * was used. -EPIPE after close_notify or an error. Never raises SIGPIPE. */
+ * promised, its buffer is widened for the tail; only a kernel that is out of memory leaves `stuck`). -EAGAIN, -ENOMEM, -EFAULT: none of
+ * these bytes was used. -EPIPE after close_notify or an error. Never raises SIGPIPE. */
 ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int iovcnt);
 /* Tries to send what is stuck. 0: nothing is left, -EAGAIN, -errno. */
 int egret_wire_flush(struct egret_wire *wire);

@@ -2,6 +2,7 @@
 #include "wire_internal.h"
 
 #include "policy/raw.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,6 +25,7 @@ struct sink {
 	size_t left;   /* bytes that all of it still takes */
 	size_t done;
 	bool keep;     /* it goes to `peeked`: undelivered still */
+	bool fault;    /* the next place for it cannot be written to */
 };
 
 static void sink_advance(struct sink *sink, size_t count)
@@ -45,6 +47,13 @@ static size_t sink_room(struct sink *sink, uint8_t **data)
 	*data = (uint8_t *)sink->iov[sink->at].iov_base + sink->offset;
 	size_t room = sink->iov[sink->at].iov_len - sink->offset;
 	return room < sink->left ? room : sink->left;
+}
+
+/* Can SIZE bytes, as far as it has room for them, be put where they belong? Else none are: the kernel copies a segment whole or not at all. */
+static bool can_take(struct sink *sink, size_t size)
+{
+	sink->fault = !sink->keep && !egret_can_write_pieces(sink->iov + sink->at, sink->count - sink->at, sink->offset, size < sink->left ? size : sink->left);
+	return !sink->fault;
 }
 
 /* Bytes of the first record in `in`, 0 while its header is not complete. */
@@ -130,6 +139,12 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 {
 	uint8_t *plain = NULL;
 	size_t used = 0, produced = 0, room = sink_room(sink, &plain), have = egret_buf_len(&wire->in);
+	if (room && !can_take(sink, wire->pending ? wire->pending : record_size(wire) - HEADER)) {
+		if (wire->pending)
+			return false;
+		sink->fault = false; /* it may be one without data: opened, and left where it is */
+		room = 0;
+	}
 	pthread_mutex_lock(&wire->tls_lock);
 	enum egret_tls_step step = wire->engine->decrypt(wire->tls, have ? egret_buf_head(&wire->in) : NULL, have, &used, plain, room, &produced,
 							 &wire->answers, &wire->failure);
@@ -163,6 +178,8 @@ static bool fits(const struct egret_wire *wire, const struct sink *sink)
 {
 	size_t size = record_size(wire);
 	if (sink->keep || sink->left == 0 || wire->hold)
+		return false;
+	if (!egret_can_write_pieces(sink->iov + sink->at, sink->count - sink->at, sink->offset, sink->left))
 		return false;
 	return (size ? size : wire->last_record) <= sink->left + wire->record_overhead;
 }
@@ -251,9 +268,11 @@ static void pull(struct egret_wire *wire, struct sink *sink)
 	bool drained = false, opening = !sink->iov;
 	while (!is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
 		bool progress = (wire->pending || holds_record(wire)) && decrypt(wire, sink);
+		if (sink->fault)
+			break;
 		if (progress || is_over(wire) || holds_record(wire))
 			continue;
-		if ((drained && !opening) || !fetch(wire, sink, &drained)) /* the end may stand behind records without data */
+		if ((drained && sink->done) || !fetch(wire, sink, &drained)) /* the end may stand behind records without data */
 			break;
 	}
 	settle(wire, sink);
@@ -293,6 +312,8 @@ static size_t take_peeked(struct egret_wire *wire, struct sink *sink)
 	size_t room;
 	while (egret_buf_len(&wire->peeked) > 0 && (room = sink_room(sink, &data)) > 0) {
 		size_t count = egret_buf_len(&wire->peeked) < room ? egret_buf_len(&wire->peeked) : room;
+		if (!can_take(sink, egret_buf_len(&wire->peeked)))
+			break;
 		memcpy(data, egret_buf_head(&wire->peeked), count);
 		egret_buf_consume(&wire->peeked, count);
 		sink_advance(sink, count);
@@ -341,6 +362,8 @@ static void show(struct egret_wire *wire, struct sink *sink, int flags)
 	const uint8_t *from = egret_buf_len(&wire->peeked) ? egret_buf_head(&wire->peeked) : NULL;
 	for (size_t left = egret_buf_len(&wire->peeked); left > 0 && (room = sink_room(sink, &data)) > 0;) {
 		size_t count = left < room ? left : room;
+		if (!(flags & MSG_TRUNC) && !can_take(sink, left))
+			break;
 		if (!(flags & MSG_TRUNC))
 			memcpy(data, from + sink->done, count);
 		sink_advance(sink, count);
@@ -400,11 +423,12 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 		drop(wire, &sink);
 	} else {
 		take_peeked(wire, &sink);
-		pull(wire, &sink);
+		if (!sink.fault)
+			pull(wire, &sink);
 	}
 	if (wire->least > 1)
 		fill_peeked(wire, wire->least);
-	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : outcome(wire);
+	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : sink.fault ? -EFAULT : outcome(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
 }

@@ -2,6 +2,7 @@
 #include "wire_internal.h"
 
 #include "policy/raw.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -50,6 +51,9 @@ static bool is_writable(const struct egret_wire *wire)
 /* How much of WANTED bytes may be encrypted now; 0: none. */
 static size_t allowance(struct egret_wire *wire, size_t wanted)
 {
+	if (wire->full && !is_writable(wire))
+		return 0;
+	wire->full = false;
 	if (on_wire(wanted) <= wire->credit && !wire->careful)
 		return wanted;
 	look_up_credit(wire);
@@ -147,6 +151,10 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 {
 	size_t total = source->left;
 	int error = egret_wire_take_error(wire);
+	if (wire->read_shut && wire->write_closed && wire->error != ESTALE) { /* the kernel's reset of a close_notify, see told() */
+		kernel_error(wire, 0);
+		return -EPIPE;
+	}
 	if (error || wire->error || wire->write_closed)
 		return error ? -error : wire->error == ESTALE ? -ESTALE : -kernel_error(wire, EPIPE);
 	if (total == 0) /* TCP's own answer */
@@ -160,14 +168,16 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 		if (count == 0) {
 			wire->wants = POLLOUT;
 			result = -EAGAIN;
+		} else if (!egret_can_read_pieces(source->iov + source->at, source->count - source->at, source->offset, count)) {
+			result = -EFAULT;
 		} else if ((result = encrypt(wire, source, count)) == 0) {
 			result = egret_wire_send_out(wire);
 		}
 	}
 	size_t done = total - source->left;
 	if (result == -EAGAIN)
-		wire->hungry = true;
-	bool later = result == -EAGAIN || result == -ENOMEM;
+		wire->full = wire->hungry = true;
+	bool later = result == -EAGAIN || result == -ENOMEM || result == -EFAULT;
 	if (done > 0 && later && egret_buf_len(&wire->out) > 0) {
 		result = egret_wire_force_out(wire);
 		later = result == -EAGAIN;

@@ -8,11 +8,15 @@
 #include <sys/ioctl.h>
 
 #define CONTROL 3
+#define CONTROL_COPY 100 /* and above: no sequence closes it */
 #define SETTLE_MS 5000
-#define ACKNOWLEDGE_MS 300 /* longer than a peer's kernel delays what it acknowledges */
+#define ACKNOWLEDGE_ROUNDS 25 /* of 200 us: nothing moves any more */
 
 struct caller it;
+int epoll_set = -1, in_use;
+volatile int pipes, alarms;
 unsigned char room[ROOM];
+static struct caller others[CONNECTIONS]; /* the one in use is stale here */
 static FILE *control;
 
 long number(const struct call *call, int i, long fallback)
@@ -79,12 +83,31 @@ enum { TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9, T
 /* Whether a small send buffer has room is a matter of what the peer's kernel has acknowledged, at once or a little later. */
 static void settle_sent(void)
 {
-	int left = 0;
-	for (int i = 0; it.small && i < ACKNOWLEDGE_MS * 5; i++) {
+	int left = 0, before = -1;
+	for (int same = 0; it.small && same < ACKNOWLEDGE_ROUNDS; same = left == before ? same + 1 : 0) {
+		before = left;
 		if (ioctl(it.fd, TIOCOUTQ, &left) != 0 || left == 0)
 			return;
-		usleep(200);
+		if (same == 0)
+			ask(NULL, "acknowledge");
+		else
+			usleep(200);
 	}
+}
+
+/* Behind a relay the kernel tells nothing of TCP: what has arrived is what can be read. */
+static void settle_moved(void)
+{
+	for (int i = 0; i < SETTLE_MS * 10; i++) {
+		struct pollfd pfd = { .fd = it.fd, .events = POLLRDHUP };
+		int amount = 0;
+		ioctl(it.fd, FIONREAD, &amount);
+		int n = poll(&pfd, 1, 0);
+		if (it.peer_cut ? n > 0 && (pfd.revents & (POLLHUP | POLLERR)) : (size_t)amount >= it.owed && (!it.peer_fin || n > 0 || it.shut_rd))
+			return;
+		usleep(100);
+	}
+	say("what the peer sent did not arrive");
 }
 
 /* tcpi_bytes_received counts what arrived in order; the state says whether a FIN or a reset did. */
@@ -92,6 +115,8 @@ void settle(void)
 {
 	if (!it.connected || it.fd < 0)
 		return;
+	if (it.moved)
+		return settle_moved();
 	settle_sent();
 	for (int i = 0; i < SETTLE_MS * 10; i++) {
 		struct tcp_info info;
@@ -139,21 +164,48 @@ bool run_row(const struct row *rows, size_t count, const struct call *call)
 static void on_pipe(int signal)
 {
 	(void)signal;
-	it.pipes++;
+	pipes++;
 }
 
+static void fresh(struct caller *caller)
+{
+	memset(caller, 0, sizeof *caller);
+	caller->fd = -1;
+	caller->lowat = 1;
+}
+
+int use(int number)
+{
+	int before = in_use;
+	if (number == before)
+		return before;
+	others[before] = it;
+	it = others[number];
+	in_use = number;
+	ask(NULL, "use %d", number);
+	return before;
+}
+
+/* All descriptors that a sequence may have left: below those of the control stream. */
 static void reset(void)
 {
-	for (int fd = 4; fd < 80; fd++)
-		if (fd != fileno(control) && fd != it.epfd)
-			close(fd);
-	if (it.epfd > 0)
-		close(it.epfd);
+	others[in_use] = it;
+	for (int i = 0; i < CONNECTIONS; i++) {
+		if (others[i].stream)
+			fclose(others[i].stream);
+		fresh(&others[i]);
+	}
+	for (int fd = 4; fd < CONTROL_COPY; fd++)
+		close(fd);
+	epoll_set = -1;
+	in_use = 0;
+	fresh(&it);
 	ask(NULL, "end");
-	memset(&it, 0, sizeof it);
-	it.fd = it.epfd = -1;
-	it.lowat = 1;
 }
+
+static bool handed_back;
+
+void hand_back(void) { handed_back = true; }
 
 static void perform(char *line)
 {
@@ -163,10 +215,16 @@ static void perform(char *line)
 		call.argv[call.argc++] = word;
 	if (call.argc == 0)
 		return;
-	it.pipes = 0;
-	if (!call_socket(&call) && !call_peer(&call) && !call_read(&call) && !call_write(&call) && !call_ready(&call) && !call_fd(&call))
+	pipes = 0;
+	if (!call_socket(&call) && !call_peer(&call) && !call_read(&call) && !call_write(&call) && !call_ready(&call) && !call_fd(&call) &&
+	    !call_process(&call) && !call_stream(&call) && !call_fault(&call))
 		say("unknown call");
-	if (it.pipes)
+	if (handed_back) {
+		handed_back = false;
+		reset();
+		return;
+	}
+	if (pipes)
 		say("SIGPIPE");
 	putchar('\n');
 	fflush(stdout);
@@ -178,15 +236,17 @@ int main(void)
 	char line[256];
 	struct sigaction action = { .sa_handler = on_pipe };
 	sigaction(SIGPIPE, &action, NULL);
-	int copy = fcntl(CONTROL, F_DUPFD, 100);
-	control = fdopen(copy, "r");
-	it.fd = it.epfd = -1;
+	control = fdopen(fcntl(CONTROL, F_DUPFD, CONTROL_COPY), "r");
+	for (int i = 0; i < CONNECTIONS; i++)
+		fresh(&others[i]);
+	fresh(&it);
 	while (control && fgets(line, sizeof line, stdin)) {
 		if (line[0] != '.') {
 			perform(line);
 			continue;
 		}
 		reset();
+		end_copy();
 		puts(".");
 		fflush(stdout);
 	}

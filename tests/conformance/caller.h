@@ -28,9 +28,18 @@ struct call {
 	const char *argv[MOST_ARGS];
 };
 
+#define CONNECTIONS 3 /* that a sequence uses at most */
+#define KEPT 6        /* copies of a descriptor beside the one in use */
+
+/* One connection: what the program's side and the peer's have done so far. */
 struct caller {
-	int fd, epfd;
+	int fd;
+	int kept[KEPT], kept_count; /* other descriptors of it, which stay open */
+	FILE *stream; /* over a descriptor of its own; what it has read ahead is no part of `owed`, what it holds back none of `sent` */
 	bool connected, nonblocking, shut_wr, shut_rd;
+	bool more;   /* MSG_MORE was used: TCP may hold bytes back, TLS holds none */
+	bool uneven; /* how much was sent depended on the size of buffers: where lines end in the pattern does, too */
+	bool moved; /* sent by SCM_RIGHTS: wrapped, it is the end of a socket pair now, and what is on its way comes a little later */
 	bool small, tiny; /* the send buffer takes little; the receive buffer takes next to nothing: the peer sends only what is read meanwhile */
 	bool peer_ended, peer_fin, peer_cut; /* the peer's half is closed; with a FIN; by a reset */
 	size_t wire;               /* bytes that the peer has put on the wire */
@@ -38,10 +47,15 @@ struct caller {
 	size_t sent, unread;       /* plaintext of ours: all that was accepted, and what of it the peer did not read yet */
 	size_t pieces; /* segments of the peer in our queue: each costs the kernel more than its bytes */
 	int lowat;
-	volatile int pipes, alarms;
 };
 
-extern struct caller it;
+extern struct caller it; /* the connection in use; "use" changes it */
+extern int epoll_set;    /* of the whole sequence; -1: none yet */
+extern volatile int pipes, alarms; /* signals: SIGPIPE of this call, SIGALRM */
+
+/* Puts connection NUMBER into `it`, and lets the peer mean it. The one that was in use. */
+int use(int number);
+extern int in_use;
 extern unsigned char room[ROOM];
 
 /* Argument I as a number, as flags (MSG_PEEK|...), or FALLBACK. */
@@ -58,6 +72,17 @@ void settle(void);
 void tell(long result);                  /* "= result ERRNO" */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void skip(const char *why);
+/* After a close of the descriptor in use: another of the connection is used, or the connection has ended. */
+void closed(void);
+/* After "daemon": the line of this call is the child's, whose life ends with the sequence. */
+void hand_back(void);
+void end_copy(void);
+
+/* Room for SIZE bytes of which only the first GOOD can be read and written; the same memory each time. */
+unsigned char *broken_room(size_t good, size_t size);
+/* What a stream has read that the program has not, and what it was given that it has not written. */
+size_t read_ahead(void);
+size_t held_back(void);
 
 /* Each file's calls; false: not one of its. */
 bool call_socket(const struct call *call);
@@ -66,6 +91,9 @@ bool call_read(const struct call *call);
 bool call_write(const struct call *call);
 bool call_ready(const struct call *call);
 bool call_fd(const struct call *call);
+bool call_process(const struct call *call);
+bool call_stream(const struct call *call);
+bool call_fault(const struct call *call);
 
 struct row {
 	const char *name;

@@ -2,7 +2,6 @@
 #include "caller.h"
 
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 
 static void do_nonblock(const struct call *call)
 {
@@ -22,15 +21,27 @@ static void do_cloexec(const struct call *call)
 	say("%x", (unsigned)fcntl(it.fd, F_GETFD));
 }
 
-/* The copy is used from now on; the old one is closed at once, or kept until the end ("keep"). */
+static bool streams_on_it(void) { return it.stream && fileno(it.stream) == it.fd; }
+
+/* A number for dup2, of no descriptor that is in use: one more than the last. */
+static int free_from(int number)
+{
+	while (fcntl(number, F_GETFD) >= 0)
+		number++;
+	return number;
+}
+
+/* The copy is used from now on; the old one is closed at once, or kept ("keep"). */
 static void do_copy(const struct call *call)
 {
 	int old = it.fd, copy;
 	const char *how = call->argc > 1 ? call->argv[1] : "dup";
+	if (it.kept_count == KEPT || streams_on_it())
+		return skip("not now");
 	if (strcmp(how, "dup2") == 0)
-		copy = dup2(old, old == 40 ? 41 : 40);
+		copy = dup2(old, free_from(40));
 	else if (strcmp(how, "dup3") == 0)
-		copy = dup3(old, old == 50 ? 51 : 50, O_CLOEXEC);
+		copy = dup3(old, free_from(50), O_CLOEXEC);
 	else if (strcmp(how, "dupfd") == 0)
 		copy = fcntl(old, F_DUPFD, 60);
 	else if (strcmp(how, "cloexec") == 0)
@@ -42,40 +53,58 @@ static void do_copy(const struct call *call)
 		return;
 	say("%x", (unsigned)fcntl(copy, F_GETFD));
 	it.fd = copy;
-	if (!has_word(call, "keep")) {
+	if (has_word(call, "keep")) {
+		it.kept[it.kept_count++] = old;
+	} else {
 		tell(close(old));
 		tell(read(old, room, 1));
 	}
 }
 
-/* A child that has a copy of everything and does nothing with it. */
-static void do_fork(const struct call *call)
+/* Other descriptors of the connection are used, or closed, in any order. */
+static void do_switch(const struct call *call)
 {
-	int status = -1;
-	(void)call;
-	fflush(stdout);
-	pid_t child = fork();
-	if (child == 0) {
-		close(it.fd);
-		_exit(7);
-	}
-	waitpid(child, &status, 0);
-	say("child %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	if (it.kept_count == 0 || streams_on_it())
+		return skip("no other descriptor");
+	int i = (int)(number(call, 1, 0) % it.kept_count), fd = it.kept[i];
+	it.kept[i] = it.fd;
+	it.fd = fd;
+}
+
+static void do_drop(const struct call *call)
+{
+	settle();
+	if (it.kept_count == 0)
+		return skip("no other descriptor");
+	int i = (int)(number(call, 1, 0) % it.kept_count);
+	tell(close(it.kept[i]));
+	it.kept[i] = it.kept[--it.kept_count];
+}
+
+void closed(void)
+{
+	it.fd = it.kept_count ? it.kept[--it.kept_count] : -1;
+	if (it.fd >= 0 || it.stream)
+		return;
+	it.shut_wr = true;
+	it.peer_cut = it.peer_cut || it.owed; /* with something unread a close is a reset */
 }
 
 static void do_close(const struct call *call)
 {
 	(void)call;
 	settle();
-	tell(close(it.fd));
-	tell(write(it.fd, "x", 1));
-	it.fd = -1;
-	it.shut_wr = true;
+	if (streams_on_it())
+		return skip("it is the stream's");
+	int old = it.fd;
+	tell(close(old));
+	tell(write(old, "x", 1));
+	closed();
 }
 
 bool call_fd(const struct call *call)
 {
-	static const struct row rows[] = { { "nonblock", do_nonblock }, { "cloexec", do_cloexec }, { "copy", do_copy }, { "fork", do_fork },
-					   { "close", do_close } };
+	static const struct row rows[] = { { "nonblock", do_nonblock }, { "cloexec", do_cloexec }, { "copy", do_copy }, { "switch", do_switch },
+					   { "drop", do_drop }, { "close", do_close } };
 	return RUN_ROW(rows, call);
 }

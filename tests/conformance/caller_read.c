@@ -8,6 +8,8 @@
 static bool would_wait(const struct call *call, size_t count, int flags)
 {
 	(void)call;
+	if (read_ahead()) /* a stream's bytes come first */
+		return true;
 	if (it.fd < 0 || it.nonblocking || (flags & MSG_DONTWAIT) || it.peer_ended || it.shut_rd)
 		return false;
 	size_t lowat = it.lowat > 1 ? (size_t)it.lowat : 1;
@@ -136,7 +138,7 @@ static void do_recvmmsg(const struct call *call)
 static void do_timed(const struct call *call)
 {
 	struct timeval tv = { 0, 40000 }, none = { 0, 0 };
-	if (it.owed || it.peer_ended || it.nonblocking || it.shut_rd)
+	if (it.owed || read_ahead() || it.peer_ended || it.nonblocking || it.shut_rd)
 		return skip("would not wait");
 	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
 	check(recv(it.fd, room, 100, flags_of(call, 1)), 0);
@@ -148,7 +150,7 @@ static void do_late(const struct call *call)
 {
 	size_t count = (size_t)number(call, 1, 10);
 	int flags = flags_of(call, 2);
-	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1 || it.tiny)
+	if (it.fd < 0 || !it.connected || it.owed || read_ahead() || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1 || it.tiny)
 		return skip("would not wait");
 	ask(NULL, "late 20 %zu", count);
 	it.promised += count;
@@ -164,7 +166,7 @@ static size_t later; /* bytes that the handler asks the peer for */
 static void on_alarm(int signal)
 {
 	(void)signal;
-	if (it.alarms++ || !later)
+	if (alarms++ || !later)
 		return;
 	char text[32] = "send 00000 0\n";
 	for (size_t i = 9, n = later; n; n /= 10)
@@ -179,9 +181,9 @@ static void do_interrupted(const struct call *call)
 	bool restart = has_word(call, "restart");
 	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0 }, old;
 	struct itimerval every = { { 0, 10000 }, { 0, 10000 } }, never = { { 0, 0 }, { 0, 0 } };
-	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1)
+	if (it.fd < 0 || !it.connected || it.owed || read_ahead() || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1)
 		return skip("would not wait");
-	it.alarms = 0;
+	alarms = 0;
 	later = restart ? 10 : 0;
 	it.promised += later;
 	it.owed += later;
@@ -202,7 +204,7 @@ static void do_interrupted(const struct call *call)
 static void do_bulk(const struct call *call)
 {
 	size_t total = (size_t)number(call, 1, 300000), size = (size_t)number(call, 2, 5000), done = 0;
-	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.shut_rd || it.lowat > 1 || size == 0 || size > ROOM)
+	if (it.fd < 0 || !it.connected || it.owed || read_ahead() || it.peer_ended || it.shut_rd || it.lowat > 1 || size == 0 || size > ROOM)
 		return skip("not now");
 	ask(NULL, "bulk %zu %ld", total, number(call, 3, 0));
 	while (done < total) {

@@ -71,26 +71,85 @@ static uint32_t epoll_events_of(const struct call *call)
 
 static void do_epoll_ctl(const struct call *call)
 {
-	struct epoll_event event = { .events = epoll_events_of(call), .data.u64 = 77 };
+	struct epoll_event event = { .events = epoll_events_of(call), .data.u64 = has_word(call, "same") ? 77 : (uint64_t)(70 + in_use) };
 	const char *what = call->argc > 1 ? call->argv[1] : "";
 	int operation = strcmp(what, "add") == 0 ? EPOLL_CTL_ADD : strcmp(what, "mod") == 0 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 	settle();
-	if (it.epfd < 0)
-		it.epfd = fcntl(epoll_create1(EPOLL_CLOEXEC), F_DUPFD_CLOEXEC, 90);
-	tell(epoll_ctl(it.epfd, operation, it.fd, &event));
+	if (epoll_set < 0)
+		epoll_set = fcntl(epoll_create1(EPOLL_CLOEXEC), F_DUPFD_CLOEXEC, 90);
+	tell(epoll_ctl(epoll_set, operation, it.fd, &event));
 }
 
+#define EVENTS 16
+
+static int by_data(const void *a, const void *b)
+{
+	const struct epoll_event *left = a, *right = b;
+	return left->data.u64 != right->data.u64 ? (left->data.u64 < right->data.u64 ? -1 : 1) : (int)left->events - (int)right->events;
+}
+
+static void settle_all(void)
+{
+	int before = in_use;
+	for (int i = 0; i < CONNECTIONS; i++) {
+		use(i);
+		settle();
+	}
+	use(before);
+}
+
+/* In which order a set tells of several descriptors is no promise. */
 static void do_epoll_wait(const struct call *call)
 {
-	struct epoll_event events[2];
+	struct epoll_event events[EVENTS];
 	memset(events, 0, sizeof events);
-	settle();
-	if (it.epfd < 0)
+	settle_all();
+	if (epoll_set < 0)
 		return skip("no set");
-	int n = epoll_wait(it.epfd, events, 2, (int)number(call, 1, 0));
+	int n = epoll_wait(epoll_set, events, EVENTS, (int)number(call, 1, 0));
 	tell(n);
+	if (n > 0)
+		qsort(events, (size_t)n, sizeof *events, by_data);
 	for (int i = 0; i < n; i++)
 		say("%x %d", events[i].events, (int)events[i].data.u64);
+}
+
+/* All connections in one call; those that are not there are -1 to poll. */
+static void do_poll_all(const struct call *call)
+{
+	struct pollfd list[CONNECTIONS];
+	int before = in_use;
+	for (int i = 0; i < CONNECTIONS; i++) {
+		use(i);
+		settle();
+		list[i] = (struct pollfd){ .fd = it.fd, .events = events_of(call) };
+	}
+	use(before);
+	tell(poll(list, CONNECTIONS, 0));
+	for (int i = 0; i < CONNECTIONS; i++)
+		say("%x", (unsigned)list[i].revents);
+}
+
+static void do_select_all(const struct call *call)
+{
+	fd_set reads, writes;
+	int before = in_use, fds[CONNECTIONS];
+	short events = events_of(call);
+	FD_ZERO(&reads);
+	FD_ZERO(&writes);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		use(i);
+		settle();
+		fds[i] = it.fd;
+		if (it.fd >= 0 && (events & POLLIN))
+			FD_SET(it.fd, &reads);
+		if (it.fd >= 0 && (events & POLLOUT))
+			FD_SET(it.fd, &writes);
+	}
+	use(before);
+	tell(select(FD_SETSIZE, &reads, &writes, NULL, &(struct timeval){ 0, 0 }));
+	for (int i = 0; i < CONNECTIONS; i++)
+		say("%d%d", fds[i] >= 0 && FD_ISSET(fds[i], &reads), fds[i] >= 0 && FD_ISSET(fds[i], &writes));
 }
 
 /* Waits in one of the calls while the peer sends nothing, or only what carries no data, or data. */
@@ -126,6 +185,7 @@ static void do_wait(const struct call *call)
 bool call_ready(const struct call *call)
 {
 	static const struct row rows[] = { { "poll", do_poll }, { "ppoll", do_ppoll }, { "select", do_select }, { "pselect", do_pselect },
-					   { "epoll_ctl", do_epoll_ctl }, { "epoll_wait", do_epoll_wait }, { "wait", do_wait } };
+					   { "epoll_ctl", do_epoll_ctl }, { "epoll_wait", do_epoll_wait }, { "wait", do_wait },
+					   { "poll_all", do_poll_all }, { "select_all", do_select_all } };
 	return RUN_ROW(rows, call);
 }

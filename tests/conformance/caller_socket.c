@@ -11,6 +11,8 @@
 static void do_socket(const struct call *call)
 {
 	(void)call;
+	if (it.fd >= 0)
+		return skip("there is one");
 	it.fd = socket(AF_INET, SOCK_STREAM, 0);
 	say("= %s", it.fd >= 0 ? "made" : "failed");
 }
@@ -44,6 +46,19 @@ static void await(const char *how)
 	}
 }
 
+#define FIRST_WORDS 50 /* bytes */
+
+/* A send that connects, tcp(7). 0: it has. */
+static int connect_fast(const struct addrinfo *to)
+{
+	pattern_fill(room, 0, FIRST_WORDS);
+	ssize_t n = sendto(it.fd, room, FIRST_WORDS, MSG_FASTOPEN | MSG_NOSIGNAL, to->ai_addr, to->ai_addrlen);
+	it.sent = it.unread = n > 0 ? (size_t)n : 0;
+	if (n > 0)
+		say("sent %zd", n);
+	return n < 0 ? -1 : 0;
+}
+
 static void do_connect(const struct call *call)
 {
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found;
@@ -58,7 +73,7 @@ static void do_connect(const struct call *call)
 	bool waits = strcmp(how, "wait") == 0;
 	if (!waits)
 		fcntl(it.fd, F_SETFL, fcntl(it.fd, F_GETFL) | O_NONBLOCK);
-	int result = connect(it.fd, found->ai_addr, found->ai_addrlen);
+	int result = has_word(call, "fast") ? connect_fast(found) : connect(it.fd, found->ai_addr, found->ai_addrlen);
 	if (waits)
 		tell(result);
 	else if (result < 0 && errno != EINPROGRESS)
@@ -74,6 +89,36 @@ static void do_connect(const struct call *call)
 	it.connected = true;
 	it.wire = ask(NULL, "sync");
 	settle();
+}
+
+/* A second call of the kind that connects, on a connection that is there. */
+static void do_fast(const struct call *call)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof peer;
+	settle();
+	if (!it.connected || it.moved || getpeername(it.fd, (struct sockaddr *)&peer, &size) != 0)
+		return skip("no connection");
+	if (!it.nonblocking || it.small || held_back() || it.unread + 10 > UNREAD_MOST)
+		return skip("not now");
+	pattern_fill(room, it.sent, 10);
+	struct iovec iov = { room, 10 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = &peer, .msg_namelen = size };
+	ssize_t n;
+	if (has_word(call, "sendmsg"))
+		n = sendmsg(it.fd, &message, MSG_FASTOPEN);
+	else if (has_word(call, "send"))
+		n = send(it.fd, room, 10, MSG_FASTOPEN);
+	else
+		n = sendto(it.fd, room, 10, MSG_FASTOPEN, (struct sockaddr *)&peer, size);
+	tell(n);
+	it.sent += n > 0 ? (size_t)n : 0;
+	it.unread += n > 0 ? (size_t)n : 0;
+}
+
+static void do_use(const struct call *call)
+{
+	use((int)(number(call, 1, 0) % CONNECTIONS));
 }
 
 static void do_reconnect(const struct call *call)
@@ -100,6 +145,8 @@ static void do_set(const struct call *call)
 		if (call->argc < 3 || strcmp(options[i].name, call->argv[1]) != 0)
 			continue;
 		int value = (int)number(call, 2, 0);
+		if (options[i].option == TCP_NOTSENT_LOWAT && it.more)
+			return skip("bytes may be held back");
 		tell(setsockopt(it.fd, options[i].level, options[i].option, &value, sizeof value));
 		it.small = it.small || strcmp(call->argv[1], "sndbuf") == 0 || strcmp(call->argv[1], "unsent") == 0;
 		it.tiny = it.tiny || (strcmp(call->argv[1], "rcvbuf") == 0 && value < 40000);
@@ -161,7 +208,7 @@ static void do_amount(const struct call *call)
 
 bool call_socket(const struct call *call)
 {
-	static const struct row rows[] = { { "socket", do_socket }, { "connect", do_connect }, { "reconnect", do_reconnect }, { "set", do_set },
+	static const struct row rows[] = { { "use", do_use }, { "fast", do_fast }, { "socket", do_socket }, { "connect", do_connect }, { "reconnect", do_reconnect }, { "set", do_set },
 					   { "get", do_get }, { "timeout", do_timeout }, { "shutdown", do_shutdown }, { "name", do_name },
 					   { "amount", do_amount } };
 	return RUN_ROW(rows, call);
@@ -176,7 +223,7 @@ static bool peer_can_send(size_t count, size_t record)
 {
 	size_t pieces = record ? count / record + 1 : 1;
 	it.pieces = (it.owed ? it.pieces : 0) + pieces;
-	bool can = it.connected && !(it.shut_rd && it.shut_wr) && !it.peer_ended && !it.tiny && it.owed + count <= FLIGHT_MOST && it.pieces <= PIECES_MOST;
+	bool can = it.connected && it.fd >= 0 && !(it.shut_rd && it.shut_wr) && !it.peer_ended && !it.tiny && it.owed + count <= FLIGHT_MOST && it.pieces <= PIECES_MOST;
 	it.pieces -= can ? 0 : pieces;
 	return can;
 }
@@ -237,7 +284,7 @@ static void peer_end(const struct call *call)
 static void peer_notify(const struct call *call)
 {
 	(void)call;
-	if (!it.connected || it.peer_ended || it.owed || it.shut_rd) /* what stands behind data is seen when the data was read */
+	if (!it.connected || it.fd < 0 || it.peer_ended || it.owed || it.shut_rd) /* what stands behind data is seen when the data was read */
 		return skip("not now");
 	char word[16];
 	it.wire = ask(word, "shut 1");
@@ -261,7 +308,7 @@ static void peer_drain(const struct call *call)
 
 static void peer_quiet(const struct call *call)
 {
-	if (!it.connected || it.peer_ended || it.tiny || (it.shut_rd && it.shut_wr) || ++it.pieces > PIECES_MOST)
+	if (!it.connected || it.fd < 0 || it.peer_ended || it.tiny || (it.shut_rd && it.shut_wr) || ++it.pieces > PIECES_MOST)
 		return skip("not now");
 	it.wire = ask(NULL, "%s %ld", call->argv[1], number(call, 2, 1));
 	settle();

@@ -1,6 +1,7 @@
 /* Writing, in every way. */
 #include "caller.h"
 
+#include <stdio_ext.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 
@@ -11,7 +12,12 @@ static bool prepare(size_t size, int flags)
 {
 	bool waits = !it.nonblocking && !(flags & MSG_DONTWAIT);
 	slurping = false;
+	it.more = it.more || (flags & MSG_MORE);
 	pattern_fill(room, it.sent, size);
+	if (held_back()) { /* what a stream holds comes first */
+		skip("a stream has something to write");
+		return false;
+	}
 	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0 || (flags & MSG_OOB))
 		return true;
 	if (!waits && it.unread + size > (it.small ? 600 : UNREAD_MOST)) {
@@ -116,6 +122,8 @@ static void do_sendmmsg(const struct call *call)
 	struct iovec iov[3];
 	size_t size = size_of(call) / 3, total = 0;
 	int flags = flags_of(call, 2);
+	if (it.small && (it.nonblocking || (flags & MSG_DONTWAIT)))
+		return skip("how many fit is a matter of acknowledgements");
 	memset(list, 0, sizeof list);
 	for (size_t i = 0; i < 3; i++) {
 		iov[i] = (struct iovec){ room + size * i, size };
@@ -138,6 +146,8 @@ static void do_sendfile(const struct call *call)
 	off_t offset = number(call, 2, 0);
 	bool by_offset = call->argc > 2;
 	settle();
+	if (!it.nonblocking && (fcntl(it.fd, F_GETFL) & O_APPEND))
+		return skip("it is refused, and nobody shall wait for it");
 	if (!prepare(size, 0))
 		return;
 	int file = memfd_create("sendfile", MFD_CLOEXEC);
@@ -177,7 +187,7 @@ static void do_fill(const struct call *call)
 	char word[16];
 	size_t size = size_of(call);
 	struct pollfd pfd = { .fd = it.fd, .events = POLLOUT };
-	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0)
+	if (it.fd < 0 || (it.stream && __flbf(it.stream)) || !it.connected || it.shut_wr || it.peer_cut || size == 0 || held_back())
 		return skip("not now");
 	size_t total = write_until_full(size);
 	say("full %s", total > 0 ? "EAGAIN" : "at once");
@@ -185,9 +195,32 @@ static void do_fill(const struct call *call)
 	it.unread += total;
 	ask(word, "read %zu", it.unread);
 	it.unread = 0;
+	it.uneven = true;
 	say("peer %s", word);
 	int n = poll(&pfd, 1, 5000);
 	say("poll %d %x", n, (unsigned)pfd.revents);
+}
+
+/* SO_SNDTIMEO: a send that waits for room gives up when its time is over. */
+static void do_sndtimed(const struct call *call)
+{
+	char word[16];
+	struct timeval tv = { 0, 30000 }, none = { 0, 0 };
+	size_t size = size_of(call);
+	if (it.fd < 0 || !it.connected || it.nonblocking || it.shut_wr || it.peer_cut || size == 0 || held_back() || it.moved || it.small)
+		return skip("not now");
+	size_t total = write_until_full(4000);
+	setsockopt(it.fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+	pattern_fill(room, it.sent + total, size);
+	ssize_t n = send(it.fd, room, size, MSG_NOSIGNAL);
+	say("%s", n == (ssize_t)size ? "all" : n > 0 ? "EAGAIN" : strerrorname_np(errno)); /* the kernel may have made some room meanwhile */
+	setsockopt(it.fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+	it.sent += total + (n > 0 ? (size_t)n : 0);
+	it.unread += total + (n > 0 ? (size_t)n : 0);
+	ask(word, "read %zu", it.unread);
+	it.unread = 0;
+	it.uneven = true;
+	say("peer %s", word);
 }
 
 /* A stream longer than any buffer, written in pieces, as a program that blocks or one that polls does it. */
@@ -195,7 +228,7 @@ static void do_pour(const struct call *call)
 {
 	char word[16];
 	size_t total = (size_t)number(call, 1, 300000), size = (size_t)number(call, 2, 5000), done = 0;
-	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0 || size > ROOM)
+	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0 || size > ROOM || held_back())
 		return skip("not now");
 	ask(NULL, "slurp %zu", it.unread + total);
 	it.unread = 0;
@@ -220,6 +253,6 @@ bool call_write(const struct call *call)
 {
 	static const struct row rows[] = { { "write", do_write }, { "send", do_send }, { "sendto", do_sendto }, { "writev", do_writev },
 					   { "sendmsg", do_sendmsg }, { "sendmmsg", do_sendmmsg }, { "sendfile", do_sendfile },
-					   { "fill", do_fill }, { "pour", do_pour } };
+					   { "fill", do_fill }, { "pour", do_pour }, { "sndtimed", do_sndtimed } };
 	return RUN_ROW(rows, call);
 }

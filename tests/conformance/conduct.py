@@ -16,7 +16,9 @@ import subprocess
 import sys
 import time
 
+CONNECTIONS = 3
 LINE_SECONDS = 20
+LINE_SECONDS_SHRINKING = 4
 SHRINK_SECONDS = 60
 CONFIRMATIONS = 2  # how often a difference must be seen again: one that is the library's own does not depend on time
 
@@ -25,7 +27,7 @@ class Pair:
     """A caller with its peer, restarted when one of them is lost."""
 
     def __init__(self, args, mode):
-        self.args, self.mode, self.caller = args, mode, None
+        self.args, self.mode, self.caller, self.patience = args, mode, None, LINE_SECONDS
 
     def start(self):
         ours, theirs = socket.socketpair()
@@ -57,34 +59,33 @@ class Pair:
             self.caller.stdout.close()
         self.caller = None
 
-    def line(self):
-        while b"\n" not in self.buffer:
-            ready, _, _ = select.select([self.caller.stdout], [], [], LINE_SECONDS)
+    def lines(self, count):
+        """COUNT lines of the caller's, or as many as came; the last one then says how it ended."""
+        found = []
+        while True:
+            *whole, self.buffer = self.buffer.split(b"\n")
+            found += [line.decode() for line in whole]
+            if len(found) >= count:
+                return found
+            ready, _, _ = select.select([self.caller.stdout], [], [], self.patience)
             more = os.read(self.caller.stdout.fileno(), 65536) if ready else None
             if not more:
-                status = self.caller.poll() if ready else None
-                if ready and status is None:
-                    status = self.caller.wait()
-                return "hangs" if not ready else f"died: {status}"
+                return found + ["hangs" if not ready else f"died: {self.caller.wait()}"]
             self.buffer += more
-        text, self.buffer = self.buffer.split(b"\n", 1)
-        return text.decode()
 
     def run(self, calls):
         """The result of each call; the last one may be what ended the caller."""
         if not self.caller:
             self.start()
-        results = []
-        for call in calls + ["."]:
-            try:
-                self.caller.stdin.write((call + "\n").encode())
-                self.caller.stdin.flush()
-                results.append(self.line())
-            except BrokenPipeError:
-                results.append("died")
-            if results[-1].startswith(("hangs", "died")):
-                self.stop()
-                return results
+        try:
+            self.caller.stdin.write(("\n".join(calls) + "\n.\n").encode())
+            self.caller.stdin.flush()
+            results = self.lines(len(calls) + 1)
+        except BrokenPipeError:
+            results = ["died"]
+        if results[-1] != ".":
+            self.stop()
+            return results
         return results[:-1]
 
 
@@ -102,7 +103,7 @@ def recv_flags(r):
 
 
 def send_flags(r):
-    flags = [f for f in ("DONTWAIT", "NOSIGNAL", "MORE", "EOR", "CONFIRM") if r.random() < 0.2]
+    flags = [f for f in ("DONTWAIT", "NOSIGNAL", "MORE", "EOR", "CONFIRM") if r.random() < 0.2] + (["FASTOPEN"] if r.random() < 0.02 else [])
     return "|".join(flags) or "0"
 
 
@@ -112,6 +113,10 @@ def events(r):
 
 def epoll_events(r):
     return " ".join(e for e in ("in", "out", "rdhup", "edge", "once") if r.random() < 0.5) or "in"
+
+
+def where(r):
+    return pick(r, "null", "low", "kernel", "page", "page", "second", "second")
 
 
 # How often, and what: a line made with the sequence's random numbers.
@@ -151,7 +156,26 @@ CALLS = [
     (4, lambda r: f"nonblock {r.randint(0, 1)}{pick(r, '', ' ioctl')}"),
     (2, lambda r: f"cloexec {r.randint(0, 1)}"),
     (3, lambda r: f"copy {pick(r, 'dup', 'dup2', 'dup3', 'dupfd', 'cloexec')}{pick(r, '', ' keep')}"),
-    (1, lambda r: "fork"),
+    (1, lambda r: f"fork {pick(r, 'close', 'keep', 'exit')}"),
+    (1, lambda r: f"fork parent {size(r, 3000)}"),
+    (1, lambda r: f"daemon {pick(r, 'early', 'late')}"),
+    (2, lambda r: f"switch {r.randint(0, 5)}"),
+    (1, lambda r: f"drop {r.randint(0, 5)}"),
+    (3, lambda r: f"fdopen {pick(r, 'r', 'w', 'r+', 'w+', 'a', 'rb+')} {pick(r, 'default', 'none', 'line', 'large')}{pick(r, '', '', ' own')}"),
+    (4, lambda r: f"fread {size(r, 9000)}"),
+    (4, lambda r: f"fgets {size(r, 900)}"),
+    (4, lambda r: f"fwrite {size(r, 5000)}"),
+    (3, lambda r: f"fprintf {size(r, 500)}"),
+    (1, lambda r: f"dprintf {size(r, 500)}"),
+    (3, lambda r: "fflush"),
+    (1, lambda r: f"fseek {pick(r, 'set', 'tell')}"),
+    (1, lambda r: "clearerr"),
+    (1, lambda r: "fclose"),
+    (1, lambda r: f"fault {pick(r, 'read', 'recv', 'recvfrom', 'readv', 'recvmsg', 'recvmmsg')} {where(r)}{pick(r, '', ' peek')}"),
+    (1, lambda r: f"fault {pick(r, 'write', 'send', 'sendto', 'writev', 'sendmsg', 'sendmmsg')} {where(r)}"),
+    (1, lambda r: f"fault {pick(r, 'messages', 'names', 'options', 'waits')} {where(r)}"),
+    (1, lambda r: f"fast {pick(r, 'sendto', 'sendmsg', 'send')}"),
+    (1, lambda r: f"sndtimed {size(r, 60000)}"),
     (4, lambda r: "amount"),
     (2, lambda r: f"set lowat {pick(r, 1, r.randint(2, 3000))}"),
     (2, lambda r: f"set nodelay {r.randint(0, 1)}"),
@@ -164,51 +188,150 @@ CALLS = [
     (1, lambda r: f"shutdown {pick(r, 'wr', 'wr', 'rd', 'rdwr')}"),
     (1, lambda r: f"peer {pick(r, 'shut', 'shut', 'notify', 'reset')}"),
 ]
-ENDING = ["nonblock 0", "set lowat 1", "peer read", "read 60000", "poll in out rdhup", "shutdown wr", "write 10", "peer drain", "peer shut",
+# Of several connections.
+TOGETHER = [
+    (8, lambda r: f"use {r.randint(0, CONNECTIONS - 1)}"),
+    (3, lambda r: f"poll_all {events(r)}"),
+    (2, lambda r: f"select_all {events(r)}"),
+    (4, lambda r: f"epoll_ctl add {epoll_events(r)}{pick(r, '', ' same')}"),
+]
+# Of a connection that went through a relay. What TCP alone has (tcp_info, MSG_TRUNC, the sizes of buffers) is left out: it is a socket pair.
+MOVED = [
+    (12, lambda r: f"peer send {size(r, 20000)} {pick(r, 0, 1 + r.randint(0, 50), r.randint(50, 20000))}"),
+    (6, lambda r: "peer read"),
+    (2, lambda r: f"peer tickets {r.randint(1, 3)}"),
+    (2, lambda r: f"peer keyupdate {r.randint(0, 1)}"),
+    (8, lambda r: f"recv {size(r, 20000)} {pick(r, '0', 'PEEK', 'DONTWAIT', 'WAITALL', 'NOSIGNAL')}"),
+    (4, lambda r: f"read {pick(r, 0, size(r, 20000))}"),
+    (3, lambda r: f"readv {size(r)} {r.randint(1, 40)}"),
+    (5, lambda r: f"write {pick(r, 0, size(r))}"),
+    (4, lambda r: f"send {size(r)} {pick(r, '0', 'DONTWAIT', 'NOSIGNAL', 'MORE')}"),
+    (3, lambda r: f"writev {size(r)} {r.randint(1, 40)}"),
+    (3, lambda r: f"sendmsg {size(r)} {r.randint(1, 40)} 0"),
+    (1, lambda r: f"pour {r.randint(1, 600000)} {r.randint(500, 300000)}"),
+    (1, lambda r: f"bulk {r.randint(1, 600000)} {r.randint(500, 300000)} 0"),
+    (4, lambda r: f"poll {pick(r, 'in', 'in rdhup')}"),
+    (2, lambda r: "select in"),
+    (2, lambda r: f"epoll_ctl {pick(r, 'add', 'mod', 'del')} in{pick(r, '', ' edge', ' once')}"),
+    (4, lambda r: "epoll_wait"),
+    (2, lambda r: f"nonblock {r.randint(0, 1)}"),
+    (2, lambda r: f"copy {pick(r, 'dup', 'dup2', 'dupfd', 'cloexec')}{pick(r, '', ' keep')}"),
+    (2, lambda r: f"fork {pick(r, 'close', 'keep', 'exit')}"),
+    (2, lambda r: "amount"),
+    (1, lambda r: f"name {pick(r, 'peer', 'own')}"),
+    (1, lambda r: f"get {pick(r, 'error', 'type')}"),
+    (1, lambda r: "shutdown wr"),
+    (1, lambda r: f"peer {pick(r, 'shut', 'reset')}"),
+]
+ENDING = ["nonblock 0", "set lowat 1", "fclose", "peer read", "read 60000", "poll in out rdhup", "shutdown wr", "write 10", "peer drain", "peer shut",
           "read 60000", "poll in out rdhup", "recv 10 DONTWAIT", "get error", "close"]
+# Closed in any order, with the peer reading on: it gets every byte and a clean end.
+CLOSING = ["nonblock 0", "set lowat 1", "fclose", "peer read", "recv 60000 DONTWAIT", "drop 1", "close", "drop 2"] + ["close"] * 6 + ["peer drain"]
+AFTER_CUT = ["read 100", "recv 10 0", "recv 10 PEEK", "recv 0 0", "recvfrom 10 DONTWAIT", "readv 10 3", "recvmsg 10 3 0", "recvmmsg 10 0", "poll in rdhup",
+             "select in", "epoll_wait", "amount", "get error", "fread 100", "fgets 100"]
 
 
-def sequence(seed):
-    r = random.Random(seed)
+def draw(r, table, count):
+    weights = [weight for weight, _ in table]
+    return [make(r) for _, make in r.choices(table, weights, k=count)]
+
+
+def opening(r, fast):
     calls = ["socket"]
     calls += [f"set {pick(r, 'sndbuf', 'rcvbuf')} {pick(r, 1, 3000, 10000, 100000, 1000000)}"] if r.random() < 0.3 else []
     calls += ["set nodelay 1"] if r.random() < 0.3 else []
     calls += [f"epoll_ctl add {epoll_events(r)}"] if r.random() < 0.2 else []
     how = pick(r, "wait", "wait", "poll", "select", "epoll", "edge", "spin")
-    calls += [f"connect {how} {pick(r, 0, 0, 0, 3000)} {pick(r, 0, 0, 10)}"]
-    weights = [weight for weight, _ in CALLS]
-    for _, make in r.choices(CALLS, weights, k=r.randint(5, 60)):
-        calls.append(make(r))
-    return calls + ENDING
+    return calls + [f"connect {how} {pick(r, 0, 0, 0, 3000)} {pick(r, 0, 0, 10)}{fast}"]
 
 
-def is_promised(before, left, right):
-    """A reset that a write was told of: TCP then reads the end, a wrapped socket never takes it for one."""
-    if not any("ECONNRESET" in result for result in before):
-        return False
-    if right == " = -1 ECONNRESET" and left.startswith(" = 0"):
-        return True
-    messages = re.compile(r" = \d+((?: \d+ right)+)$")  # of recvmmsg: the end is a message of no bytes
-    over_tcp, wrapped = messages.match(left), messages.match(right)
-    if not over_tcp or not over_tcp[1].endswith(" 0 right") or not (wrapped or right == " = -1 ECONNRESET"):
-        return False
-    return re.sub(r"( 0 right)+$", "", over_tcp[1]) == (wrapped[1] if wrapped else "")
+def ending(r):
+    how = r.random()
+    if how < 0.5:
+        return ENDING
+    if how < 0.7:
+        return CLOSING
+    if how < 0.8:
+        return ["set lowat 1", f"fork child {size(r, 3000)}"] + ENDING
+    if how < 0.9:
+        reads = [pick(r, *AFTER_CUT) for _ in range(r.randint(1, 8))]
+        return ["nonblock 0", "set lowat 1", "peer read", "read 60000", "peer cut"] + reads + ["read 10", "send 10 DONTWAIT", "shutdown wr", "close"]
+    return ["fclose", f"pass{pick(r, '', ' cloexec')}"] + draw(r, MOVED, r.randint(1, 25)) + ENDING
+
+
+def sequence(seed):
+    r = random.Random(seed)
+    count = pick(r, 1, 1, 1, 2, CONNECTIONS)
+    calls = []
+    for number in range(count):
+        calls += ([f"use {number}"] if number else []) + opening(r, pick(r, *[""] * 9, " fast"))
+    calls += draw(r, CALLS + (TOGETHER if count > 1 else []), r.randint(5, 60))
+    for number in range(count):
+        calls += ([f"use {number}"] if count > 1 else []) + ending(r)
+    return calls
+
+
+# The differences that design section 5 promises: (what must have come before: a call, its result over TCP; the call; its result over TCP;
+# wrapped, which may refer to groups of the former). Nothing else may differ.
+TELLS = r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|get error)( .*)?"
+ALONE = r"send 0  recv -?\d+ (EAGAIN)?"
+PROMISED = [
+    # The end without close_notify is no end: reads fail, and so does what is written then.
+    (r"peer cut", r"", r"(read|recv|recvfrom|readv|recvmsg|recvmmsg) .*", r" = 0.*| = 3 0 right 0 right 0 right", r" = -1 ECONNRESET"),
+    (r"peer cut", r"", r"(fread|fgets) .*", r" = (0|none 0) right ahead 0 held 0 eof 1 error [01] \w*",
+     r" = (0|none 0) right ahead 0 held 0 eof [01] error 1 \w+"),
+    (r"peer cut", r"", r"send 10 DONTWAIT", r" = 10", r" = -1 EPIPE SIGPIPE"),
+    # TLS is one process's: the first that uses it after a fork keeps it.
+    (r"", r"", r"fork parent .*", r" = \d+ child: " + ALONE + ", 7", r" = \d+ child: send -1 EIO recv -1 EIO, 7"),
+    (r"", r"", r"fork child .*", r" child 7 parent: " + ALONE + " = 0 peer end all", r" child 7 parent: send -1 EIO recv -1 EIO = 0 peer end all"),
+    # Of the end of a socket pair a reset is no end of everything.
+    (r"pass.*", r"", r"name peer", r" = -1 ENOTCONN 0 128", r" = 0 2 16"),
+    (r"pass.*", r"", r"shutdown wr", r" = -1 ENOTCONN", r" = 0"),
+    (r"pass.*", r"", r"(poll|epoll_wait).*", r" = 1 (20)?11.*", r" = 1 (20)?19.*"),
+    # A set is told of the socket pair that a relay puts in the socket's place: an edge more.
+    (r"pass.*", r"", r"epoll_wait", r" = 0", r" = 1 4 7\d"),
+    # Behind a relay the first write after a reset is told what a socket pair tells.
+    (r"pass.*", r"", r"(write|send|writev|sendmsg) .*", r" = -1 ECONNRESET", r" = -1 EPIPE( SIGPIPE)?"),
+    # A reset that a write was told of: TCP then reads the end, a wrapped socket never takes it for one.
+    (TELLS, r".*ECONNRESET.*", r"(read|recv|recvfrom|readv|recvmsg) .*", r" = 0.*", r" = -1 ECONNRESET"),
+    (TELLS, r".*ECONNRESET.*", r"recvmmsg .*", r" = \d+( 0 right)+", r" = -1 ECONNRESET"),
+    (TELLS, r".*ECONNRESET.*", r"recvmmsg .*", r" = \d+((?: [1-9]\d* right)+)(?: 0 right)+", r" = \d+\1"),
+]
+
+
+def is_promised(calls, before, left, right):
+    """Is LEFT over TCP and RIGHT wrapped, of the call behind BEFORE, a difference that is promised?"""
+    call = calls[len(before)]
+    for earlier, result, what, over_tcp, wrapped in PROMISED:
+        if re.fullmatch(what, call) and re.fullmatch(f"(?:{over_tcp})\\|(?:{wrapped})", f"{left}|{right}"):
+            if not earlier or any(re.fullmatch(earlier, c) and re.fullmatch(result or ".*", b) for c, b in zip(calls, before)):
+                return True
+    return False
+
+
+BAD = ("WRONG", "FAILED", "stuck", "died", "hangs", "did not", "overran", "unknown")
+
+
+def compared(calls, tcp, wrapped):
+    """None, or (index of the first call whose result differs, its result over TCP, wrapped)."""
+    for i in range(max(len(tcp), len(wrapped))):
+        left, right = (results[i] if i < len(results) else "-" for results in (tcp, wrapped))
+        if left != right and (i >= len(calls) or not is_promised(calls, tcp[:i], left, right)):
+            return i, left, right
+    bad = [i for i, result in enumerate(tcp) if any(word in result for word in BAD)]
+    return (bad[0], tcp[bad[0]], "the same") if bad else None
 
 
 def difference(pairs, calls):
-    """None, or (index of the first call whose result differs, its result over TCP, wrapped)."""
     tcp, wrapped = (pair.run(calls) for pair in pairs)
-    for i in range(max(len(tcp), len(wrapped))):
-        left, right = (results[i] if i < len(results) else "-" for results in (tcp, wrapped))
-        if left != right and not is_promised(tcp[:i], left, right):
-            return i, left, right
-    bad = [i for i, result in enumerate(tcp) if any(word in result for word in ("WRONG", "FAILED", "stuck", "died", "hangs", "did not"))]
-    return (bad[0], tcp[bad[0]], "the same") if bad else None
+    return compared(calls, tcp, wrapped)
 
 
 def shrink(pairs, calls, found):
     """Fewer calls that still differ, as FOUND says: everything behind the first difference goes, then piece by piece."""
     calls = calls[: found[0] + 1]
+    for pair in pairs:
+        pair.patience = LINE_SECONDS_SHRINKING
     step = max(1, len(calls) // 2)
     started = time.monotonic()
     while step:
@@ -221,6 +344,8 @@ def shrink(pairs, calls, found):
             else:
                 at += step
         step //= 2
+    for pair in pairs:
+        pair.patience = LINE_SECONDS
     return calls, found
 
 
@@ -231,9 +356,9 @@ def show(title, calls, found):
     print(f"  the last call over TCP: {found[1]}\n  wrapped:                {found[2]}", flush=True)
 
 
-def differs(title, pairs, calls, shrinks):
+def differs(title, pairs, calls, tcp, shrinks):
     """Shows what differs each time. What is not seen again was a matter of time: it is told, and does not count, unless bytes were wrong."""
-    found = difference(pairs, calls)
+    found = compared(calls, tcp, pairs[1].run(calls))
     if not found:
         return False
     damage = any(word in result for result in found[1:] for word in ("WRONG", "died"))
@@ -255,6 +380,7 @@ def options():
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no sequence after so many")
+    parser.add_argument("--jobs", type=int, default=1, help="so many at once, each with callers and peers of its own: they wait more than they work")
     parser.add_argument("--failures", type=int, default=5, help="stop after so many")
     parser.add_argument("--replay", nargs="*")
     args = parser.parse_args()
@@ -262,12 +388,22 @@ def options():
     return args
 
 
-def main():
-    args = options()
+def spread(args):
+    """Each job takes every args.jobs'th of the sequences, in a process of its own."""
+    children = []
+    for number in range(args.jobs):
+        child = os.fork()
+        if child == 0:
+            os._exit(conduct(args, number))
+        children.append(child)
+    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+
+
+def conduct(args, number):
     if args.replay is not None:
         jobs = [(path, [line.strip() for line in open(path) if line.strip() and not line.startswith("#")]) for path in args.replay]
     else:
-        jobs = [(f"seed {seed}", sequence(seed)) for seed in range(args.first, args.first + args.count)]
+        jobs = [(f"seed {seed}", sequence(seed)) for seed in range(args.first + number, args.first + args.count, args.jobs)]
     tcp, failures = Pair(args, "tcp"), 0
     wrapped = {mode: Pair(args, mode) for mode in args.modes.split(",")}
     started, done = time.monotonic(), 0
@@ -275,16 +411,22 @@ def main():
         if time.monotonic() - started > args.seconds:
             break
         done += 1
+        over_tcp = tcp.run(calls)
         for mode, pair in wrapped.items():
-            failures += differs(f"{title}, TLS {mode}", (tcp, pair), calls, args.replay is None)
+            failures += differs(f"{title}, TLS {mode}", (tcp, pair), calls, over_tcp, args.replay is None)
             if failures >= args.failures:
                 break
         if failures >= args.failures:
             break
     for pair in [tcp, *wrapped.values()]:
         pair.stop()
-    print(f"{done} sequences over TLS {args.modes}: {failures} differ")
+    print(f"{done} sequences over TLS {args.modes}: {failures} differ", flush=True)
     return 1 if failures else 0
+
+
+def main():
+    args = options()
+    return spread(args) if args.jobs > 1 else conduct(args, 0)
 
 
 sys.exit(main())

@@ -20,7 +20,7 @@ conduct() {
 }
 
 test_random_calls_give_the_same_over_tcp_and_wrapped() { # limit=170
-	conduct --seconds "${EGRET_CONFORMANCE_SECONDS:-100}" --first "${EGRET_CONFORMANCE_SEED:-1}" --count "${EGRET_CONFORMANCE_COUNT:-300}"
+	conduct --jobs "${EGRET_CONFORMANCE_JOBS:-3}" --seconds "${EGRET_CONFORMANCE_SECONDS:-90}" --first "${EGRET_CONFORMANCE_SEED:-1}" --count "${EGRET_CONFORMANCE_COUNT:-300}"
 }
 
 test_what_once_differed_is_the_same() { # quick

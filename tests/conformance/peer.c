@@ -21,13 +21,18 @@
 #define CONTROL 3
 #define PATIENCE_MS 15000
 #define BLOCK 65536
+#define SESSIONS 4
 
 static SSL_CTX *ctx; /* NULL: plain TCP */
-static SSL *ssl;
-static int listener = -1, fd = -1, rcvbuf;
-static size_t out_at, in_at, wire; /* positions in the pattern; bytes sent on the wire */
-static unsigned char half[4 * BLOCK];
-static size_t half_at, half_end;
+
+struct session {
+	SSL *ssl;
+	int listener, fd;
+	size_t out_at, in_at, wire; /* positions in the pattern; bytes sent on the wire */
+	unsigned char half[4 * BLOCK];
+	size_t half_at, half_end;
+};
+static struct session sessions[SESSIONS], *now = sessions; /* one for each connection of the caller, and the one that is meant */
 
 static void answer(const char *word, size_t number)
 {
@@ -36,21 +41,21 @@ static void answer(const char *word, size_t number)
 
 static bool ready(short events)
 {
-	struct pollfd pfd = { .fd = fd, .events = events };
+	struct pollfd pfd = { .fd = now->fd, .events = events };
 	return poll(&pfd, 1, PATIENCE_MS) == 1;
 }
 
 static bool put(const unsigned char *data, size_t size)
 {
 	while (size > 0) {
-		ssize_t n = ready(POLLOUT) ? send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+		ssize_t n = ready(POLLOUT) ? send(now->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
 		if (n < 0 && errno == EAGAIN)
 			continue;
 		if (n <= 0)
 			return false;
 		data += n;
 		size -= (size_t)n;
-		wire += (size_t)n;
+		now->wire += (size_t)n;
 	}
 	return true;
 }
@@ -59,37 +64,46 @@ static bool put(const unsigned char *data, size_t size)
 static bool flush(void)
 {
 	char *data;
-	long size = ssl ? BIO_get_mem_data(SSL_get_wbio(ssl), &data) : 0;
+	long size = now->ssl ? BIO_get_mem_data(SSL_get_wbio(now->ssl), &data) : 0;
 	bool good = size <= 0 || put((unsigned char *)data, (size_t)size);
 	if (size > 0)
-		(void)BIO_reset(SSL_get_wbio(ssl));
+		(void)BIO_reset(SSL_get_wbio(now->ssl));
 	return good;
+}
+
+/* What has come is acknowledged now: a sender with a small buffer does not wait for the kernel's 40 ms. */
+static void acknowledge(void)
+{
+	int on = 1, saved = errno;
+	setsockopt(now->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+	errno = saved;
 }
 
 /* Feeds OpenSSL with what arrives. -1: nothing came in time or the connection broke; 0: the end. */
 static ssize_t feed(void)
 {
 	unsigned char data[BLOCK];
-	ssize_t n = ready(POLLIN) ? recv(fd, data, sizeof data, 0) : -1;
+	ssize_t n = ready(POLLIN) ? recv(now->fd, data, sizeof data, 0) : -1;
+	acknowledge();
 	if (n > 0)
-		BIO_write(SSL_get_rbio(ssl), data, (int)n);
+		BIO_write(SSL_get_rbio(now->ssl), data, (int)n);
 	return n;
 }
 
 static void open_session(void)
 {
-	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	now->fd = accept4(now->listener, NULL, NULL, SOCK_CLOEXEC);
 	int on = 1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (!ctx || fd < 0)
+	setsockopt(now->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!ctx || now->fd < 0)
 		return;
-	ssl = SSL_new(ctx);
+	now->ssl = SSL_new(ctx);
 	BIO *in = BIO_new(BIO_s_mem());
 	BIO_set_mem_eof_return(in, -1);
-	SSL_set_bio(ssl, in, BIO_new(BIO_s_mem()));
-	SSL_set_accept_state(ssl);
+	SSL_set_bio(now->ssl, in, BIO_new(BIO_s_mem()));
+	SSL_set_accept_state(now->ssl);
 	int result;
-	while ((result = SSL_do_handshake(ssl)) != 1 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ)
+	while ((result = SSL_do_handshake(now->ssl)) != 1 && SSL_get_error(now->ssl, result) == SSL_ERROR_WANT_READ)
 		if (!flush() || feed() <= 0)
 			break;
 	flush();
@@ -97,29 +111,29 @@ static void open_session(void)
 
 static void close_session(void)
 {
-	SSL_free(ssl);
-	ssl = NULL;
-	if (fd >= 0)
-		close(fd);
-	if (listener >= 0)
-		close(listener);
-	fd = listener = -1;
-	out_at = in_at = wire = half_at = half_end = 0;
+	SSL_free(now->ssl);
+	now->ssl = NULL;
+	if (now->fd >= 0)
+		close(now->fd);
+	if (now->listener >= 0)
+		close(now->listener);
+	now->fd = now->listener = -1;
+	now->out_at = now->in_at = now->wire = now->half_at = now->half_end = 0;
 }
 
 static void do_listen(size_t a, size_t b)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof sa;
-	close_session();
-	rcvbuf = (int)a;
+	int rcvbuf = (int)a;
 	(void)b;
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	close_session();
+	now->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (rcvbuf)
-		setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-	if (bind(listener, (struct sockaddr *)&sa, size) != 0 || listen(listener, 4) != 0)
+		setsockopt(now->listener, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
+	if (bind(now->listener, (struct sockaddr *)&sa, size) != 0 || listen(now->listener, 4) != 0)
 		exit(1);
-	getsockname(listener, (struct sockaddr *)&sa, &size);
+	getsockname(now->listener, (struct sockaddr *)&sa, &size);
 	answer("port", ntohs(sa.sin_port));
 }
 
@@ -136,7 +150,7 @@ static void do_sync(size_t a, size_t b)
 {
 	(void)a;
 	(void)b;
-	answer("sent", wire);
+	answer("sent", now->wire);
 }
 
 static bool send_pattern(size_t count, size_t record)
@@ -146,9 +160,9 @@ static bool send_pattern(size_t count, size_t record)
 	for (size_t done = 0; good && done < count;) {
 		size_t size = record && record < BLOCK ? record : BLOCK;
 		size = size < count - done ? size : count - done;
-		pattern_fill(data, out_at, size);
-		good = ssl ? SSL_write(ssl, data, (int)size) == (int)size && flush() : put(data, size);
-		out_at += size;
+		pattern_fill(data, now->out_at, size);
+		good = now->ssl ? SSL_write(now->ssl, data, (int)size) == (int)size && flush() : put(data, size);
+		now->out_at += size;
 		done += size;
 	}
 	return good;
@@ -157,7 +171,7 @@ static bool send_pattern(size_t count, size_t record)
 static void do_send(size_t count, size_t record)
 {
 	bool good = send_pattern(count, record);
-	answer(good ? "sent" : "failed", wire);
+	answer(good ? "sent" : "failed", now->wire);
 }
 
 static void do_bulk(size_t count, size_t record)
@@ -176,11 +190,11 @@ static void do_late(size_t ms, size_t count)
 /* Reads some plaintext. Bytes, 0: the end as the protocol has it, -1: cut, -2: broken, -3: nothing came in time. */
 static ssize_t take(unsigned char *data, size_t size)
 {
-	while (ssl) {
-		int n = SSL_read(ssl, data, (int)size);
+	while (now->ssl) {
+		int n = SSL_read(now->ssl, data, (int)size);
 		if (n > 0)
 			return n;
-		int error = SSL_get_error(ssl, n);
+		int error = SSL_get_error(now->ssl, n);
 		if (error == SSL_ERROR_ZERO_RETURN)
 			return 0;
 		if (error != SSL_ERROR_WANT_READ)
@@ -192,7 +206,8 @@ static ssize_t take(unsigned char *data, size_t size)
 			return fed == 0 ? -1 : errno ? -2 : -3;
 	}
 	errno = 0;
-	ssize_t n = ready(POLLIN) ? recv(fd, data, size, 0) : -1;
+	ssize_t n = ready(POLLIN) ? recv(now->fd, data, size, 0) : -1;
+	acknowledge();
 	return n >= 0 ? n : errno ? -2 : -3;
 }
 
@@ -204,9 +219,9 @@ static const char *read_pattern(size_t count)
 		ssize_t n = take(data, count < BLOCK ? count : BLOCK);
 		if (n <= 0)
 			return n == 0 ? "end" : n == -1 ? "cut" : n == -2 ? "broken" : "stuck";
-		if (!pattern_is(data, in_at, (size_t)n))
+		if (!pattern_is(data, now->in_at, (size_t)n))
 			return "wrong";
-		in_at += (size_t)n;
+		now->in_at += (size_t)n;
 		count -= (size_t)n;
 	}
 	return NULL;
@@ -216,7 +231,7 @@ static void do_read(size_t count, size_t b)
 {
 	(void)b;
 	const char *why = read_pattern(count);
-	answer(why ? why : "ok", in_at);
+	answer(why ? why : "ok", now->in_at);
 }
 
 /* Answers twice: at once, and when all has come. */
@@ -230,29 +245,29 @@ static void do_drain(size_t a, size_t b)
 {
 	(void)a;
 	(void)b;
-	const char *why = fd >= 0 ? read_pattern(SIZE_MAX) : "closed";
-	answer(why, in_at);
+	const char *why = now->fd >= 0 ? read_pattern(SIZE_MAX) : "closed";
+	answer(why, now->in_at);
 }
 
 static void do_key_update(size_t request, size_t b)
 {
 	(void)b;
-	if (ssl && SSL_version(ssl) == TLS1_3_VERSION && SSL_key_update(ssl, request ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)) {
-		SSL_do_handshake(ssl);
+	if (now->ssl && SSL_version(now->ssl) == TLS1_3_VERSION && SSL_key_update(now->ssl, request ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED)) {
+		SSL_do_handshake(now->ssl);
 		flush();
 	}
-	answer("sent", wire);
+	answer("sent", now->wire);
 }
 
 static void do_tickets(size_t count, size_t b)
 {
 	(void)b;
-	for (size_t i = 0; ssl && SSL_version(ssl) == TLS1_3_VERSION && i < count; i++) {
-		SSL_new_session_ticket(ssl);
-		SSL_do_handshake(ssl);
+	for (size_t i = 0; now->ssl && SSL_version(now->ssl) == TLS1_3_VERSION && i < count; i++) {
+		SSL_new_session_ticket(now->ssl);
+		SSL_do_handshake(now->ssl);
 	}
 	flush();
-	answer("sent", wire);
+	answer("sent", now->wire);
 }
 
 /* The first part of a record of COUNT bytes; over TCP nothing, since nothing of it could be read. */
@@ -260,69 +275,88 @@ static void do_half(size_t count, size_t part)
 {
 	count = count < BLOCK / 4 ? count : BLOCK / 4;
 	unsigned char data[BLOCK];
-	pattern_fill(data, out_at, count);
-	out_at += count;
-	half_at = 0;
-	half_end = count;
-	memcpy(half, data, count);
-	if (ssl) {
+	pattern_fill(data, now->out_at, count);
+	now->out_at += count;
+	now->half_at = 0;
+	now->half_end = count;
+	memcpy(now->half, data, count);
+	if (now->ssl) {
 		char *text;
-		SSL_write(ssl, data, (int)count);
-		half_end = (size_t)BIO_get_mem_data(SSL_get_wbio(ssl), &text);
-		memcpy(half, text, half_end);
-		(void)BIO_reset(SSL_get_wbio(ssl));
-		half_at = half_end * (part % 100) / 100;
-		put(half, half_at);
+		SSL_write(now->ssl, data, (int)count);
+		now->half_end = (size_t)BIO_get_mem_data(SSL_get_wbio(now->ssl), &text);
+		memcpy(now->half, text, now->half_end);
+		(void)BIO_reset(SSL_get_wbio(now->ssl));
+		now->half_at = now->half_end * (part % 100) / 100;
+		put(now->half, now->half_at);
 	}
-	answer("sent", wire);
+	answer("sent", now->wire);
 }
 
 static void do_rest(size_t a, size_t b)
 {
 	(void)a;
 	(void)b;
-	put(half + half_at, half_end - half_at);
-	half_at = half_end = 0;
-	answer("sent", wire);
+	put(now->half + now->half_at, now->half_end - now->half_at);
+	now->half_at = now->half_end = 0;
+	answer("sent", now->wire);
 }
 
 /* ONLY_NOTIFY: close_notify alone, the FIN follows with the end of the session; over TCP there is only the FIN. */
 static void do_shut(size_t only_notify, size_t b)
 {
 	(void)b;
-	if (ssl)
-		SSL_shutdown(ssl);
+	if (now->ssl)
+		SSL_shutdown(now->ssl);
 	flush();
-	bool fin = !ssl || !only_notify;
+	bool fin = !now->ssl || !only_notify;
 	if (fin)
-		shutdown(fd, SHUT_WR);
-	answer(fin ? "fin" : "sent", wire);
+		shutdown(now->fd, SHUT_WR);
+	answer(fin ? "fin" : "sent", now->wire);
 }
 
 static void do_cut(size_t a, size_t b)
 {
 	(void)a;
 	(void)b;
-	shutdown(fd, SHUT_WR);
-	answer("sent", wire);
+	shutdown(now->fd, SHUT_WR);
+	answer("sent", now->wire);
 }
 
 static void do_reset(size_t a, size_t b)
 {
-	struct linger now = { 1, 0 };
+	struct linger linger = { 1, 0 };
 	(void)a;
 	(void)b;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-	close(fd);
-	fd = -1;
-	answer("sent", wire);
+	setsockopt(now->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	close(now->fd);
+	now->fd = -1;
+	answer("sent", now->wire);
+}
+
+/* The caller's next commands mean its connection NUMBER. */
+static void do_use(size_t number, size_t b)
+{
+	(void)b;
+	now = &sessions[number % SESSIONS];
+	answer("ok", 0);
+}
+
+static void do_acknowledge(size_t a, size_t b)
+{
+	(void)a;
+	(void)b;
+	acknowledge();
+	answer("ok", 0);
 }
 
 static void do_end(size_t a, size_t b)
 {
 	(void)a;
 	(void)b;
-	close_session();
+	for (size_t i = SESSIONS; i-- > 0;) {
+		now = &sessions[i];
+		close_session();
+	}
 	answer("ok", 0);
 }
 
@@ -332,7 +366,7 @@ static const struct {
 } commands[] = { { "listen", do_listen }, { "accept", do_accept }, { "sync", do_sync }, { "send", do_send }, { "bulk", do_bulk },
 		 { "late", do_late }, { "read", do_read }, { "slurp", do_slurp }, { "drain", do_drain }, { "keyupdate", do_key_update },
 		 { "tickets", do_tickets }, { "half", do_half }, { "rest", do_rest }, { "shut", do_shut }, { "cut", do_cut },
-		 { "reset", do_reset }, { "end", do_end } };
+		 { "reset", do_reset }, { "use", do_use }, { "acknowledge", do_acknowledge }, { "end", do_end } };
 
 static void obey(const char *line)
 {
@@ -352,6 +386,8 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < SESSIONS; i++)
+		sessions[i].fd = sessions[i].listener = -1;
 	if (strcmp(argv[1], "tcp") != 0) {
 		int version = strcmp(argv[1], "1.2") == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
 		ctx = SSL_CTX_new(TLS_server_method());
