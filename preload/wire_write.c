@@ -151,7 +151,7 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 {
 	size_t total = source->left;
 	int error = egret_wire_take_error(wire);
-	if (wire->read_shut && wire->write_closed && wire->error != ESTALE) { /* the kernel's reset of a close_notify, see told() */
+	if (!error && wire->read_shut && wire->write_closed && wire->error != ESTALE) { /* the kernel's reset of a close_notify, see told() */
 		kernel_error(wire, 0);
 		return -EPIPE;
 	}

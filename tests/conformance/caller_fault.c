@@ -174,12 +174,16 @@ static void options(void *where)
 	int value = 0;
 	socklen_t size = sizeof value;
 	off_t *offset = where;
+	int *second = (int *)broken_room(4, PAGE); /* what is set from there is what is set already */
 	told("getsockopt", getsockopt(it.fd, SOL_SOCKET, SO_ERROR, where, &size));
+	*second = 4;
 	told("getsockopt", getsockopt(it.fd, SOL_SOCKET, SO_ERROR, &value, where));
 	told("getsockopt", getsockopt(it.fd, SOL_SOCKET, SO_RCVLOWAT, where, &size));
+	*second = it.lowat;
 	told("setsockopt", setsockopt(it.fd, SOL_SOCKET, SO_RCVLOWAT, where, sizeof value));
 	told("setsockopt", setsockopt(it.fd, 6, 1, where, sizeof value)); /* TCP_NODELAY */
 	told("ioctl", ioctl(it.fd, FIONREAD, where));
+	*second = it.nonblocking;
 	told("ioctl", ioctl(it.fd, FIONBIO, where));
 	int file = memfd_create("fault", MFD_CLOEXEC);
 	if (where)

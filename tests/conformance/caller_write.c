@@ -213,7 +213,9 @@ static void do_sndtimed(const struct call *call)
 	setsockopt(it.fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 	pattern_fill(room, it.sent + total, size);
 	ssize_t n = send(it.fd, room, size, MSG_NOSIGNAL);
-	say("%s", n == (ssize_t)size ? "all" : n > 0 ? "EAGAIN" : strerrorname_np(errno)); /* the kernel may have made some room meanwhile */
+	/* The kernel may make some room meanwhile: only a replay, which knows that it does not, asks how much was taken. */
+	bool exact = has_word(call, "exact");
+	say("%s", n < 0 && errno != EAGAIN ? strerrorname_np(errno) : !exact ? "in time" : n == (ssize_t)size ? "all" : "EAGAIN");
 	setsockopt(it.fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
 	it.sent += total + (n > 0 ? (size_t)n : 0);
 	it.unread += total + (n > 0 ? (size_t)n : 0);
