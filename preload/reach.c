@@ -4,14 +4,17 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define PAGE 4096 /* bytes: the least that a page has anywhere */
 #define FIRST_GOOD PAGE
 #define OWN_END (UINT64_C(1) << 56) /* above is the kernel's, on every machine with 64 bits */
-#define REMEMBERED 16 /* pages */
+#define REMEMBERED 4096 /* pages: the buffers of some thousand connections */
 
-static __thread __attribute__((tls_model("initial-exec"))) uintptr_t readable[REMEMBERED], writable[REMEMBERED];
+/* By their number in the address space, which all threads share; 0: none. A program with few buffers touches few pages of it. */
+typedef _Atomic uintptr_t memory[REMEMBERED];
+static memory readable, writable;
 
 /* The kernel copies the set in before it finds that there is no such way to use it, sigprocmask(2). */
 static bool page_reads(uintptr_t at)
@@ -27,14 +30,15 @@ static bool page_writes(uintptr_t at)
 			  FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_EQ, 0)) != -EFAULT;
 }
 
-static bool reaches(uintptr_t *known, bool (*page_is_good)(uintptr_t at), uintptr_t at)
+static bool reaches(memory known, bool (*page_is_good)(uintptr_t at), uintptr_t at)
 {
-	uintptr_t page = at / PAGE, *place = &known[page % REMEMBERED];
-	if (*place == page)
+	uintptr_t page = at / PAGE;
+	_Atomic uintptr_t *place = &known[page % REMEMBERED];
+	if (atomic_load_explicit(place, memory_order_relaxed) == page)
 		return true;
 	if (!page_is_good(at))
 		return false;
-	*place = page;
+	atomic_store_explicit(place, page, memory_order_relaxed);
 	return true;
 }
 
@@ -43,7 +47,7 @@ bool egret_is_own_range(const void *start, size_t size)
 	return size == 0 || ((uintptr_t)start < OWN_END && size < OWN_END - (uintptr_t)start);
 }
 
-static bool all_reach(uintptr_t *known, bool (*page_is_good)(uintptr_t at), uintptr_t start, size_t size)
+static bool all_reach(memory known, bool (*page_is_good)(uintptr_t at), uintptr_t start, size_t size)
 {
 	if (size == 0)
 		return true;

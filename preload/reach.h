@@ -1,9 +1,9 @@
 /* Would the kernel answer EFAULT? A hook that looks at the program's memory asks before: a bad pointer is an errno, not a crash inside
  * the library, as it is none in the kernel.
  *
- * One system call tells of a page; each thread remembers the last ones that were good, so that a program which uses its buffers again
- * pays nothing. Of a large piece the first page, the last, and one in each STRIDE are asked for. Memory that was good and is unmapped
- * while it is remembered is not noticed: what uses it then is a crash, as it is in any other code of the program.
+ * One system call tells of a page; those that were good are remembered, so that a program which uses its buffers again pays nothing. Of a
+ * large piece the first page, the last, and one in each STRIDE are asked for. Memory that was good and is unmapped while it is remembered is
+ * not noticed: what uses it then is a crash, as it is in any other code of the program.
  * Async-signal-safe; leaves errno alone.
  */
 #ifndef EGRET_REACH_H

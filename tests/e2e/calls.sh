@@ -74,6 +74,32 @@ test_a_write_to_a_wrapped_socket_costs_no_extra_system_call() {
 	no_more_than_native
 }
 
+test_buffers_that_are_used_again_cost_no_system_call_however_many_they_are() {
+	need strace
+	need_library
+	start_tls right --echo
+	originating localhost "$PORT"
+	calls all -E LD_PRELOAD="$EGRET_LIB" python3 - >"$T/count" <<-PY
+		import mmap, os, socket
+		s = socket.create_connection(("localhost", 80))
+		pages = memoryview(mmap.mmap(-1, 200 * 4096))
+		places = [pages[i * 4096:i * 4096 + 16] for i in range(200)]
+		def trips():
+		    for place in places:
+		        place[0] = 1
+		        s.sendall(place)
+		        assert s.recv_into(place) == 16
+		trips()
+		os.write(1, b"begin\n")
+		trips()
+		os.write(1, b"end\n")
+	PY
+	sed '1,/write(1, "begin/d; /write(1, "end/,$d' "$T/strace" >"$T/second"
+	[ "$(wc -l <"$T/second")" -ge 600 ] || fail "$(wc -l <"$T/second") calls for 200 round trips cannot be"
+	expect_not "$T/second" rt_sigprocmask
+	expect_not "$T/second" futex
+}
+
 test_a_connection_costs_few_system_calls_more_than_one_of_openssls_own() {
 	bench_server
 	added_by all 40 connect
