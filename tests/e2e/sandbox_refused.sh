@@ -52,6 +52,7 @@ refusals() {
 		resolved_service absent
 		nscd_service absent
 		notify_service unix /run/systemd/notify
+		socket_sent_from_outside unix /outside.sock
 	TABLE
 }
 

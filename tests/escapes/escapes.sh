@@ -20,6 +20,7 @@ start_world() {
 	wait_for 10 test -s "$T/ready"
 	. "$T/ready"
 	gcc -w -D_GNU_SOURCE -static -O1 -pthread -o "$T/static" "$ROOT/tests/programs/escape_connect.c"
+	install -m 4755 "$PROGRAMS/escape_connect" "$T/setuid"
 	export PATH_OF_ESCAPE=$PROGRAMS/escape_connect EGRET PROGRAMS T ROOT
 	policy <<-INI
 		[egret]
