@@ -65,11 +65,17 @@ try_refusals() {
 	status "$@" $(printf "$target" unnamed.example "$PORT")
 	expect_status 0
 	[ -s "$T/wire" ] || fail "without egret it sends nothing"
+	wait_for 20 all_is_recorded
 	: >"$T/wire"
 	# shellcheck disable=SC2059,SC2046
 	refused_once "$expected" "$address_text" "egret: denied tcp 127.0.0.1:$PORT" "$@" $(printf "$target" 127.0.0.1 "$PORT")
 	# shellcheck disable=SC2059,SC2046
 	refused_once "$expected" "$name_text" "egret: denied" "$@" $(printf "$target" unnamed.example "$PORT")
+}
+
+# all_is_recorded: the server on $PORT has read every connection to its end.
+all_is_recorded() {
+	[ -z "$(ss -Htn state big exclude listening "sport = :$PORT")" ]
 }
 
 # refused_once STATUS TEXT LINE CLIENT...: LINE is egret's on stderr.
