@@ -47,8 +47,7 @@ void egret_http_agreed(struct egret_http *http, bool h2)
 void egret_http_abandon(struct egret_http *http)
 {
 	egret_http_finish_requests(http);
-	while (http->first)
-		egret_http_finish(http, http->first->denied || http->opaque ? NULL : "DC");
+	egret_http_finish_all(http, "DC");
 }
 
 void egret_http_free(struct egret_http *http)
@@ -185,4 +184,10 @@ void egret_http_finish(struct egret_http *http, const char *flags)
 	http->depth--;
 	http->answers -= exchange->denied;
 	emit(http, exchange, flags);
+}
+
+void egret_http_finish_all(struct egret_http *http, const char *flags)
+{
+	while (http->first)
+		egret_http_finish(http, http->first->denied || http->opaque ? NULL : flags);
 }

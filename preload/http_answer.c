@@ -124,6 +124,6 @@ void egret_http_local_taken(struct egret_http *http, size_t count)
 		return;
 	http->ended = first->ends;
 	egret_http_finish(http, NULL);
-	while (http->ended && http->first) /* what was sent behind it gets no answer any more */
-		egret_http_finish(http, http->first->denied ? NULL : "DC");
+	if (http->ended) /* what was sent behind it gets no answer any more */
+		egret_http_finish_all(http, "DC");
 }

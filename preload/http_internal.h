@@ -103,5 +103,7 @@ void egret_http_log_refused(const struct egret_http *http, const struct egret_ht
 			    const char *flags);
 /* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */
 void egret_http_finish(struct egret_http *http, const char *flags);
+/* All that are left, with FLAGS where nothing better is known of them. */
+void egret_http_finish_all(struct egret_http *http, const char *flags);
 
 #endif

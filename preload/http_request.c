@@ -165,8 +165,8 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 		egret_http_set_reason(http->current, verdict.reason);
 	}
 	http->at = place_of(&head, offered);
-	while (http->unread && http->first) /* no response can be told to be its own */
-		egret_http_finish(http, "UPE");
+	if (http->unread) /* no response can be told to be its own */
+		egret_http_finish_all(http, "UPE");
 	return EGRET_HTTP_PASS;
 }
 

@@ -67,12 +67,12 @@ void egret_http_responses_init(struct egret_http *http)
 	http->parser.data = http;
 }
 
-/* What the server sends is no response to what was asked. */
+/* What the server sends is no response to what was asked. No later answer is given in its place either: the program would take it for that
+ * response. */
 static ssize_t unreadable(struct egret_http *http, size_t len)
 {
 	http->unread = true;
-	while (http->first && !http->first->denied)
-		egret_http_finish(http, "UPE");
+	egret_http_finish_all(http, "UPE");
 	if (!http->rules && !http->swallow)
 		return (ssize_t)len;
 	http->broken = true;
@@ -117,8 +117,7 @@ bool egret_http_end(struct egret_http *http, enum egret_http_end end)
 		http->first->event.error = end == EGRET_HTTP_CUT ?
 			"the server closed the connection without close_notify: the response may be truncated; if it never sends one, set tls_truncation = eof" :
 			"the connection ended before the response was complete";
-	while (http->first)
-		egret_http_finish(http, http->opaque || http->first->denied ? NULL : "UC");
+	egret_http_finish_all(http, "UC");
 	http->ended = http->swallow;
 	return whole;
 }

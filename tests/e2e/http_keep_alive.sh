@@ -106,6 +106,23 @@ test_refusals_among_pipelined_requests_in_the_clear_are_answered_in_order() {
 	mixed plain
 }
 
+test_a_connection_ends_where_a_response_between_two_answers_is_none() { # quick
+	need_library
+	start_recorder $'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokthis is no response\r\n\r\n'
+	governing plain
+	raw <<-'PY'
+		s.sendall(ok + no + head("/ok/2") + no)
+		data = b""
+		try:
+		    while part := s.recv(65536):
+		        data += part
+		except ConnectionResetError:
+		    data += b"RESET"
+		assert data.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 403 "), data
+		assert data.endswith(b"RESET") and data.count(b"HTTP/1.1") == 2 and b"no response" not in data, data
+	PY
+}
+
 test_who_cannot_be_told_of_an_answer_is_told_by_the_end_of_the_connection() {
 	served tls
 	raw <<-'PY' # a thread that waits in recv already; a process that has the connection as well; a second descriptor

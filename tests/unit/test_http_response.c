@@ -46,6 +46,19 @@ static void an_answer_that_nobody_asked_for_breaks_where_rules_hold(void **state
 	egret_http_free(http);
 }
 
+static void no_answer_of_ours_takes_the_place_of_a_response_that_is_none(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	tells = true;
+	assert_true(say(http, GET("/ok/1") GET("/no")));
+	assert_false(hear(http, "no such thing\r\n\r\n", 99));
+	assert_false(egret_http_due(http));
+	egret_http_free(http);
+	tells = false;
+}
+
 static void bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program(void **state)
 {
 	static const char text[] = OK_RESPONSE("ab") "HTTP/1.1 200 OK\r\n";
@@ -143,6 +156,7 @@ int main(void)
 		cmocka_unit_test(responses_without_a_body_are_known_by_their_request_and_status),
 		cmocka_unit_test(an_end_inside_a_body_is_told_from_one_behind_it),
 		cmocka_unit_test(an_answer_that_nobody_asked_for_breaks_where_rules_hold),
+		cmocka_unit_test(no_answer_of_ours_takes_the_place_of_a_response_that_is_none),
 		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
 		cmocka_unit_test(protocols_are_switched_only_when_an_allowed_request_asked_for_it),
 		cmocka_unit_test(responses_that_clients_read_in_two_ways_do_not_pass),
