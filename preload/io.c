@@ -43,6 +43,13 @@ bool egret_io_is_nonblocking(int fd, int flags)
 /* Cancelled while it waits, a thread leaves the reference of its hook behind. */
 static void put_cancelled(void *conn) { egret_conn_put(conn); }
 
+/* The same, where it waits for something to read. */
+static void end_cancelled(void *conn)
+{
+	egret_answer_waited(conn);
+	egret_conn_put(conn);
+}
+
 /* When a call that waits began, and what SO_RCVTIMEO or SO_SNDTIMEO leaves it; looked up at the first wait. */
 struct patience {
 	int option;         /* SO_RCVTIMEO or SO_SNDTIMEO */
@@ -88,13 +95,13 @@ static int wait_for(struct egret_conn *conn, int fd, short events, int limit_ms)
 	struct pollfd pfd = { .fd = fd, .events = events };
 	bool waits = !(events & POLLIN) || egret_answer_wait(conn);
 	int n;
-	pthread_cleanup_push(put_cancelled, conn);
+	pthread_cleanup_push(events & POLLIN ? end_cancelled : put_cancelled, conn);
 	do /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
 		n = real.poll(&pfd, 1, waits ? limit_ms : 0);
 	while (n < 0 && errno == EINTR && limit_ms < 0 && egret_io_signals_restart());
+	pthread_cleanup_pop(0);
 	if (events & POLLIN)
 		egret_answer_waited(conn);
-	pthread_cleanup_pop(0);
 	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : errno;
 }
 
@@ -239,10 +246,11 @@ static int wait_in_recv(struct egret_conn *conn, int fd)
 {
 	char byte;
 	ssize_t n;
-	pthread_cleanup_push(put_cancelled, conn);
-	n = egret_answer_wait(conn) ? real.recv(fd, &byte, 1, MSG_PEEK) : 0;
-	egret_answer_waited(conn);
+	bool waits = egret_answer_wait(conn);
+	pthread_cleanup_push(end_cancelled, conn);
+	n = waits ? real.recv(fd, &byte, 1, MSG_PEEK) : 0;
 	pthread_cleanup_pop(0);
+	egret_answer_waited(conn);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
 		egret_wire_note_error(&conn->wire, errno);
 		return 0;

@@ -52,12 +52,19 @@ static bool begin_wait(struct egret_conn *conn, struct egret_conn **waited)
 	return egret_answer_wait(conn);
 }
 
-static void end_waits(struct egret_conn **waited, nfds_t count)
+struct waits {
+	struct egret_conn **of; /* NULL where there is none */
+	nfds_t count;
+};
+
+/* Also of a thread that is cancelled while it waits. */
+static void end_waits(void *data)
 {
-	for (nfds_t i = 0; i < count; i++)
-		if (waited[i]) {
-			egret_answer_waited(waited[i]);
-			egret_conn_put(waited[i]);
+	const struct waits *waits = data;
+	for (nfds_t i = 0; i < waits->count; i++)
+		if (waits->of[i]) {
+			egret_answer_waited(waits->of[i]);
+			egret_conn_put(waits->of[i]);
 		}
 }
 
@@ -139,9 +146,12 @@ static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec
 	for (;;) {
 		struct timespec ts;
 		bool again = false;
-		int bound = prepare(fds, work, waited, count);
-		int n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask), error = errno;
-		end_waits(waited, count);
+		int bound = prepare(fds, work, waited, count), n, error;
+		struct waits waits = { waited, count };
+		pthread_cleanup_push(end_waits, &waits);
+		n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask);
+		error = errno;
+		pthread_cleanup_pop(1);
 		errno = error;
 		if (n < 0)
 			return -1;

@@ -148,6 +148,56 @@ test_who_cannot_be_told_of_an_answer_is_told_by_the_end_of_the_connection() {
 	asked
 }
 
+test_threads_that_were_cancelled_in_a_wait_are_not_waited_for() {
+	need gcc
+	cat >"$T/cancel.c" <<-'C'
+		#define _GNU_SOURCE
+		#include <netdb.h>
+		#include <poll.h>
+		#include <pthread.h>
+		#include <stdio.h>
+		#include <string.h>
+		#include <unistd.h>
+		static int s;
+		static void *receives(void *p) { char c; recv(s, &c, 1, 0); return p; }
+		static void *polls(void *p) { struct pollfd f = { s, POLLIN, 0 }; poll(&f, 1, -1); return p; }
+		static void ask(const char *path)
+		{
+			char text[4096] = "";
+			snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: www.googleapis.com\r\n\r\n", path);
+			write(s, text, strlen(text));
+			text[read(s, text, sizeof text - 1)] = 0;
+			printf("%.12s%s\n", text, strstr(text, "Connection: close") ? ", the end" : "");
+		}
+		int main(void)
+		{
+			void *(*ways[])(void *) = { receives, polls };
+			struct addrinfo *at;
+			if (getaddrinfo("www.googleapis.com", "80", &(struct addrinfo){ .ai_socktype = SOCK_STREAM }, &at)) return 1;
+			s = socket(at->ai_family, SOCK_STREAM, 0);
+			if (connect(s, at->ai_addr, at->ai_addrlen)) return 1;
+			for (int i = 0; i < 2; i++) {
+				pthread_t thread;
+				void *how;
+				pthread_create(&thread, NULL, ways[i], NULL);
+				usleep(200000);
+				pthread_cancel(thread);
+				pthread_join(thread, &how);
+				if (how != PTHREAD_CANCELED) return 1;
+			}
+			ask("/no");
+			ask("/ok/1");
+			return 0;
+		}
+	C
+	gcc -w -pthread -o "$T/cancel" "$T/cancel.c"
+	served tls
+	status covered "$T/cancel"
+	expect_status 0
+	equal "$(cat "$T/out")" "HTTP/1.1 403
+HTTP/1.1 200"
+}
+
 test_the_last_request_of_a_connection_is_the_last_one_denied_or_not() {
 	served tls
 	raw <<-'PY'
