@@ -2,6 +2,7 @@
  * line, and stands in for it where it is missing. The kernel goes on with what is aimed at the tree: numbers stand in registers. */
 #include "supervisor.h"
 
+#include <dirent.h>
 #include <errno.h>
 
 #define ANCESTORS_MAX 4096
@@ -74,16 +75,46 @@ static int64_t aimed_at(struct egret_call *call, pid_t pid, bool by_number, cons
 	return 0;
 }
 
+/* Has process group GROUP a member outside of the tree? Where /proc cannot be read: who knows. */
+static bool reaches_outside(pid_t group)
+{
+	DIR *dir = opendir("/proc");
+	bool outside = !dir;
+	const struct dirent *item;
+	pid_t pid;
+
+	while (!outside && (item = readdir(dir))) {
+		pid = (pid_t)strtol(item->d_name, NULL, 10);
+		outside = pid > 0 && getpgid(pid) == group && !egret_in_tree(pid);
+	}
+	if (dir)
+		closedir(dir);
+	return outside;
+}
+
+/* kill(2). Landlock leaves out of a group whom it does not scope; where it cannot, the supervisor refuses the group as a whole, but for the
+ * one that the caller is in itself (shells signal it when they end). */
+static int64_t call_kill(struct egret_call *call, int whom)
+{
+	if (whom >= 0)
+		return aimed_at(call, whom, true, "signal", EPERM);
+	if (call->sup->facts.landlock < EGRET_SANDBOX_LANDLOCK_SIGNALS) {
+		if (whom == -1)
+			return -egret_refuse(call, "signal", "every process of the user", EPERM);
+		if (!numbers_are_its_own(call) && getpgid(call->pid) != -whom && reaches_outside(-whom))
+			return -egret_refuse(call, "signal", "a group with processes outside of the command's", EPERM);
+	}
+	call->passes = true;
+	return 0;
+}
+
 int64_t egret_call_reach(struct egret_call *call)
 {
 	int first = (int)call->args[0], second = (int)call->args[1];
 
 	switch (call->nr) {
 	case SYS_ptrace: return aimed_at(call, second, true, "ptrace", EPERM);
-	case SYS_kill:
-		if (first == -1 && call->sup->facts.landlock < EGRET_SANDBOX_LANDLOCK_SIGNALS)
-			return -egret_refuse(call, "signal", "every process of the user", EPERM);
-		return aimed_at(call, first, true, "signal", EPERM);
+	case SYS_kill: return call_kill(call, first);
 	case SYS_tkill:
 	case SYS_tgkill:
 	case SYS_rt_sigqueueinfo:
