@@ -4,19 +4,15 @@ good.example is 198.51.100.3 and 2001:db8::9, for 2 seconds; alias.good.example 
 service; good.example has an HTTPS record with ALPN, ECH and addresses; many.good.example has so many addresses that UDP holds a part of them.
 Every question is one line "udp|tcp TYPE NAME" in LOG, with " edns" where it came with EDNS.
 """
-import os
 import socket
 import struct
 import sys
-import threading
+
+from dns_serving import serve, wire
 
 port_file, log, address = sys.argv[1:4]
 A, CNAME, AAAA, SRV, HTTPS = 1, 5, 28, 33, 65
 TTL = 2
-
-
-def wire(name):
-    return b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
 
 
 def parameter(key, value):
@@ -64,24 +60,4 @@ def reply(query, how):
     return query[:2] + struct.pack("!5H", flags, 1, count, 0, 0) + body
 
 
-def serve_stream(client):
-    data = client.makefile("rb")
-    while len(head := data.read(2)) == 2:
-        out = reply(data.read(struct.unpack("!H", head)[0]), "tcp")
-        client.sendall(struct.pack("!H", len(out)) + out)
-
-
-def accept(listener):
-    while True:
-        threading.Thread(target=serve_stream, args=(listener.accept()[0],), daemon=True).start()
-
-
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.bind((address, 53))
-threading.Thread(target=accept, args=(socket.create_server((address, 53)),), daemon=True).start()
-with open(port_file + ".new", "w") as f:
-    f.write("53")
-os.rename(port_file + ".new", port_file)
-while True:
-    query, client = udp.recvfrom(65536)
-    udp.sendto(reply(query, "udp"), client)
+serve(address, 53, port_file, reply)

@@ -3,11 +3,11 @@
 Every question is one line "udp NAME" or "tcp NAME" in LOG. With --liar=NAME=ADDRESS each UDP answer is preceded by one of that name and id,
 and one of the right name and another id.
 """
-import os
 import socket
 import struct
 import sys
-import threading
+
+from dns_serving import serve, wire
 
 port_file, log, address, port = sys.argv[1:5]
 zone, alias, liar = {}, {}, None
@@ -18,10 +18,6 @@ for word in sys.argv[5:]:
         alias.__setitem__(*word.split(">"))
     else:
         zone[word.split("=")[0]] = word.split("=")[1].split(",")
-
-
-def wire(name):
-    return b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
 
 
 def question(query):
@@ -62,28 +58,4 @@ def lies(query):
     yield struct.pack("!6H", ident ^ 1, 0x8180, 1, 1, 0, 0) + raw + false
 
 
-def serve_stream(client):
-    data = client.makefile("rb")
-    while len(head := data.read(2)) == 2:
-        out = reply(data.read(struct.unpack("!H", head)[0]), "tcp")
-        client.sendall(struct.pack("!H", len(out)) + out)
-
-
-def accept(listener):
-    while True:
-        threading.Thread(target=serve_stream, args=(listener.accept()[0],), daemon=True).start()
-
-
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.bind((address, int(port)))
-tcp = socket.create_server((address, udp.getsockname()[1]))
-threading.Thread(target=accept, args=(tcp,), daemon=True).start()
-with open(port_file + ".new", "w") as f:
-    f.write(str(udp.getsockname()[1]))
-os.rename(port_file + ".new", port_file)
-while True:
-    query, client = udp.recvfrom(65536)
-    if liar:
-        for lie in lies(query):
-            udp.sendto(lie, client)
-    udp.sendto(reply(query, "udp"), client)
+serve(address, int(port), port_file, reply, lies if liar else lambda query: ())

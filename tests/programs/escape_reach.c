@@ -1,5 +1,7 @@
 /* Ways out by what others do for a program: processes outside of the tree, services of the machine. escape_reach NAME prints "escaped"
  * when the door opens; `list` names them. $OUTSIDE_PID, $OUTSIDE_AT and $OUTSIDE_SOCKET: see escape_kernel.c. */
+#include "escapes.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,8 +18,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const char *token;
 
 static void escaped(int yes)
 {
@@ -133,23 +133,11 @@ static void notify_service(void)
 	escaped(sendto(socket(AF_UNIX, SOCK_DGRAM, 0), token, strlen(token), 0, (struct sockaddr *)&un, sizeof(un)) > 0);
 }
 
-#define ROW(name) { #name, name }
-static const struct { const char *name; void (*run)(void); } attempts[] = {
+static const struct attempt attempts[] = {
 	ROW(signal_outside_by_thread), ROW(signal_outside_by_pidfd), ROW(signal_outside_queued), ROW(ptrace_outside_stopped),
 	ROW(read_memory_outside), ROW(source_route_in_ancillary_data), ROW(pair_of_other_sockets), ROW(docker_service),
 	ROW(docker_service_by_its_old_path), ROW(containerd_service), ROW(podman_service), ROW(dbus_service), ROW(systemd_service),
 	ROW(resolved_service), ROW(nscd_service), ROW(notify_service), ROW(socket_sent_from_outside),
 };
 
-int main(int argc, char **argv)
-{
-	for (size_t i = 0; argc == 2 && i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		if (!strcmp(argv[1], "list"))
-			puts(attempts[i].name);
-		if (strcmp(argv[1], attempts[i].name))
-			continue;
-		token = getenv("ESCAPE_TOKEN") ? getenv("ESCAPE_TOKEN") : attempts[i].name;
-		attempts[i].run();
-	}
-	return 0;
-}
+int main(int argc, char **argv) { return run_attempt(argc, argv, attempts, sizeof(attempts) / sizeof(attempts[0])); }

@@ -1,4 +1,6 @@
 /* Ways out by sends that carry an address. escape_send NAME: sends $ESCAPE_TOKEN (or NAME) to 203.0.113.9 by that way; `list` names them. */
+#include "escapes.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,7 +20,6 @@
 #define TCP_FASTOPEN_CONNECT 30
 #endif
 
-static const char *token;
 static volatile int stop;
 
 static struct sockaddr_in at(const char *text, int port)
@@ -333,8 +334,7 @@ static void dns_over_tcp(void)
 	usleep(200000);
 }
 
-#define ROW(name) { #name, name }
-static const struct { const char *name; void (*run)(void); } attempts[] = {
+static const struct attempt attempts[] = {
 	ROW(udp_sendto), ROW(udp_sendto_by_system_call), ROW(udp_sendmsg), ROW(udp_second_message_of_sendmmsg),
 	ROW(udp_connect_and_write), ROW(udp_connect_inside_then_outside), ROW(udp_connected_inside_sends_outside),
 	ROW(udp_family_unspecified), ROW(udp_v4_mapped), ROW(udp_v4_address_on_a_v6_socket), ROW(udp_v6),
@@ -346,15 +346,4 @@ static const struct { const char *name; void (*run)(void); } attempts[] = {
 	ROW(dns_port_used_for_anything), ROW(dns_over_tcp),
 };
 
-int main(int argc, char **argv)
-{
-	for (size_t i = 0; argc == 2 && i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		if (!strcmp(argv[1], "list"))
-			puts(attempts[i].name);
-		if (strcmp(argv[1], attempts[i].name))
-			continue;
-		token = getenv("ESCAPE_TOKEN") ? getenv("ESCAPE_TOKEN") : attempts[i].name;
-		attempts[i].run();
-	}
-	return 0;
-}
+int main(int argc, char **argv) { return run_attempt(argc, argv, attempts, sizeof(attempts) / sizeof(attempts[0])); }
