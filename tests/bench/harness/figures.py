@@ -26,7 +26,7 @@ def rounds_of(world, options, kinds, server, resume, job, take, cpus=None, serve
 
 
 def bulk(world, options):
-    mib = options.scale(1024, 192)
+    mib = options.scale(1024, 128)
     for direction, word, factor, cpu in (("send", "sent", 1.25, .8), ("recv", "received", 1.0, .9)):
         for suite, chunk, lanes, kinds in (("aes128", 65536, 1, ways.ALL), ("aes128", 4096, 1, ways.ALL),
                                            ("chacha", 65536, 1, ways.ALL[:2]), ("aes128", 65536, 64, ways.ALL)):
@@ -43,7 +43,7 @@ def bulk(world, options):
 
 
 def round_trip(world, options):
-    count = options.scale(20000, 4000)
+    count = options.scale(20000, 3000)
     for title, cpus, server_cpus in (("one CPU", {0}, None), ("two CPUs", {0}, {1})):
         for lanes in (1, 64):
             what = "1 connection" if lanes == 1 else f"{lanes} connections, per message"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define CALLS 20000 /* in one batch */
-#define BATCHES 60
+#define BATCHES 15
 
 static int zero, null, pipes[2], set;
 
