@@ -15,6 +15,11 @@ against() {
 		${2:-}"
 }
 
+# The server did what its behaviour says, and did not fall over itself.
+behaved() {
+	expect_not "$T/hostile.log" Traceback
+}
+
 # meets BEHAVIOUR SENTENCE: each way of waiting ends so: "EPROTO" for connect, "read ECONNRESET" after a handshake.
 meets() {
 	local way
@@ -22,6 +27,7 @@ meets() {
 	for way in blocking poll epoll; do
 		status covered python3 "$ROOT/tests/lib/hostile_client.py" "$way" good.example 80
 		[ "$STATUS" = 0 ] || { show_output; fail "$way, $1: exit status $STATUS"; }
+		behaved
 		equal "$way, $1: $(found)" "$way, $1: $2"
 	done
 	kill "$SERVER"
@@ -35,6 +41,7 @@ each_meets() {
 	against "$*"
 	status covered python3 "$ROOT/tests/lib/hostile_client.py" all good.example 80 $#
 	expect_status 0
+	behaved
 	equal "$(printf '%s\n' "$@" | paste - <(sed -n 's/^connect //p' "$T/out"))" "$(printf "%s\t$errno\n" "$@")"
 	expect_not "$T/out" "write sent"
 	expect_not "$T/wire" secret

@@ -62,6 +62,8 @@ def serve(client):
     client.close()
 
 
+if mode == "flood":
+    open(port_file + ".sent", "wb").close()
 listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
 with open(port_file + ".new", "w") as f:
     f.write(str(listener.getsockname()[1]))
