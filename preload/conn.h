@@ -62,6 +62,8 @@ struct egret_conn {
 	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */
 	bool is_pending;              /* ... is it on it */
 	short narrowed;               /* what its epoll registrations wait for meanwhile; 0: not narrowed */
+	_Atomic bool dialling;        /* plain, and under way when connect returned: nobody has seen how it ended */
+	_Atomic bool unreached;       /* ... and it came to nothing, as the log says */
 	_Atomic bool told;            /* what broke it was said and logged */
 	_Atomic bool reported;        /* a second connect() has told the program the outcome */
 	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */

@@ -1,11 +1,14 @@
 #include "conn_log.h"
 
 #include "answer.h"
+#include "connect.h"
 #include "guard.h"
 #include "observed.h"
+#include "real.h"
 #include "runtime.h"
 #include "say.h"
 
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* Each process of a fork has a copy of what is open. One of them logs it: the one that uses the connection, else the one that opened it. */
@@ -54,6 +57,60 @@ bool egret_conn_observe(struct egret_conn *conn)
 	return conn->observed != NULL;
 }
 
+/* What TCP tells while there is no connection yet, connect(2), icmp(7). */
+static bool is_of_connect(int error)
+{
+	static const int all[] = { ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EACCES, EPERM, ENOPROTOOPT, EPROTO };
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (error == all[i])
+			return true;
+	return false;
+}
+
+static bool is_used(const struct egret_conn *conn)
+{
+	return atomic_load(&conn->bytes_sent) || atomic_load(&conn->bytes_received);
+}
+
+void egret_conn_log_outcome(struct egret_conn *conn, int error)
+{
+	if (!atomic_load_explicit(&conn->dialling, memory_order_relaxed) || !is_of_connect(error) || is_used(conn) ||
+	    !atomic_exchange(&conn->dialling, false))
+		return;
+	atomic_store(&conn->unreached, true);
+	if (is_ours_to_log(conn))
+		egret_connect_log_unreached(conn, strerror(error));
+}
+
+void egret_conn_log_again(struct egret_conn *conn)
+{
+	if (atomic_exchange(&conn->dialling, false) && !is_used(conn))
+		atomic_store(&conn->unreached, true);
+}
+
+void egret_conn_log_given_up(struct egret_conn *conn)
+{
+	char text[128];
+	int state = atomic_load(&conn->state), error = 0;
+	struct tcp_info info = { .tcpi_state = TCP_ESTABLISHED };
+	socklen_t size = sizeof info;
+	bool wrapped = state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING;
+	if ((!wrapped && !atomic_load(&conn->dialling)) || !is_ours_to_log(conn) || egret_conn_is_stale(conn, conn->wire.fd))
+		return;
+	real.getsockopt(conn->wire.fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	size = sizeof error;
+	if (info.tcpi_state == TCP_CLOSE)
+		real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	snprintf(text, sizeof text, "the program gave it up after %lld ms", (long long)(egret_now_us() - conn->started_us) / 1000);
+	if (wrapped || info.tcpi_state == TCP_SYN_SENT) {
+		atomic_store(&conn->dialling, false);
+		atomic_store(&conn->unreached, true);
+		egret_connect_log_unreached(conn, error ? strerror(error) : text);
+	} else {
+		egret_conn_log_outcome(conn, error);
+	}
+}
+
 static void log_closed(const struct egret_conn *conn)
 {
 	struct egret_event event;
@@ -75,7 +132,7 @@ void egret_conn_log_closed(struct egret_conn *conn)
 {
 	egret_observed_free(conn->observed);
 	conn->observed = NULL;
-	if (atomic_load(&conn->state) == EGRET_CONN_OPEN && is_ours_to_log(conn))
+	if (atomic_load(&conn->state) == EGRET_CONN_OPEN && !conn->unreached && is_ours_to_log(conn))
 		log_closed(conn);
 }
 
@@ -89,9 +146,10 @@ __attribute__((destructor)) static void log_what_is_open(void)
 		struct egret_conn *conn = egret_conn_get(fd);
 		if (!conn)
 			continue;
+		egret_conn_log_given_up(conn);
 		if (conn->observed)
 			egret_observed_abandon(conn->observed);
-		if (atomic_exchange(&conn->state, EGRET_CONN_FAILED) == EGRET_CONN_OPEN && is_ours_to_log(conn))
+		if (atomic_exchange(&conn->state, EGRET_CONN_FAILED) == EGRET_CONN_OPEN && !conn->unreached && is_ours_to_log(conn))
 			log_closed(conn);
 		egret_conn_put(conn);
 	}

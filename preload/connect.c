@@ -90,17 +90,19 @@ static void log_failed(struct egret_conn *conn, int error)
 	egret_say("egret: entry [%s] (%s:%u): %s", conn->entry->name, conn->entry->file, conn->entry->line, text);
 }
 
-/* TCP did not come up: the program is told in its own words, the log here. */
-void egret_connect_log_unreached(const struct egret_conn *conn, int error)
+/* The program is told in its own words, the log here. */
+void egret_connect_log_unreached(const struct egret_conn *conn, const char *cause)
 {
 	struct egret_event event;
 	char address[EGRET_ADDR_TEXT], text[512];
+	bool up = atomic_load(&conn->state) == EGRET_CONN_HANDSHAKING;
 	if (!egret_runtime_logs(conn->policy))
 		return;
 	fill_event(conn, &event, address);
-	event.kind = EGRET_EVENT_CONNECT;
+	event.kind = up ? EGRET_EVENT_TLS : EGRET_EVENT_CONNECT;
 	event.handshake_ms = -1;
-	snprintf(text, sizeof text, "the connection to %s (%s) failed: %s", conn->host[0] ? conn->host : "the address", address, strerror(error));
+	snprintf(text, sizeof text, "%s to %s (%s) failed: %s", up ? "TLS" : "the connection", conn->host[0] ? conn->host : "the address",
+		 address, cause);
 	event.error = text;
 	egret_runtime_log(conn->policy, &event);
 }
@@ -111,7 +113,7 @@ static int fail(struct egret_conn *conn, int error, bool tls)
 	if (tls)
 		log_failed(conn, error);
 	else
-		egret_connect_log_unreached(conn, error);
+		egret_connect_log_unreached(conn, strerror(error));
 	atomic_store(&conn->connect_errno, error);
 	atomic_store(&conn->state, EGRET_CONN_FAILED);
 	real.shutdown(conn->wire.fd, SHUT_RDWR);

@@ -20,8 +20,8 @@ void egret_connect_spoken(struct egret_conn *conn);
 /* Under step_lock: CONN has failed with ERROR, logged with wire.failure's sentence. It never carries a byte again. */
 void egret_connect_fail(struct egret_conn *conn, int error);
 
-/* The dial of CONN failed with ERROR: into the log. */
-void egret_connect_log_unreached(const struct egret_conn *conn, int error);
+/* CONN was not made, for CAUSE: into the log. */
+void egret_connect_log_unreached(const struct egret_conn *conn, const char *cause);
 
 /* A read met the end of an OPEN connection that should not be: what wire.failure says is told and logged, once. */
 void egret_connect_broke(struct egret_conn *conn);

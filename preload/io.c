@@ -1,6 +1,7 @@
 #include "io.h"
 
 #include "answer.h"
+#include "conn_log.h"
 #include "connect.h"
 #include "dns_watch.h"
 #include "guard.h"
@@ -332,8 +333,10 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 	ssize_t n = receive(conn, fd, iov, count, (size_t)total, flags);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.readv(fd, iov, count);
-	if (n < 0 && n != -EAGAIN && n != -EFAULT)
+	if (n < 0 && n != -EAGAIN && n != -EFAULT) {
 		egret_connect_broke(conn);
+		egret_conn_log_outcome(conn, (int)-n);
+	}
 	if (n < 0)
 		return fail((int)-n);
 	if (!(flags & MSG_PEEK))
@@ -438,8 +441,10 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 	ssize_t n = send_all(conn, fd, iov, count, (size_t)total, flags);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.writev(fd, iov, count);
-	if (n < 0)
+	if (n < 0) {
+		egret_conn_log_outcome(conn, (int)-n);
 		return broken_pipe((int)-n, flags);
+	}
 	if (atomic_load_explicit(&conn->prompt, memory_order_relaxed) && n > 0)
 		egret_connect_spoken(conn);
 	atomic_store_explicit(&conn->wrote, true, memory_order_relaxed);

@@ -201,7 +201,7 @@ static int originate(int fd, const struct egret_judged *judged)
 	if (code == EINPROGRESS || code == EINTR) {
 		egret_ready_connect_started(fd, conn);
 	} else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING) {
-		egret_connect_log_unreached(conn, code);
+		egret_connect_log_unreached(conn, strerror(code));
 		give_back(fd);
 	}
 	egret_conn_put(conn);
@@ -311,8 +311,9 @@ static int connect_observed(int fd, const struct egret_judged *judged)
 	conn->dialled = dialled.addr;
 	conn->dialled_port = dialled.port;
 	egret_judged_log(judged, &dialled);
-	if (code != 0 && code != EINPROGRESS && code != EINTR) {
-		egret_connect_log_unreached(conn, code);
+	atomic_store(&conn->dialling, code == EINPROGRESS || code == EINTR);
+	if (code != 0 && !conn->dialling) {
+		egret_connect_log_unreached(conn, strerror(code));
 		atomic_store(&conn->state, EGRET_CONN_FAILED);
 		give_back(fd);
 	}
@@ -352,6 +353,7 @@ static bool connect_known(struct egret_conn *conn, int fd, const struct sockaddr
 		return true;
 	}
 	if (!dissolves && !is_taken(fd)) {
+		egret_conn_log_again(conn);
 		if (!conn->dns)
 			egret_conn_forget(conn, fd);
 		return false;

@@ -1,5 +1,6 @@
 /* Descriptors come and go: dup'ed ones share a connection, the last close ends it as TCP would. */
 #include "append.h"
+#include "conn_log.h"
 #include "connect.h"
 #include "guard.h"
 #include "hooks.h"
@@ -70,6 +71,8 @@ static void let_go(int fd)
 	if (!conn)
 		return;
 	bool stale = egret_conn_is_stale(conn, fd);
+	if (heir < 0)
+		egret_conn_log_given_up(conn);
 	if (heir >= 0) {
 		if (conn->wire.fd == fd)
 			pass_down(conn, heir);
@@ -90,7 +93,7 @@ void egret_fd_farewell(void)
 		return;
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		struct egret_conn *conn = egret_io_wrapped(fd);
-		if (conn && atomic_load(&conn->state) == EGRET_CONN_OPEN && !egret_conn_is_stale(conn, fd) && egret_conn_may_end(conn))
+		if (conn && conn->wrapped && atomic_load(&conn->state) == EGRET_CONN_OPEN && !egret_conn_is_stale(conn, fd) && egret_conn_may_end(conn))
 			say_goodbye(conn);
 		egret_conn_put(conn);
 	}

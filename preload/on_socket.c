@@ -1,5 +1,6 @@
 /* What a program asks of the socket itself: shutdown, options, ioctl. */
 #include "addressed.h"
+#include "conn_log.h"
 #include "connect.h"
 #include "guard.h"
 #include "hooks.h"
@@ -77,6 +78,7 @@ static bool is_ours_to_tell(int level, int option)
 int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
 	struct egret_conn *conn = is_ours_to_tell(level, option) ? egret_io_wrapped(fd) : NULL;
+	bool is_error = level == SOL_SOCKET && option == SO_ERROR;
 	int number;
 	if (conn && level == IPPROTO_TCP && !atomic_load(&conn->prompt)) {
 		egret_conn_put(conn);
@@ -96,10 +98,13 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 		number = atomic_exchange(&conn->connect_errno, 0);
 		number = number ? number : egret_wire_take_error(&conn->wire);
 	}
+	int result = is_error && number == 0 ? real.getsockopt(fd, level, option, value, len) : give_int(number, value, len);
+	if (is_error && result == 0 && *len == sizeof number) {
+		memcpy(&number, value, sizeof number);
+		egret_conn_log_outcome(conn, number);
+	}
 	egret_conn_put(conn);
-	if (level == SOL_SOCKET && option == SO_ERROR && number == 0)
-		return real.getsockopt(fd, level, option, value, len);
-	return give_int(number, value, len);
+	return result;
 }
 
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)

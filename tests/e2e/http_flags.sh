@@ -20,14 +20,49 @@ test_a_server_that_nobody_reaches_is_flagged_uf() { # quick
 		governing $how
 		status get "$URL/ok/1"
 		[ "$STATUS" != 0 ] || fail "it was reached"
-		[ $how = plain ] || event '.event == "connect" and .flags == "UF" and .host == "www.googleapis.com" and (.error | contains("Connection refused"))'
+		event '.event == "connect" and .flags == "UF" and .host == "www.googleapis.com" and (.error | contains("Connection refused"))'
 	done
 	governing plain
+	: >"$T/log"
 	raw_connects
 	event '.event == "connect" and .flags == "UF" and (.error | contains("Connection refused"))'
 	lines envoy
 	raw_connects
 	grep -qE '"- - -" 0 UF 0 0 - - "-" "-" "-" "www\.googleapis\.com:80" "127\.0\.0\.1:'"$PORT"'"$' "$T/log" || fail "$(cat "$T/log")"
+}
+
+# unmade PATTERN WAY...: each leaves exactly one line that says so, flagged UF, and none of a connection that was closed.
+unmade() {
+	local pattern=$1 how way
+	shift
+	for how in plain tls; do
+		governing $how
+		for way; do
+			: >"$T/log"
+			# shellcheck disable=SC2086
+			covered python3 "$ROOT/tests/lib/connecting.py" $way >"$T/out" 2>"$T/err" || fail "$how $way: $(cat "$T/err")"
+			event '.event == "connect" and .flags == "UF" and .host == "www.googleapis.com" and (.error | test("'"$pattern"'"))'
+			equal "$how $way $(jq -s '[.[] | select(.flags == "UF" or .event == "close")] | length' "$T/log")" "$how $way 1"
+		done
+	done
+}
+
+test_a_connect_that_does_not_wait_and_is_refused_is_flagged_uf() { # quick
+	need_library
+	free_port
+	unmade "www.googleapis.com .127.0.0.1:$PORT. failed: Connection refused" poll epoll recv send again close exit dup2
+	governing plain
+	lines envoy
+	covered python3 "$ROOT/tests/lib/connecting.py" epoll >"$T/out"
+	grep -qE '"- - -" 0 UF 0 0 - - "-" "-" "-" "www\.googleapis\.com:80" "127\.0\.0\.1:'"$PORT"'"$' "$T/log" || fail "$(cat "$T/log")"
+}
+
+test_a_server_that_does_not_answer_a_connect_is_flagged_uf() {
+	need_library
+	python3 "$ROOT/tests/lib/unanswering.py" "$T/port" &
+	announced "$T/port"
+	unmade "failed: Connection timed out" poll epoll
+	unmade "failed: the program gave it up after [0-9]+ ms" "close given-up" "exit given-up" "dup2 given-up"
 }
 
 # A connect that waits, of a socket without a time-out.
