@@ -23,7 +23,7 @@ static void log_request(void *data, struct egret_event *event)
 {
 	const struct egret_conn *conn = data;
 	char upstream[EGRET_ADDR_TEXT];
-	if ((event->verdict->allow && !egret_runtime_logs(conn->policy)) || !is_ours_to_log(conn))
+	if (!is_ours_to_log(conn))
 		return;
 	event->pid = conn->pid;
 	event->tls_version = conn->tls_version;

@@ -154,7 +154,7 @@ static void emit(const struct egret_http *http, struct egret_http_exchange *exch
 		exchange->event.flags = flags;
 	if (exchange->told)
 		exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
-	if (exchange->told && http->setup.emit)
+	if ((exchange->told || exchange->event.error) && http->setup.emit)
 		http->setup.emit(http->setup.data, &exchange->event);
 	free(exchange->answer);
 	free(exchange);
@@ -170,6 +170,17 @@ void egret_http_log_refused(const struct egret_http *http, const struct egret_ht
 	exchange->verdict.allow = false;
 	egret_http_set_reason(exchange, reason);
 	emit(http, exchange, flags);
+}
+
+void egret_http_log_unasked(const struct egret_http *http, const char *error)
+{
+	const struct egret_http_head none = { .minor = 0 };
+	struct egret_http_exchange *exchange = exchange_for(http, &none, !http->setup.quiet);
+
+	if (!exchange)
+		return;
+	exchange->event.error = error;
+	emit(http, exchange, "UPE");
 }
 
 void egret_http_finish(struct egret_http *http, const char *flags)

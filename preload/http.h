@@ -32,7 +32,7 @@ struct egret_http_setup {
 	const char *upstream;            /* "ip:port" dialled. Copied */
 	bool audit;                      /* what would be denied passes and is logged */
 	bool h2;                         /* ALPN h2 was configured: the preface of HTTP/2 may come, unless egret_http_agreed says otherwise */
-	bool quiet;                      /* nothing is emitted of a request that may pass: nobody writes it down */
+	bool quiet;                      /* nobody writes down what passes: only what was denied, or went wrong (event.error), is emitted */
 	/* One event for each request, when its response or the connection ends. Fill pid and exe, write it; pointers end with the call. */
 	void (*emit)(void *data, struct egret_event *event);
 	/* Can all who wait for the connection be told, without its end, of an answer that is given here? NULL: no. */

@@ -87,6 +87,10 @@ struct egret_http {
 	size_t depth, answers;   /* in flight; of which denied */
 	llhttp_t parser;
 	bool in_response, unread; /* unread: responses can no longer be told apart */
+	bool bare_lf;            /* a field of a response ended in LF alone: nobody knows for certain where its head did */
+	const char *piece, *piece_end; /* of the server's bytes that the parser is at; `behind`: the two before it */
+	char behind[2];
+	const char *wrong;       /* what the parser's own checks do not know, as a sentence; NULL: nothing */
 };
 
 void egret_http_responses_init(struct egret_http *http);
@@ -101,6 +105,8 @@ bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exch
 /* Logs a request that is not sent and not answered either: its head never ended, or there is no room for it. */
 void egret_http_log_refused(const struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
 			    const char *flags);
+/* Logs that the server sent something that belongs to no request, with ERROR. */
+void egret_http_log_unasked(const struct egret_http *http, const char *error);
 /* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */
 void egret_http_finish(struct egret_http *http, const char *flags);
 /* All that are left, with FLAGS where nothing better is known of them. */

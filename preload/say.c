@@ -126,13 +126,25 @@ void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uin
 		  server_name ? server_name : "", shown.source, allow);
 }
 
+static void say_went_wrong(const struct egret_event *event)
+{
+	const struct egret_verdict *verdict = event->verdict;
+	struct shown shown;
+	show(&shown, event->host ? event->host : event->address, NULL, event->host ? (uint16_t)event->port : 0, verdict);
+	if (!told_already("http response", &shown, event->error))
+		egret_say("egret: http to %s: %s%s", shown.target, event->error, shown.source);
+}
+
 void egret_say_request(const struct egret_event *event)
 {
 	const struct egret_verdict *verdict = event->verdict;
 	char kind[128];
 	struct shown shown;
-	if (verdict->allow)
+	if (verdict->allow) {
+		if (event->error)
+			say_went_wrong(event);
 		return;
+	}
 	show(&shown, event->host ? event->host : event->address, NULL, event->host ? (uint16_t)event->port : 0, verdict);
 	const char *what = event->method ? event->method : event->http_protocol;
 	snprintf(kind, sizeof kind, "http%s%.32s", what ? " " : "", what ? what : "");

@@ -18,7 +18,8 @@ void egret_say_denied(const char *protocol, const char *host, const struct egret
 /* The same for a ClientHello that was refused; SERVER_NAME (escaped): what it asked for, NULL: nothing. */
 void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict,
 			    const char *server_name);
-/* The line of a denied request, once a destination, method and reason. Nothing for one that passed. */
+/* The line of a denied request, once a destination, method and reason; of one that passed, of what went wrong with its response (event->error),
+ * once a destination and error; else none. */
 void egret_say_request(const struct egret_event *event);
 
 #endif

@@ -179,6 +179,29 @@ test_what_the_server_sends_unasked_breaks_the_connection_where_rules_hold() {
 	expect_not "$T/out" extra
 }
 
+test_a_server_whose_fields_end_in_lf_alone_is_understood_as_clients_understand_it() { # quick
+	served tls
+	equal "$(get "$URL/ok/lf" "$URL/ok/1" "$URL/ok/lf" "$URL/no" "$URL/ok/2" | grep -o 'hello GET' | wc -l)" 4
+	logged '.path == "/ok/lf" and .status == 200 and .bytes_sent == 9 and .flags == null' '.path == "/ok/2" and .status == 200' '.path == "/no" and .status == 403'
+}
+
+test_a_response_that_cannot_be_read_is_told_with_what_to_do() {
+	local sentence="the server's response cannot be read: Expected HTTP/; http_allow and http_deny need responses that can be told apart: mend the server, or give it an entry without them"
+	served tls
+	status get --http0.9 "$URL/ok/icy"
+	expect_status 56
+	expect "$T/err" "egret: http to www.googleapis.com:80: $sentence (entry [api], $T/egret.ini:4)"
+	logged ".path == \"/ok/icy\" and .flags == \"UPE\" and .error == \"$sentence\""
+	sed -i 's/^log = .*/log = none/' "$T/egret.ini"
+	status get --http0.9 "$URL/ok/icy"
+	expect "$T/err" "$sentence"
+	governing tls ""
+	equal "$(get --http0.9 "$URL/ok/icy" | tail -n 1)" "hello GET"
+	logged '.path == "/ok/icy" and .flags == "UPE" and (.error | endswith("nothing that follows on the connection is told apart"))'
+	governing tls $'mode = audit\nhttp_allow = GET /none'
+	equal "$(get --http0.9 "$URL/ok/icy" | tail -n 1)" "hello GET"
+}
+
 test_half_a_head_is_never_sent_and_logged_when_the_program_ends_its_writing() {
 	served plain
 	raw <<-'PY'

@@ -2,7 +2,7 @@
 
 What it answers is the last segment of the path: chunked (with a trailer), eof (a body without a length), cut (half of what was promised, then FIN
 without close_notify), cut-eof (the same without a length), gone (FIN instead of an answer), none (204), flood (1000 times 100 before the
-answer), old (HTTP/1.0, a body without a length), unmodified (304 that names a length), extra (bytes behind the answer), unasked (an answer to nobody before the answer), slow (the answer in pieces), big-N (N bytes);
+answer), old (HTTP/1.0, a body without a length), unmodified (304 that names a length), lf (fields that end in LF alone), icy (SHOUTcast, which is no HTTP), extra (bytes behind the answer), unasked (an answer to nobody before the answer), slow (the answer in pieces), big-N (N bytes);
 else "hello METHOD". CONNECT, and an Upgrade of "switch", are answered: what follows comes back in capitals. Bodies are read first, chunked ones too, unless a request expects 100: then it is told so.
 """
 import argparse
@@ -65,6 +65,11 @@ def answer(send, method, kind):
         raise ConnectionError
     elif kind == "gone":
         raise ConnectionError
+    elif kind == "lf":
+        send(b"HTTP/1.1 200 OK\nContent-Type: text/plain\nEmpty:\nContent-Length: %d\n\n" % len(hello) + hello)
+    elif kind == "icy":
+        send(b"ICY 200 OK\r\n\r\n" + hello)
+        raise Ended
     elif kind == "none":
         send(b"HTTP/1.1 204 No Content\r\n\r\n")
     elif kind == "old":

@@ -70,7 +70,7 @@ static void bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_p
 	assert_int_equal(egret_http_response(http, "x", 1), -1);
 	assert_false(say(http, GET("/ok/1")));
 	egret_http_free(http);
-	assert_string_equal(logged, "GET /ok/1 200 - 0/2\n");
+	assert_string_equal(logged, "GET /ok/1 200 - 0/2\n- - 0 UPE 0/0\n");
 }
 
 static void protocols_are_switched_only_when_an_allowed_request_asked_for_it(void **state)
@@ -134,6 +134,74 @@ static void responses_that_clients_read_in_two_ways_do_not_pass(void **state)
 		}
 }
 
+static void fields_that_end_in_lf_alone_are_read_as_clients_read_them(void **state)
+{
+	static const char *const texts[] = { "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 2\n\nab",
+		"HTTP/1.0 200 OK\nEmpty:\nContent-Length: 2\n\nab", "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 2\r\n\r\nab",
+		"HTTP/1.1 200 OK\r\nA:\nContent-Length: 2\r\n\nab", "HTTP/1.1 200 OK\nA: \x01\x7f\nTransfer-Encoding: chunked\n\n2\r\nab\r\n0\r\nT: u\n\r\n" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t step = 1; step < 200; step += 60) {
+			struct egret_http *http = open_entry(0, false);
+
+			assert_true(say(http, GET("/ok/1") GET("/ok/2")));
+			assert_true(hear(http, texts[i], step));
+			assert_true(hear(http, OK_RESPONSE("cd"), step));
+			egret_http_free(http);
+			assert_string_equal(logged, "GET /ok/1 200 - 0/2\nGET /ok/2 200 - 0/2\n");
+		}
+}
+
+/* What a server took for a field's value, words of the program in it, ends a head here: no switch may stand in it. */
+static void no_protocol_is_switched_behind_a_field_that_ended_in_lf_alone(void **state)
+{
+	static const char upgrade[] = "GET /ok/2 HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	static const char *const firsts[] = { "HTTP/1.1 204 X\r\nA: b\n\n", "HTTP/1.1 204 X\r\nA: b\nC: d\r\n\r\n", "HTTP/1.1 204 X\r\nA:\n\r\n",
+		"HTTP/1.1 204 X\r\nA:\n\n", "HTTP/1.1 204 X\r\nA:\nB: c\r\n\r\n", "HTTP/1.1 204 X\r\nA: \t\n\r\n", "HTTP/1.1 204 X\r\nA: b\r\n c\n\r\n",
+		"HTTP/1.1 204 X\r\nA:\n \n\n", "HTTP/1.1 204 X\r\nA: b\r\n \n\n", "HTTP/1.1 204 X\r\nA:\r\n \n\r\n", "HTTP/1.1 204 X\r\nA:\r\nB:\n\n" };
+	static const char *const good[] = { "HTTP/1.1 204 X\r\n\r\n", "HTTP/1.1 204 X\r\nA: b\r\nC:\r\n\r\n", "HTTP/1.1 204 X\r\nA:\r\nB: c\r\n\r\n",
+		"HTTP/1.1 204 X\r\nA: \t\r\n\r\n", "HTTP/1.1 204 X\r\nA:\r\n \r\n\r\n" };
+	struct egret_http *http;
+	size_t wrong = sizeof(firsts) / sizeof(firsts[0]), right = sizeof(good) / sizeof(good[0]);
+
+	(void)state;
+	for (size_t i = 0; i < wrong + right; i++)
+		for (size_t step = 1; step < 100; step++) {
+			const char *first = i < wrong ? firsts[i] : good[i - wrong];
+
+			http = open_entry(0, false);
+			assert_true(say(http, GET("/ok/1")) && say(http, upgrade));
+			assert_true(hear(http, first, step));
+			if (hear(http, switching, step) != (i >= wrong))
+				fail_msg("%s, step %zu", first, step);
+			assert_int_equal(say(http, "\x81"), i >= wrong);
+			egret_http_free(http);
+		}
+}
+
+static void a_nul_in_a_field_does_not_pass(void **state)
+{
+	static const char text[] = "HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n";
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_true(say(http, GET("/ok/1")));
+	assert_int_equal(egret_http_response(http, text, sizeof(text) - 1), -1);
+	egret_http_free(http);
+	assert_string_equal(logged, "GET /ok/1 0 UPE 0/0\n");
+}
+
+static void what_the_server_sends_unasked_is_logged(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	assert_int_equal(egret_http_response(http, "HTTP/1.1 408 Request Timeout\r\n\r\n", 32), -1);
+	egret_http_free(http);
+	assert_string_equal(logged, "- - 0 UPE 0/0\n");
+}
+
 static void responses_of_old_servers_are_told_apart(void **state)
 {
 	static const char text[] = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\ncd"
@@ -160,6 +228,10 @@ int main(void)
 		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
 		cmocka_unit_test(protocols_are_switched_only_when_an_allowed_request_asked_for_it),
 		cmocka_unit_test(responses_that_clients_read_in_two_ways_do_not_pass),
+		cmocka_unit_test(fields_that_end_in_lf_alone_are_read_as_clients_read_them),
+		cmocka_unit_test(no_protocol_is_switched_behind_a_field_that_ended_in_lf_alone),
+		cmocka_unit_test(a_nul_in_a_field_does_not_pass),
+		cmocka_unit_test(what_the_server_sends_unasked_is_logged),
 		cmocka_unit_test(responses_of_old_servers_are_told_apart),
 	};
 	return cmocka_run_group_tests(tests, load, NULL);

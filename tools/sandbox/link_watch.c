@@ -126,6 +126,9 @@ static void emit(void *data, struct egret_event *event)
 		if (egret_count(&row) == 1 && !row.audited)
 			egret_say_denied(&row, event->reason_text ? event->reason_text : "its HTTP rules");
 	}
+	if (event->error)
+		dprintf(STDERR_FILENO, "egret: http to %s:%u: %s (entry [%s])\n", errand->host[0] ? errand->host : link->far.address, errand->port,
+			event->error, errand->entry->name);
 	egret_trace(link->sup, event);
 }
 
