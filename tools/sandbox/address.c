@@ -63,7 +63,7 @@ int egret_where_read(struct egret_call *call, struct egret_target *target, uint6
 		return 0;
 	}
 	if (target->transport == EGRET_LOCAL)
-		return raw.ss_family == AF_UNIX ? egret_local_where(call, (struct sockaddr_un *)&raw, len, where) : -EINVAL;
+		return raw.ss_family == AF_UNIX ? egret_local_where(call, (struct sockaddr_un *)&raw, len, target->type, where) : -EINVAL;
 	if (!target->transport)
 		return -egret_refuse(call, "socket", "a socket that is neither TCP, UDP nor unix", EACCES);
 	return internet_where(call, target, &raw, len, sending, where);

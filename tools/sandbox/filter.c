@@ -168,7 +168,6 @@ static void makes_sockets_rule(struct program *p)
 
 	when(p, SYS_socket, NOTIFY);
 	when(p, SYS_listen, NOTIFY);
-	when(p, SYS_bind, NOTIFY);
 	when(p, SYS_clone3, REFUSE(ENOSYS));
 	at = open_call(p, SYS_clone);
 	load(p, LOW(0));
@@ -190,6 +189,7 @@ static void build(struct program *p, bool makes_sockets, bool signals)
 	when(p, SYS_connect, NOTIFY);
 	when(p, SYS_sendmsg, NOTIFY);
 	when(p, SYS_sendmmsg, NOTIFY);
+	when(p, SYS_bind, NOTIFY);
 	when(p, SYS_getpeername, NOTIFY);
 	when(p, SYS_io_uring_setup, NOTIFY);
 	when(p, SYS_io_uring_enter, REFUSE(ENOSYS));

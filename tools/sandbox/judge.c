@@ -1,5 +1,6 @@
 /* The ruling: the same decision code as everywhere. */
 #include "supervisor.h"
+#include "unix_sockets.h"
 
 #include <errno.h>
 
@@ -184,20 +185,32 @@ static bool looks_names_up(const char *path)
 	return !strcmp(path, "/run/nscd/socket") || !strncmp(path, "/run/systemd/resolve/", 21);
 }
 
-struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, bool in_tree)
+/* Needs it to be known who is bound there? An entry decides alone. Whoever is outside of the tree may act for it there: under `require` an
+ * entry opens that door, not the directory. */
+static bool asks_who_is_there(const struct egret_call *call, const struct egret_verdict *verdict)
+{
+	if (verdict->allow)
+		return call->sup->require && verdict->reason == EGRET_REASON_INTERNAL;
+	return verdict->reason != EGRET_REASON_DENY_ENTRY;
+}
+
+struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, const struct egret_unix_place *place)
 {
 	struct egret_ruling ruling = { .error = egret_deny_errno(call) };
 	struct egret_request request = { .transport = EGRET_LOCAL, .path = path };
 	struct egret_sandbox_count row = { .what = "unix" };
+	enum egret_unix_owner owner = EGRET_UNIX_OUTSIDE;
 
 	ruling.verdict = egret_decide(call->policy, &request, call->sup->mode);
-	/* Whoever listens outside of the tree may act for it there: under `require` only an entry opens that door. */
-	if (call->sup->require && ruling.verdict.reason == EGRET_REASON_INTERNAL && !in_tree)
-		ruling.verdict = (struct egret_verdict){ .reason = EGRET_REASON_NO_ENTRY };
-	if (!ruling.verdict.allow && in_tree && ruling.verdict.reason != EGRET_REASON_DENY_ENTRY)
-		ruling.verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_INTERNAL };
-	if (!ruling.verdict.allow && looks_names_up(path)) {
-		ruling.error = ENOENT;
+	if (asks_who_is_there(call, &ruling.verdict)) {
+		owner = egret_unix_owner_of(place);
+		if (owner == EGRET_UNIX_TREE)
+			ruling.verdict = (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_INTERNAL };
+		else if (ruling.verdict.allow)
+			ruling.verdict = (struct egret_verdict){ .reason = EGRET_REASON_NO_ENTRY };
+	}
+	if (!ruling.verdict.allow && (looks_names_up(path) || owner == EGRET_UNIX_NOBODY)) {
+		ruling.error = looks_names_up(path) ? ENOENT : ECONNREFUSED;
 		return ruling;
 	}
 	if (ruling.verdict.allow)
@@ -206,4 +219,3 @@ struct egret_ruling egret_judge_path(const struct egret_call *call, const char *
 	trace(call, &ruling, &row);
 	return ruling;
 }
-

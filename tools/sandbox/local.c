@@ -1,5 +1,6 @@
 /* Unix sockets: the path is pinned by a descriptor, judged by its canonical name, and connected through that descriptor. */
 #include "credentials.h"
+#include "unix_sockets.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -52,40 +53,18 @@ static bool may_write(const struct egret_call *call, int fd)
 	return of.effective_gid == st.st_gid ? st.st_mode & S_IWGRP : (st.st_mode & S_IWOTH) != 0;
 }
 
-/* Who listens there? Asked by a connection of our own that sends nothing; a listener of the tree needs no entry. */
-static bool listener_in_tree(const struct sockaddr_storage *ss, socklen_t len)
+static int judged(struct egret_call *call, const char *name, int type, struct egret_where *where)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct ucred peer = { 0 };
-	socklen_t size = sizeof(peer);
-	bool in_tree;
+	struct egret_unix_place place = { (const struct sockaddr_un *)&where->ss, where->len, where->pinned, type };
 
-	if (fd < 0)
-		return false;
-	if (connect(fd, (const struct sockaddr *)ss, len) && errno == EPROTOTYPE) {
-		close(fd);
-		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd < 0 || connect(fd, (const struct sockaddr *)ss, len)) {
-			if (fd >= 0)
-				close(fd);
-			return false;
-		}
-	}
-	in_tree = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0 && egret_in_tree(peer.pid);
-	close(fd);
-	return in_tree;
-}
-
-static int judged(struct egret_call *call, const char *name, struct egret_where *where)
-{
-	where->ruling = egret_judge_path(call, name, listener_in_tree(&where->ss, where->len));
+	where->ruling = egret_judge_path(call, name, &place);
 	if (where->ruling.route != EGRET_ROUTE_NONE)
 		return 0;
 	egret_where_done(where);
 	return -where->ruling.error;
 }
 
-static int abstract_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, struct egret_where *where)
+static int abstract_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, int type, struct egret_where *where)
 {
 	char name[sizeof(un->sun_path) + 1];
 	size_t size = len - offsetof(struct sockaddr_un, sun_path);
@@ -98,10 +77,10 @@ static int abstract_where(struct egret_call *call, const struct sockaddr_un *un,
 	/* A NUL inside would let one name be judged and another be reached. */
 	if (memchr(un->sun_path + 1, 0, size - 1))
 		name[strlen(name)] = '\x01';
-	return judged(call, name, where);
+	return judged(call, name, type, where);
 }
 
-int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, struct egret_where *where)
+int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, int type, struct egret_where *where)
 {
 	struct sockaddr_un *out = (struct sockaddr_un *)&where->ss;
 	char path[sizeof(un->sun_path) + 1] = "", real[PATH_MAX];
@@ -110,7 +89,7 @@ int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, soc
 	if (len <= offsetof(struct sockaddr_un, sun_path) || len > sizeof(*un))
 		return -EINVAL;
 	if (!un->sun_path[0])
-		return abstract_where(call, un, len, where);
+		return abstract_where(call, un, len, type, where);
 	memcpy(path, un->sun_path, len - offsetof(struct sockaddr_un, sun_path));
 	where->pinned = pin(call, path);
 	if (where->pinned < 0)
@@ -125,5 +104,5 @@ int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, soc
 	out->sun_family = AF_UNIX;
 	snprintf(out->sun_path, sizeof(out->sun_path), "%s", path);
 	where->len = sizeof(*out);
-	return judged(call, real, where);
+	return judged(call, real, type, where);
 }

@@ -224,12 +224,10 @@ static void close_what_nobody_holds(void)
 	free(holders);
 }
 
-int64_t egret_made_bind(struct egret_call *call)
+void egret_made_free_ports(struct egret_call *call)
 {
 	egret_pool_hand_over(call->worker);
 	close_what_nobody_holds();
-	call->passes = true;
-	return 0;
 }
 
 /* Of this thread's CPU time: on a machine that has none to spare, looking is late enough as it is. */

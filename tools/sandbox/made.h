@@ -24,8 +24,8 @@ int64_t egret_made_socket(struct egret_call *call);
 int egret_made_dup(const struct egret_call *call, int number);
 /* The socket listens from now on: it is the program's alone, and its port is free when the program closes it. */
 int64_t egret_made_listen(struct egret_call *call);
-/* A port of a socket that was closed a moment ago must be free. */
-int64_t egret_made_bind(struct egret_call *call);
+/* Before a bind: a port of a socket that was closed a moment ago must be free. */
+void egret_made_free_ports(struct egret_call *call);
 bool egret_made_is_held(unsigned long inode);
 
 /* ---- made_pass.c ---- */

@@ -1,11 +1,9 @@
 /* What the kernel may send on a socket that the supervisor does not hold: on streams only, see made.h. What a socket is, the kernel
  * tells (sock_diag(7), proc_pid_net(5)); /proc/net/unix would show what a program put into a path. */
 #include "made.h"
+#include "unix_sockets.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <linux/unix_diag.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -46,30 +44,9 @@ static bool is_tcp(const struct egret_call *call, const char *table, unsigned lo
 
 static bool is_unix_stream(unsigned long inode)
 {
-	struct {
-		struct nlmsghdr head;
-		struct unix_diag_req body;
-	} ask = {
-		{ .nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST },
-		{ .sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_ino = (uint32_t)inode, .udiag_cookie = { ~0u, ~0u } },
-	};
-	struct {
-		struct nlmsghdr head;
-		struct unix_diag_msg body;
-		char attributes[256];
-	} answer = { .head = { 0 } };
-	struct timeval patience = { .tv_sec = 1 };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	ssize_t got = -1;
+	struct egret_unix_socket socket;
 
-	if (fd < 0)
-		return false;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (send(fd, &ask, sizeof(ask), 0) == sizeof(ask))
-		got = recv(fd, &answer, sizeof(answer), 0);
-	close(fd);
-	return got >= (ssize_t)(sizeof(answer.head) + sizeof(answer.body)) && answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
-	       answer.body.udiag_ino == inode && (answer.body.udiag_type == SOCK_STREAM || answer.body.udiag_type == SOCK_SEQPACKET);
+	return egret_unix_socket_of(inode, &socket) && socket.type != SOCK_DGRAM;
 }
 
 static bool is_stream(const struct egret_call *call, unsigned long inode)

@@ -88,6 +88,7 @@ static int64_t dispatch(struct egret_call *call)
 	case SYS_sendto: return egret_call_sendto(call);
 	case SYS_sendmsg: return egret_made_passes(call) ? 0 : egret_call_sendmsg(call);
 	case SYS_sendmmsg: return egret_made_passes(call) ? 0 : egret_call_sendmmsg(call);
+	case SYS_bind: return egret_call_bind(call);
 	case SYS_getpeername: return egret_made_passes(call) ? 0 : egret_call_getpeername(call);
 	case SYS_kill:
 	case SYS_tkill:
@@ -104,7 +105,6 @@ static int64_t dispatch(struct egret_call *call)
 		switch (call->nr) {
 		case SYS_socket: return egret_made_socket(call);
 		case SYS_listen: return egret_made_listen(call);
-		case SYS_bind: return egret_made_bind(call);
 		}
 	return egret_call_refused(call);
 }

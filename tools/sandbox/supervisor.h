@@ -129,8 +129,9 @@ struct egret_ruling {
 /* Judges an internet destination, writes its line and counts it. */
 struct egret_ruling egret_judge_address(const struct egret_call *call, enum egret_transport transport,
 					const struct egret_addr *addr, uint16_t port);
-/* Judges a unix socket's path. IN_TREE: the listener belongs to the tree, which needs no entry. */
-struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, bool in_tree);
+/* Judges a unix socket's path. What of the tree is bound there needs no entry. */
+struct egret_unix_place;
+struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, const struct egret_unix_place *place);
 int egret_deny_errno(const struct egret_call *call);
 /* Is a denial of ENTRY only written down? */
 bool egret_audits(const struct egret_supervisor *sup, const struct egret_policy *policy, const struct egret_entry *entry);
@@ -153,6 +154,7 @@ int64_t egret_call_connect(struct egret_call *call);
 int64_t egret_call_sendto(struct egret_call *call);
 int64_t egret_call_sendmsg(struct egret_call *call);
 int64_t egret_call_sendmmsg(struct egret_call *call);
+int64_t egret_call_bind(struct egret_call *call);
 int64_t egret_call_getpeername(struct egret_call *call);
 int64_t egret_call_reach(struct egret_call *call);
 int64_t egret_call_refused(struct egret_call *call);
@@ -172,7 +174,7 @@ struct egret_where {
 int egret_where_read(struct egret_call *call, struct egret_target *target, uint64_t address, uint64_t len, bool sending,
 		     struct egret_where *where);
 void egret_where_done(struct egret_where *where);
-int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, struct egret_where *where);
+int egret_local_where(struct egret_call *call, const struct sockaddr_un *un, socklen_t len, int type, struct egret_where *where);
 
 /* The supervisor's life; never returns. RESULT: pipe to the launcher. */
 void egret_supervise(struct egret_supervisor *sup, int result) __attribute__((noreturn));
