@@ -53,8 +53,8 @@ bool egret_path_canonical(const char *path, size_t len, char *out, size_t size);
 /* The sections of DRAFT into the policy. Errors go to build->err. */
 void egret_compile_egret(struct egret_build *build, const struct egret_draft *draft, size_t file);
 void egret_compile_entries(struct egret_build *build, const struct egret_draft *draft);
-/* Checks the filled entry as a whole (check.c). False: an error was added. */
-bool egret_check_entry(struct egret_build *build, const struct egret_section *section);
+/* Checks the filled entry as a whole (check.c); of a DAMAGED one it is not known what it lacks. False: an error was added. */
+bool egret_check_entry(struct egret_build *build, const struct egret_section *section, bool damaged);
 /* Two allow entries of equal specificity with different settings (conflict.c). */
 void egret_check_conflicts(struct egret_build *build);
 /* What `egret check` warns of (warn.c); only when build->warn. */

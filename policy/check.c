@@ -6,6 +6,14 @@ static bool complain(struct egret_build *build, const struct egret_section *sect
 	return false;
 }
 
+/* `ports = *` says nothing: it stands for none, too. */
+static bool names_ports(const struct egret_build *build)
+{
+	const struct egret_port_range *ports = build->ports.items;
+
+	return build->ports.count > 1 || (build->ports.count == 1 && (ports->first != 0 || ports->last != 65535));
+}
+
 static bool check_deny(struct egret_build *build, const struct egret_section *section)
 {
 	const struct egret_entry *entry = &build->entry;
@@ -39,17 +47,17 @@ static bool check_http_and_tls(struct egret_build *build, const struct egret_sec
 	return good;
 }
 
-bool egret_check_entry(struct egret_build *build, const struct egret_section *section)
+bool egret_check_entry(struct egret_build *build, const struct egret_section *section, bool damaged)
 {
 	static const struct egret_port_range every = {0, 65535};
 	struct egret_entry *entry = &build->entry;
 	bool deny = entry->action == EGRET_DENY, good = true;
 
-	if (build->hosts.count == 0)
+	if (build->hosts.count == 0 && !damaged)
 		good = complain(build, section, "has no hosts; expected hosts = ...");
-	if (entry->protocol == EGRET_UNIX && (build->ports.count || entry->connect_port || build->endpoints.count))
+	if (entry->protocol == EGRET_UNIX && (names_ports(build) || entry->connect_port || build->endpoints.count))
 		good = complain(build, section, "is a unix entry: it has socket paths in `hosts`, and neither ports nor addresses");
-	else if (build->ports.count == 0 && !deny && entry->protocol != EGRET_UNIX)
+	else if (build->ports.count == 0 && !damaged && !deny && entry->protocol != EGRET_UNIX)
 		good = complain(build, section, "has no ports; expected ports = ... (* for all)");
 	if (build->ports.count == 0)
 		egret_push(build, &build->ports, &every, sizeof(every));

@@ -101,16 +101,19 @@ static void store_entry(struct egret_build *build, const struct egret_section *s
 
 static void compile_entry(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section)
 {
+	size_t errors = build->err->count;
+
 	reset_entry(build, section);
 	build->file = draft->files[section->file].path;
 	apply(build, draft, section, EGRET_FORM_SCALAR);
 	apply(build, draft, section, EGRET_FORM_LIST);
+	refuse_empty(build, draft, section, "hosts", build->hosts.count);
 	refuse_empty(build, draft, section, "http_allow", build->http_allow.count);
 	refuse_empty(build, draft, section, "http_deny", build->http_deny.count);
 	refuse_empty(build, draft, section, "ports", build->ports.count);
 	refuse_empty(build, draft, section, "addresses", build->endpoints.count);
 	refuse_empty(build, draft, section, "tls_pin_sha256", build->pins.count);
-	egret_check_entry(build, section);
+	egret_check_entry(build, section, section->damaged || build->err->count > errors);
 	if (!build->policy->arena.failed)
 		store_entry(build, section);
 }

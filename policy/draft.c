@@ -54,6 +54,17 @@ static void begin_section(struct reading *r, const struct egret_line *line)
 								 .line = r->line, .file = r->file_index, .first = (uint32_t)d->value_count};
 }
 
+/* A refused line: of the section above it, or a title, whose keys are then nobody's. */
+static void bad_line(struct reading *r, const struct egret_line *line)
+{
+	if (line->title) {
+		r->in_section = r->skip_section = true;
+		r->key = NULL;
+	} else if (r->in_section && r->draft->section_count) {
+		r->draft->sections[r->draft->section_count - 1].damaged = true;
+	}
+}
+
 /* Copies the line for inih. White space depends on the locale there (0xa0 in ISO 8859): bytes beyond ASCII are masked. */
 static void hand_over(struct reading *r, char *buf, size_t len)
 {
@@ -83,6 +94,8 @@ static char *next_line(char *buf, int size, void *user)
 		}
 		line = egret_scan_line(r->source, len, r->key, r->file, r->line, r->err);
 		r->kind = line.kind;
+		if (line.kind == EGRET_LINE_BAD)
+			bad_line(r, &line);
 		if (line.kind == EGRET_LINE_BLANK || line.kind == EGRET_LINE_BAD || len + 2 > (size_t)size)
 			continue;
 		if (line.kind == EGRET_LINE_TITLE)
@@ -148,6 +161,8 @@ static int take_value(void *user, const char *section, const char *name, const c
 		return 1;
 	if (!item.more)
 		r->key = find_key(r, name);
+	if (!r->key)
+		d->sections[d->section_count - 1].damaged = true;
 	if (!r->key || (!item.more && is_repeated(r)))
 		return 1;
 	item.key = r->key;
@@ -156,6 +171,7 @@ static int take_value(void *user, const char *section, const char *name, const c
 	for (size_t i = 1; i < item.len; i++)
 		if (item.text[i] == '#' && (item.text[i - 1] == ' ' || item.text[i - 1] == '\t')) {
 			egret_err_add(r->err, r->file, r->line, "`#` inside a line begins no comment; write `;`");
+			d->sections[d->section_count - 1].damaged = true;
 			return 1;
 		}
 	if (!egret_grow(&d->values, &d->value_room, d->value_count, sizeof(*d->values))) {
@@ -183,7 +199,7 @@ void egret_draft_add(struct egret_draft *draft, const char *path, char *text, si
 {
 	struct reading r = {.draft = draft, .err = err, .next = text, .end = text + len, .included = included};
 	struct egret_draft_file file = {.path = strdup(path), .text = text, .len = len};
-	int bad_line;
+	int refused;
 
 	if (seen)
 		file.seen = *seen;
@@ -197,10 +213,10 @@ void egret_draft_add(struct egret_draft *draft, const char *path, char *text, si
 	r.file_index = (uint32_t)draft->file_count;
 	draft->files[draft->file_count++] = file;
 	pthread_once(&inih_once, set_inih_options);
-	bad_line = ini_parse_stream(next_line, &r, take_value, &r);
-	if (bad_line == -2)
+	refused = ini_parse_stream(next_line, &r, take_value, &r);
+	if (refused == -2)
 		draft->no_memory = true;
-	else if (bad_line != 0 && !egret_err_any(err))
+	else if (refused != 0 && !egret_err_any(err))
 		egret_err_add(err, r.file, 0, "cannot be read as an INI file");
 }
 

@@ -31,6 +31,7 @@ struct egret_section {
 	uint32_t file;   /* index into the draft's files */
 	uint32_t first;  /* of its values, which are adjacent */
 	uint32_t count;
+	bool damaged;    /* a line of it was refused: what it lacks may stand there */
 };
 
 struct egret_draft_file {

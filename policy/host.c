@@ -73,6 +73,8 @@ struct egret_host egret_host_parse(struct egret_build *build, const struct egret
 		return bad_host(build, key, value, item, len, egret_name_fault_text(EGRET_NAME_LONG));
 	memcpy(text, item, len);
 	text[len] = '\0';
+	if (strstr(text, "://"))
+		return bad_host(build, key, value, item, len, "is a URL; write its host here, its port in `ports`, its path in `http_allow`");
 	if (len == 1 && text[0] == '*')
 		return bad_host(build, key, value, item, len, "is no host; for everything write unmatched = allow in [egret], or 0.0.0.0/0, ::/0");
 	if (!suffix && (strchr(text, '/') || strchr(text, ':') || (text[0] >= '0' && text[0] <= '9'))) {

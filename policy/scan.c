@@ -62,7 +62,7 @@ size_t egret_scan_trim(const char *text, size_t len)
 static struct egret_line scan_title(const char *text, size_t len, const char *file, unsigned line, struct egret_err *err)
 {
 	const char *end = memchr(text, ']', len);
-	struct egret_line result = {.kind = EGRET_LINE_BAD, .title = text + 1};
+	struct egret_line result = {.kind = EGRET_LINE_BAD, .title = text + 1}; /* a bad title is a title all the same */
 	size_t rest;
 
 	if (!end) {

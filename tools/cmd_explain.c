@@ -16,6 +16,7 @@
 struct answer {
 	const struct egret_entry *entry; /* NULL: none decided */
 	bool allow;
+	const char *relaxed;     /* the mode that allows what would be denied; NULL: none did */
 	const char *reason;      /* the machine's word */
 	const char *reason_text; /* the rest of a sentence */
 	const char *tls;         /* off, originate, passthrough */
@@ -35,7 +36,7 @@ static const char *verify_name(enum egret_tls_verify verify)
 }
 
 /* An http:// URL on an http entry is one request: a GET of its path. */
-static void judge_request(const struct egret_target *target, struct answer *answer)
+static void judge_request(const struct egret_policy *policy, const struct egret_target *target, enum egret_mode mode, struct answer *answer)
 {
 	char address[EGRET_ADDR_TEXT];
 	const char *host = target->addr.family ? egret_addr_format(&target->addr, target->port, address) : target->host;
@@ -44,9 +45,11 @@ static void judge_request(const struct egret_target *target, struct answer *answ
 					      .port = target->port, .dialled = target->addr.family ? NULL : target->host, .asked = &target->addr };
 	struct egret_http_verdict verdict = egret_http_decide(answer->entry, &request);
 
-	answer->allow = verdict.allow;
 	if (verdict.allow)
 		return;
+	mode = egret_effective_mode(policy, answer->entry, mode);
+	answer->allow = mode != EGRET_ENFORCE;
+	answer->relaxed = answer->allow ? egret_mode_name(mode) : NULL;
 	answer->reason = egret_http_reason_name(verdict.reason);
 	answer->reason_text = egret_http_reason_text(verdict.reason);
 }
@@ -93,10 +96,12 @@ static void judge(const struct egret_policy *policy, const struct egret_target *
 	verdict = egret_decide(policy, &request, mode);
 	answer->entry = verdict.entry;
 	answer->allow = verdict.allow;
+	if (verdict.audited && verdict.reason != EGRET_REASON_OFF)
+		answer->relaxed = egret_mode_name(egret_effective_mode(policy, verdict.entry, mode));
 	answer->reason = egret_reason_name(verdict.reason);
 	answer->reason_text = egret_reason_text(verdict.reason);
 	if (answer->allow && answer->entry && answer->entry->protocol == EGRET_HTTP && target->http)
-		judge_request(target, answer);
+		judge_request(policy, target, mode, answer);
 	if (answer->allow && answer->entry && answer->entry->tls == EGRET_TLS_ORIGINATE && target->https) {
 		answer->allow = false;
 		answer->reason = "client_hello";
@@ -154,8 +159,11 @@ static void print_text(const struct answer *answer, const struct egret_target *t
 	const struct egret_entry *entry = answer->entry;
 	char clean[1024];
 
-	printf("%s %s: %s\n", answer->allow ? "allow" : "deny", egret_escape(asked, strlen(asked), clean, sizeof(clean)),
+	printf("%s %s: %s", answer->allow ? "allow" : "deny", egret_escape(asked, strlen(asked), clean, sizeof(clean)),
 	       answer->reason_text);
+	if (answer->relaxed)
+		printf("; mode = %s lets it pass all the same", answer->relaxed);
+	putchar('\n');
 	if (entry)
 		printf("  entry        %s (%s:%u), protocol %s\n", entry->name, entry->file, entry->line,
 		       egret_protocol_name(entry->protocol));
@@ -181,7 +189,7 @@ int cmd_explain(int argc, char **argv)
 	struct egret_policy *policy;
 	struct egret_target target;
 	static struct answer answer;
-	char path[PATH_MAX];
+	char path[PATH_MAX], name[EGRET_NAME_MAX];
 	int mode;
 
 	argc = egret_flags(argc, argv, flags, EGRET_OPERANDS_ANYWHERE);
@@ -191,6 +199,8 @@ int cmd_explain(int argc, char **argv)
 		return egret_usage(argv[0], "one destination, please");
 	if (!egret_target_parse(argv[0], argv[1], &target))
 		return EGRET_USAGE;
+	if (egret_name_canonical(target.host, strlen(target.host), name, sizeof(name)))
+		snprintf(target.host, sizeof(target.host), "%s", name);
 	mode = egret_config_mode(getenv("EGRET_MODE"), "EGRET_MODE");
 	policy = mode < 0 ? NULL : egret_config_load(config, path);
 	if (!policy)

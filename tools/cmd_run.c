@@ -16,11 +16,25 @@ struct options {
 
 static bool one_of(const char *command, const char *flag, const char *value, const char *const words[])
 {
-	for (size_t i = 0; words[i]; i++)
+	char expected[64] = "";
+
+	for (size_t i = 0; words[i]; i++) {
+		size_t used = strlen(expected);
+
 		if (!strcmp(words[i], value))
 			return true;
-	egret_usage(command, "--%s: `%s` is not one of its values", flag, value);
+		snprintf(expected + used, sizeof(expected) - used, "%s%s", used ? ", " : "", words[i]);
+	}
+	egret_usage(command, "--%s: expected one of %s, got `%s`", flag, expected, value);
 	return false;
+}
+
+/* Where refusals are not enforced, the line that tells the layers says so. */
+static const char *mode_told(const struct egret_run *run)
+{
+	const char *word = run->settings.mode && *run->settings.mode ? run->settings.mode : egret_mode_name(egret_policy_defaults(run->policy)->mode);
+
+	return !strcmp(word, "audit") ? "; mode audit" : !strcmp(word, "off") ? "; mode off" : "";
 }
 
 static bool read_options(int *argc, char **argv, struct options *options)
@@ -38,10 +52,11 @@ static bool read_options(int *argc, char **argv, struct options *options)
 
 	*options = (struct options){ .sandbox = "auto", .report = "none" };
 	*argc = egret_flags(*argc, argv, flags, EGRET_OPERANDS_ARE_COMMAND);
+	if (*argc < 0 || !one_of(argv[0], "sandbox", options->sandbox, sandboxes) || !one_of(argv[0], "report", options->report, reports))
+		return false;
 	if (*argc == 0)
 		egret_usage(argv[0], "there is no command to run");
-	return *argc > 0 && one_of(argv[0], "sandbox", options->sandbox, sandboxes) &&
-	       one_of(argv[0], "report", options->report, reports);
+	return *argc > 0;
 }
 
 /* The report by `egret report`, into OUT. Under a sandbox it tells what the supervisor saw itself, which nothing in the tree can alter. */
@@ -95,7 +110,7 @@ static int run_covered(struct egret_run *run, const struct options *options, con
 
 	if (status)
 		return status;
-	egret_say("layers: %s%s", layers, options->mode && !strcmp(options->mode, "off") ? "; mode off" : "");
+	egret_say("layers: %s%s", layers, mode_told(run));
 	status = egret_run_command(run);
 	print_reports(run, options->report, getenv("GITHUB_STEP_SUMMARY"));
 	denials = options->fail_on_deny ? egret_run_denials(run) : 0;

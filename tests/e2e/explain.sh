@@ -139,3 +139,28 @@ test_explain_leaves_no_tls_key_out_that_is_set() { # quick
 	expect "$T/out" "tls_ca_path           = $CERTS/hash  ($T/egret.ini:8)"
 	expect_not "$T/out" "tls_ca_file"
 }
+
+test_explain_lets_pass_what_audit_lets_pass_and_says_so() { # quick
+	policy <<-INI
+		[books]
+		hosts = books.example
+		ports = 80
+		protocol = http
+		mode = audit
+		http_allow = GET /books/**
+	INI
+	status "$EGRET" explain http://books.example/other
+	expect_status 0
+	expect out "no rule of http_allow covers it; mode = audit lets it pass all the same"
+	explains 0 http://books.example/other '.verdict == "allow"' '.reason == "http_no_rule"' '.dial == ["books.example:80"]'
+	explains 1 evil.example:80 '.reason == "no_entry"'
+	EGRET_MODE=audit explains 0 evil.example:80 '.verdict == "allow"' '.reason == "no_entry"'
+	EGRET_MODE=enforce explains 1 http://books.example/other '.verdict == "deny"'
+	EGRET_MODE=off status "$EGRET" explain evil.example:80
+	expect out "allow evil.example:80: the mode is off"
+}
+
+test_explain_names_a_host_as_the_policy_reads_it() { # quick
+	sample_policy
+	explains 0 HTTP://WWW.GoogleAPIs.com./books/1 '.host == "www.googleapis.com"' '.server_name == "www.googleapis.com"' '.dial == ["www.googleapis.com:443"]'
+}

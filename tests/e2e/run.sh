@@ -225,3 +225,28 @@ test_a_descendant_that_runs_uncovered_counts_as_a_denial_unless_a_sandbox_holds_
 	expect_status 0
 	expect_not err "runs uncovered"
 }
+
+test_a_bad_value_of_an_option_is_told_with_the_good_ones() { # quick
+	policy <<<"[egret]"
+	status "$EGRET" run --sandbox true
+	expect_status 125
+	expect err "--sandbox: expected one of auto, require, off, got \`true\`"
+	status "$EGRET" run --report=xml true
+	expect_status 125
+	expect err "--report: expected one of none, text, md, json, got \`xml\`"
+}
+
+test_the_line_of_the_layers_says_where_nothing_is_enforced() { # quick
+	policy <<<"[egret]"
+	status "$EGRET" run --sandbox=off true
+	equal "$(cat err)" "egret: layers: preload; sandbox off"
+	status "$EGRET" run --sandbox=off --mode=audit true
+	equal "$(cat err)" "egret: layers: preload; sandbox off; mode audit"
+	EGRET_MODE=off status "$EGRET" run --sandbox=off true
+	equal "$(cat err)" "egret: layers: preload; sandbox off; mode off"
+	policy <<<"$(printf '[egret]\nmode = audit')"
+	status "$EGRET" run --sandbox=off true
+	equal "$(cat err)" "egret: layers: preload; sandbox off; mode audit"
+	status "$EGRET" run --sandbox=off --mode=enforce true
+	equal "$(cat err)" "egret: layers: preload; sandbox off"
+}

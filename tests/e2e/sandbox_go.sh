@@ -27,7 +27,7 @@ inside_go() {
 	expect "$T/plain" "GET /own"
 	expect_not "$T/plain" secret
 	expect "$T/log" '"path":"/books/1"'
-	expect "$T/err" "denied http api.example.com:80"
+	expect "$T/err" "to api.example.com:80: no rule of http_allow covers it (entry ["
 	expect "$T/err" "denied dns evil.example"
 	expect "$T/err" "denied tcp 203.0.113.9:80"
 }

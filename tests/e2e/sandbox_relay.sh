@@ -9,7 +9,7 @@ inside_http_rules() {
 	expect "$T/out" "hello over tls"
 	sandboxed curl -sS --max-time 10 -w '%{http_code}' http://api.example.com/admin/secret
 	expect "$T/out" 403
-	expect "$T/err" "denied http api.example.com:80"
+	expect "$T/err" "to api.example.com:80: no rule of http_allow covers it (entry ["
 	expect_not "$T/plain" secret
 	expect "$T/log" '"path":"/books/1"'
 	expect "$T/log" '"path":"/admin/secret"'
@@ -74,7 +74,7 @@ s.sendall(b"GET /secret HTTP/1.0\r\n\r\n")
 sys.exit(1 if s.recv(10) else 0)' "$PORT"
 	[ "$STATUS" != 0 ] || fail "the connection ended as if all were well"
 	wire_is_silent
-	expect "$T/err" "this is no TLS"
+	expect "$T/err" "what is no TLS needs protocol = tcp"
 }
 
 test_plaintext_on_a_passthrough_entry_never_leaves_the_sandbox() { # quick
@@ -357,7 +357,7 @@ inside_proxy() {
 	sandboxed curl -sS --max-time 10 -x "http://proxy.example:$PORT" -p http://evil.example:80/
 	[ "$STATUS" != 0 ] || fail "the proxy was asked to lead on"
 	expect "$T/log" '"method":"CONNECT"'
-	expect "$T/err" "denied http proxy.example:$PORT"
+	expect "$T/err" "denied http CONNECT evil.example:80 to proxy.example:$PORT"
 	wire_is_silent
 }
 

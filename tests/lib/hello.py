@@ -13,3 +13,16 @@ def client_hello(name):
     except ssl.SSLWantReadError:
         pass
     return outgoing.read()
+
+
+def with_ech(hello):
+    """The same in one record with an encrypted_client_hello extension (RFC 9849) of no meaning."""
+    extra = b"\xfe\x0d" + (4).to_bytes(2, "big") + b"\0\0\0\0"
+    at = 9 + 34
+    at += 1 + hello[at]
+    at += 2 + int.from_bytes(hello[at:at + 2], "big")
+    at += 1 + hello[at]
+    extensions = hello[at + 2:] + extra
+    body = hello[9:at] + len(extensions).to_bytes(2, "big") + extensions
+    message = b"\1" + len(body).to_bytes(3, "big") + body
+    return hello[:3] + len(message).to_bytes(2, "big") + message

@@ -1,7 +1,8 @@
 """recorder.py PORTFILE WIREFILE [ANSWER | --forward PORT]: keeps every byte that clients send in WIREFILE.
 
 ANSWER is sent once after the first bytes of a connection; the connection is then closed. --forward hands both ways on to
-127.0.0.1:PORT. Each accepted connection is also counted as one line in WIREFILE.connections.
+127.0.0.1:PORT. Each accepted connection is also counted as one line in WIREFILE.connections. It listens on $LISTEN_ON, which is
+127.0.0.1 where nobody says otherwise.
 """
 import os
 import socket
@@ -65,7 +66,7 @@ def answer(client, text, record):
 def main():
     port_file, wire = sys.argv[1:3]
     rest = sys.argv[3:]
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener = socket.create_server((os.environ.get("LISTEN_ON", "127.0.0.1"), 0), backlog=64)
     announce(port_file, listener.getsockname()[1])
     while True:
         client, _ = listener.accept()

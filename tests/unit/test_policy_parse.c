@@ -120,12 +120,44 @@ static void carriage_returns_byte_order_mark_and_missing_newline_are_read(void *
 static void empty_lists_mean_nothing_and_are_refused(void **state)
 {
 	(void)state;
-	assert_refused("[a]\nhosts =\nports = 1\n", "t.ini:1:", "has no hosts");
+	assert_refused("[a]\nhosts =\nports = 1\n", "t.ini:2:", "empty");
 	assert_refused("[a]\nhosts = a\nports =\n", "t.ini:3:", "empty");
 	assert_refused("[a]\nhosts = a\naction = deny\nports = ,\n", "t.ini:4:", "empty");
 	assert_refused(WITH("protocol = http\nhttp_allow ="), "t.ini:5:", "empty");
 	assert_refused("[a]\nhosts = a\n", "t.ini:1:", "has no ports");
 	assert_refused("[a]\n", "t.ini:1:", "has no hosts");
+}
+
+static void one_mistake_is_one_error(void **state)
+{
+	static const char *const mistakes[] = {
+		"[a] junk\nhosts = a\nports = 1\n", "[a\nhosts = a\nports = 1\n", "[]\nhosts = a\nports = 1\n", "[a]\nhosts = a..b\nports = 1\n",
+		"[a]\nhosts = a\nports = 0\n", "[a]\nhots = a\nports = 1\n", "[a]\nhosts = \xff\nports = 1\n", "[a]\nhosts = a # b\nports = 1\n",
+		"[a]\nhosts = a\nports =\n", "[a]\nhosts = a\n\tports = 1\n", "mode = audit\n[a]\nhosts = a\nports = 1\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		struct egret_err err = {0};
+
+		assert_null(egret_policy_parse("t.ini", mistakes[i], strlen(mistakes[i]), &err, NULL));
+		if (err.count != 1)
+			print_error("%s\n", mistakes[i]);
+		assert_int_equal(err.count, 1);
+		egret_err_free(&err);
+	}
+}
+
+static void unix_entry_may_say_every_port_and_no_other(void **state)
+{
+	struct egret_err err = {0};
+	const char *text = "[a]\nhosts = /run/a.sock\nports = *\nprotocol = unix\n";
+	struct egret_policy *policy = egret_policy_parse("t.ini", text, strlen(text), &err, NULL);
+
+	(void)state;
+	assert_non_null(policy);
+	egret_policy_unref(policy);
+	assert_refused("[a]\nhosts = /run/a.sock\nports = 80\nprotocol = unix\n", "t.ini:1:", "unix entry");
 }
 
 static void hosts_that_no_name_matches_are_refused(void **state)
@@ -137,7 +169,7 @@ static void hosts_that_no_name_matches_are_refused(void **state)
 	assert_refused("[a]\nports = 1\nhosts = 2130706433\n", "t.ini:3:", "dotted quad");
 	assert_refused("[a]\nports = 1\nhosts = 10.1.2.3/8\n", "t.ini:3:", "did you mean 10.0.0.0/8?");
 	assert_refused("[a]\nports = 1\nhosts = 10.0.0.0/33\n", "t.ini:3:", "is not a network");
-	assert_refused("[a]\nports = 1\nhosts = http://a.example/\n", "t.ini:3:", "is not a network");
+	assert_refused("[a]\nports = 1\nhosts = http://a.example/\n", "t.ini:3:", "is a URL");
 	assert_refused("[a]\nports = 1\nhosts = a b\n", "t.ini:3:", "character");
 }
 
@@ -264,6 +296,8 @@ int main(void)
 		cmocka_unit_test(lines_longer_than_inihs_default_are_read_whole),
 		cmocka_unit_test(carriage_returns_byte_order_mark_and_missing_newline_are_read),
 		cmocka_unit_test(empty_lists_mean_nothing_and_are_refused),
+		cmocka_unit_test(one_mistake_is_one_error),
+		cmocka_unit_test(unix_entry_may_say_every_port_and_no_other),
 		cmocka_unit_test(hosts_that_no_name_matches_are_refused),
 		cmocka_unit_test(bad_values_say_what_was_expected),
 		cmocka_unit_test(keys_that_contradict_each_other_are_refused),

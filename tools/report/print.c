@@ -206,7 +206,7 @@ static void print_head(const struct egret_report *report, enum egret_report_form
 		printf("\n");
 		return;
 	}
-	printf("%llu events", (unsigned long long)(report->lines - report->unread));
+	printf("%llu event%s", (unsigned long long)(report->lines - report->unread), report->lines - report->unread == 1 ? "" : "s");
 	if (since[0])
 		printf(", %s to %s", since, until);
 	printf("\n\n");

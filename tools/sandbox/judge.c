@@ -21,8 +21,10 @@ bool egret_audits(const struct egret_supervisor *sup, const struct egret_policy 
 }
 
 /* Allowed ones are written for each call: a log that left some out would be no record. */
-static void trace(const struct egret_call *call, const struct egret_ruling *ruling, struct egret_sandbox_count *row)
+static void trace(const struct egret_call *call, const struct egret_ruling *ruling, const struct egret_addr *addr,
+		  struct egret_sandbox_count *row)
 {
+	struct egret_denial denial = { .what = row->what, .host = row->host, .addr = addr, .port = row->port };
 	const struct egret_verdict *verdict = &ruling->verdict;
 	struct egret_event event;
 	char exe[256];
@@ -32,8 +34,10 @@ static void trace(const struct egret_call *call, const struct egret_ruling *ruli
 	snprintf(row->reason, sizeof(row->reason), "%s", egret_reason_name(verdict->reason));
 	if (verdict->entry)
 		snprintf(row->entry, sizeof(row->entry), "%s", verdict->entry->name);
-	if (egret_count(row) == 1 && !verdict->allow)
-		egret_say_denied(row, egret_reason_text(verdict->reason));
+	egret_count(row);
+	egret_denial_judged(&denial, verdict);
+	if (!verdict->allow)
+		egret_say_denied(call->pid, &denial);
 	if (!call->sup->log && call->sup->events < 0)
 		return;
 	egret_event_init(&event, EGRET_EVENT_CONNECT);
@@ -175,7 +179,7 @@ struct egret_ruling egret_judge_address(const struct egret_call *call, enum egre
 	snprintf(row.what, sizeof(row.what), "%s", transport == EGRET_STREAM ? "tcp" : "udp");
 	snprintf(row.host, sizeof(row.host), "%s", ruling.host);
 	egret_addr_format(addr, port, row.address);
-	trace(call, &ruling, &row);
+	trace(call, &ruling, addr, &row);
 	return ruling;
 }
 
@@ -216,6 +220,6 @@ struct egret_ruling egret_judge_path(const struct egret_call *call, const char *
 	if (ruling.verdict.allow)
 		ruling.route = EGRET_ROUTE_DIRECT;
 	snprintf(row.host, sizeof(row.host), "%s", path);
-	trace(call, &ruling, &row);
+	trace(call, &ruling, NULL, &row);
 	return ruling;
 }

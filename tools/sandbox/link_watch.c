@@ -4,28 +4,36 @@
 #include <errno.h>
 #include <string.h>
 
-/* A refusal within an allowed connection, told as a denied destination is. */
-static void refuse_name(struct egret_link *link, const char *name, size_t len, const char *why, bool audited)
+/* A refusal within an allowed connection, told as the preload layer tells it. OWN: why no TLS of the program's passes here; NULL: see the verdict. */
+static void refuse(const struct egret_link *link, const struct egret_verdict *verdict, const struct egret_hello *hello, const char *own)
 {
 	const struct egret_errand *errand = link->errand;
-	struct egret_verdict verdict = { .allow = audited, .audited = audited, .reason = EGRET_REASON_NO_ENTRY, .entry = errand->entry };
-	struct egret_sandbox_count row = { .what = "tls", .port = errand->port, .allowed = audited, .audited = audited };
+	struct egret_denial denial = { .what = "tls", .host = errand->host, .addr = &errand->asked, .port = errand->port };
+	struct egret_sandbox_count row = { .what = "tls", .port = errand->port, .allowed = verdict->allow, .audited = verdict->audited };
 	struct egret_event event;
-	char asked[600];
+	char asked[4 * EGRET_NAME_MAX], name[EGRET_NAME_MAX];
 
-	egret_escape(name, len < 255 ? len : 255, asked, sizeof(asked));
-	snprintf(row.host, sizeof(row.host), "%.255s", asked);
-	snprintf(row.entry, sizeof(row.entry), "%s", errand->entry->name);
-	snprintf(row.reason, sizeof(row.reason), "server_name");
-	egret_addr_format(&errand->asked, errand->port, row.address);
-	if (egret_count(&row) == 1 && !audited)
-		egret_say_denied(&row, why);
 	egret_event_init(&event, EGRET_EVENT_TLS);
+	egret_denial_judged(&denial, verdict);
+	if (hello->name)
+		denial.detail = event.server_name = egret_escape(hello->name, hello->len, asked, sizeof(asked));
+	denial.nameable = verdict->reason == EGRET_REASON_SNI && egret_name_canonical(hello->name, hello->len, name, sizeof(name));
+	denial.allow = denial.nameable ? name : NULL;
+	if (own) {
+		denial.why = event.reason_text = own;
+		event.reason = "client_hello";
+	}
+	snprintf(row.host, sizeof(row.host), "%s", errand->host);
+	snprintf(row.entry, sizeof(row.entry), "%s", errand->entry->name);
+	snprintf(row.reason, sizeof(row.reason), "%s", own ? event.reason : egret_reason_name(verdict->reason));
+	egret_addr_format(&errand->asked, errand->port, row.address);
+	egret_count(&row);
+	if (!verdict->allow)
+		egret_say_denied(errand->pid, &denial);
 	event.layer = "relay";
 	event.pid = errand->pid;
 	event.exe = errand->exe;
-	event.verdict = &verdict;
-	event.reason = why;
+	event.verdict = verdict;
 	event.protocol = "tls";
 	event.host = row.host[0] ? row.host : NULL;
 	event.port = errand->port;
@@ -54,32 +62,55 @@ static bool another_name_of_the_address(const struct egret_link *link, const cha
 	return false;
 }
 
-/* NULL: it may pass; else why not. */
-static const char *judge_name(const struct egret_link *link, enum egret_sni_state state, const char *name, size_t len)
+static struct egret_hello hello_of(const struct egret_link *link, enum egret_sni_state state)
 {
-	const struct egret_entry *entry = link->errand->entry;
+	struct egret_hello hello = { 0 };
 
-	if (state == EGRET_SNI_NOT_TLS)
-		return entry->protocol == EGRET_TLS ? "its entry says `protocol = tls`, and this is no TLS" : NULL;
-	if (entry->tls == EGRET_TLS_ORIGINATE)
-		return "the program speaks TLS itself, and its entry says `tls = originate`: without that key it would pass";
-	if (entry->protocol == EGRET_HTTP)
-		return "the program speaks TLS, and its entry says `protocol = http`";
-	if (state != EGRET_SNI_HELLO)
-		return "its ClientHello cannot be read";
-	if (!name) /* an entry for addresses asks for none */
-		return link->errand->by_host ? "its ClientHello names no server" : NULL;
-	if (egret_entry_covers_name(entry, name, len) || another_name_of_the_address(link, name, len))
-		return NULL;
-	return "the server name that its TLS asks for is none of its entry's hosts";
+	switch (state) {
+	case EGRET_SNI_MALFORMED:
+	case EGRET_SNI_NEED_MORE:
+		break;
+	case EGRET_SNI_HELLO:
+		hello.kind = EGRET_HELLO_TLS;
+		hello.encrypted = egret_sni_encrypted(link->sni);
+		hello.name = egret_sni_name(link->sni, &hello.len);
+		break;
+	case EGRET_SNI_NOT_TLS:
+		hello.kind = EGRET_HELLO_NONE;
+		break;
+	}
+	return hello;
+}
+
+/* *OWN: the words where the entry takes no TLS of the program's, whatever it asks for. */
+static struct egret_verdict judge_hello(const struct egret_link *link, const struct egret_hello *hello, const char **own)
+{
+	const struct egret_errand *errand = link->errand;
+	struct egret_verdict verdict = { .allow = true, .by_host = errand->by_host, .reason = EGRET_REASON_ENTRY, .entry = errand->entry };
+
+	*own = NULL;
+	if (errand->entry->tls == EGRET_TLS_OFF && errand->entry->protocol != EGRET_HTTP) {
+		verdict = egret_decide_hello(errand->policy, &verdict, &errand->asked, hello, link->sup->mode);
+		if (verdict.reason == EGRET_REASON_SNI && another_name_of_the_address(link, hello->name, hello->len))
+			return (struct egret_verdict){ .allow = true, .reason = EGRET_REASON_ENTRY, .entry = errand->entry };
+		return verdict;
+	}
+	if (hello->kind == EGRET_HELLO_NONE)
+		return verdict;
+	*own = errand->entry->tls == EGRET_TLS_ORIGINATE
+		       ? "the program speaks TLS itself, and its entry says `tls = originate`: without that key it would pass"
+		       : "the program speaks TLS, and its entry says `protocol = http`";
+	verdict.audited = verdict.allow = errand->audit && errand->entry->tls == EGRET_TLS_OFF;
+	return verdict;
 }
 
 int egret_link_judge_hello(struct egret_link *link)
 {
 	struct egret_flow *up = &link->up;
 	enum egret_sni_state state = EGRET_SNI_NOT_TLS;
-	const char *name = NULL, *why;
-	size_t len = 0;
+	struct egret_hello hello;
+	struct egret_verdict verdict;
+	const char *own;
 
 	if (up->judged < up->end)
 		state = egret_sni_feed(link->sni, up->data + up->judged, up->end - up->judged);
@@ -90,16 +121,15 @@ int egret_link_judge_hello(struct egret_link *link)
 	up->judged = up->end;
 	if (state == EGRET_SNI_NEED_MORE)
 		return up->ended ? 1 : 0;
-	name = egret_sni_name(link->sni, &len);
-	why = up->ended && up->start == up->end ? NULL : judge_name(link, state, name, len);
-	if (why) {
-		bool audited = link->errand->audit && link->errand->entry->tls == EGRET_TLS_OFF;
-
-		refuse_name(link, name ? name : link->errand->host, name ? len : strlen(link->errand->host), why, audited);
-		if (!audited) {
-			link->broken = true;
-			return -1;
-		}
+	hello = hello_of(link, state);
+	verdict = judge_hello(link, &hello, &own);
+	if (up->start == up->end) /* it ended without a byte */
+		verdict = (struct egret_verdict){ .allow = true };
+	if (!verdict.allow || verdict.audited)
+		refuse(link, &verdict, &hello, own);
+	if (!verdict.allow) {
+		link->broken = true;
+		return -1;
 	}
 	egret_sni_free(link->sni);
 	link->sni = NULL;
@@ -111,6 +141,8 @@ static void emit(void *data, struct egret_event *event)
 	struct egret_link *link = data;
 	const struct egret_errand *errand = link->errand;
 	struct egret_sandbox_count row = { .what = "http", .port = errand->port };
+	struct egret_denial denial;
+	char kind[EGRET_DENIAL_KIND];
 
 	event->layer = "relay";
 	event->pid = errand->pid;
@@ -123,12 +155,12 @@ static void emit(void *data, struct egret_event *event)
 		snprintf(row.entry, sizeof(row.entry), "%s", errand->entry->name);
 		snprintf(row.reason, sizeof(row.reason), "%s", event->reason ? event->reason : "http");
 		egret_addr_format(&errand->asked, errand->port, row.address);
-		if (egret_count(&row) == 1 && !row.audited)
-			egret_say_denied(&row, event->reason_text ? event->reason_text : "its HTTP rules");
+		egret_count(&row);
 	}
-	if (event->error)
-		dprintf(STDERR_FILENO, "egret: http to %s:%u: %s (entry [%s])\n", errand->host[0] ? errand->host : link->far.address, errand->port,
-			event->error, errand->entry->name);
+	if (event->verdict && (!event->verdict->allow || event->error)) {
+		egret_denial_request(&denial, event, kind);
+		egret_say_denied(errand->pid, &denial);
+	}
 	egret_trace(link->sup, event);
 }
 

@@ -34,6 +34,7 @@ static const char *judged_name(const struct egret_dns_question *question)
 
 static void trace(struct egret_supervisor *sup, const char *name, const struct egret_verdict *verdict, const char *refused)
 {
+	struct egret_denial denial = { .what = "dns", .host = name };
 	struct egret_sandbox_count row = { .what = "dns", .allowed = verdict->allow, .audited = verdict->audited };
 	struct egret_event event;
 
@@ -41,8 +42,10 @@ static void trace(struct egret_supervisor *sup, const char *name, const struct e
 	snprintf(row.reason, sizeof(row.reason), "%s", refused ? "refused" : egret_reason_name(verdict->reason));
 	if (verdict->entry)
 		snprintf(row.entry, sizeof(row.entry), "%s", verdict->entry->name);
+	egret_denial_judged(&denial, verdict);
+	denial.why = refused ? refused : denial.why;
 	if (egret_count(&row) == 1 && !verdict->allow)
-		egret_say_denied(&row, refused ? refused : egret_reason_text(verdict->reason));
+		egret_say_denied(0, &denial);
 	egret_event_init(&event, EGRET_EVENT_DNS);
 	event.layer = "sandbox";
 	event.verdict = verdict;

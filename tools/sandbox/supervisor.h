@@ -9,7 +9,7 @@
 
 #include "abi.h"
 #include "names.h"
-#include "policy/log.h"
+#include "policy/denial.h"
 #include "sandbox.h"
 
 #include <netinet/in.h>
@@ -142,8 +142,8 @@ bool egret_audits(const struct egret_supervisor *sup, const struct egret_policy 
 void egret_trace(struct egret_supervisor *sup, const struct egret_event *event);
 /* Counts ROW; how often it came, this time included. */
 uint64_t egret_count(const struct egret_sandbox_count *row);
-/* One line on stderr, as the preload layer writes it. */
-void egret_say_denied(const struct egret_sandbox_count *row, const char *why);
+/* One line on stderr, as the preload layer writes it, once a destination and process; THREAD is one of that process, 0: not known. */
+void egret_say_denied(pid_t thread, const struct egret_denial *denial);
 /* A refusal that no entry can lift: one line (the first time for WHAT and DETAIL) and a count. Returns ERROR. */
 int egret_refuse(const struct egret_call *call, const char *what, const char *detail, int error);
 /* The counts as an array for the launcher; the caller frees. */

@@ -106,27 +106,43 @@ void egret_trace(struct egret_supervisor *sup, const struct egret_event *event)
 		egret_record_write(sup->log_format, event);
 }
 
-void egret_say_denied(const struct egret_sandbox_count *row, const char *why)
+/* The process of a thread; the thread itself when that is not known any more. */
+static int process_of(pid_t thread)
 {
-	char line[1024], host[600], hint[400] = "";
-	const char *name = row->host[0] ? row->host : row->address;
-	int len;
+	char path[64], line[128];
+	int process = 0;
+	FILE *status;
 
-	egret_escape(name, strlen(name), host, sizeof(host));
-	if (row->port && row->host[0])
-		snprintf(hint, sizeof(hint), "; to allow it: egret allow %.256s:%u", host, row->port);
-	if (row->port && row->host[0])
-		len = snprintf(line, sizeof(line), "egret: denied %s %s:%u (%s): %s%s\n", row->what, host, row->port, row->address,
-			       why, hint);
-	else
-		len = snprintf(line, sizeof(line), "egret: denied %s %s: %s\n", row->what, host, why);
-	if (len > 0 && write(STDERR_FILENO, line, strnlen(line, sizeof(line))) < 0)
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+	status = fopen(path, "re");
+	while (status && !process && fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &process) != 1)
+			process = 0;
+	if (status)
+		fclose(status);
+	return process ? process : (int)thread;
+}
+
+void egret_say_denied(pid_t thread, const struct egret_denial *denial)
+{
+	static struct egret_told told;
+	char text[EGRET_DENIAL_LINE], line[2 * EGRET_DENIAL_LINE];
+	size_t len;
+
+	if (!egret_denial_is_new(&told, thread ? process_of(thread) : 0, denial))
+		return;
+	egret_denial_line(denial, text, sizeof(text));
+	snprintf(line, sizeof(line), "egret: ");
+	len = strlen(egret_escape(text, strlen(text), line + 7, sizeof(line) - 8)) + 7;
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
 		return;
 }
 
 int egret_refuse(const struct egret_call *call, const char *what, const char *detail, int error)
 {
 	static const struct egret_verdict never = { .allow = false };
+	const struct egret_denial denial = { .what = what, .host = detail, .why = "the sandbox refuses it" };
 	struct egret_sandbox_count row = { .allowed = false };
 	struct egret_event event;
 	char exe[256];
@@ -136,7 +152,7 @@ int egret_refuse(const struct egret_call *call, const char *what, const char *de
 	snprintf(row.reason, sizeof(row.reason), "refused");
 	if (egret_count(&row) > 1)
 		return error;
-	egret_say_denied(&row, "the sandbox refuses it");
+	egret_say_denied(0, &denial);
 	egret_event_init(&event, EGRET_EVENT_CONNECT);
 	event.pid = call->pid;
 	event.exe = egret_call_exe(call, exe, sizeof(exe));
