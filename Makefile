@@ -24,7 +24,7 @@ STATIC_DIR ?= /usr/lib/$(ARCHDIR)
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith -Wvla
 BASE := -std=gnu11 -D_GNU_SOURCE -DEGRET_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -fPIC -fvisibility=hidden -fstack-protector-strong \
         -fno-strict-aliasing -ffunction-sections -fdata-sections -pthread -I. -include banned.h \
-        -ffile-prefix-map=$(CURDIR)=. $(WARN)
+        -ffile-prefix-map="$(CURDIR)"=. $(WARN)
 LINK := -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--build-id=sha1 -pthread
 
 ifeq ($(TLS_LINK),static)
@@ -209,7 +209,7 @@ soak: all unit ## MIB mebibytes (10 GiB) each way at once through one connection
 
 RELOADS ?= 1000
 soak-reload: all unit ## RELOADS pairs (1000) of reloads of one process under load: verdicts, memory, descriptors
-	EGRET_RELOADS=$(RELOADS) EGRET_RELOADS_TOLD=$(CURDIR)/$(BUILD)/reloads EGRET_TEST_LIMIT=86400 tests/run many_reloads_under_load
+	EGRET_RELOADS=$(RELOADS) EGRET_RELOADS_TOLD="$(CURDIR)/$(BUILD)/reloads" EGRET_TEST_LIMIT=86400 tests/run many_reloads_under_load
 	@cat $(BUILD)/reloads
 
 FUZZ_SECONDS ?= 60

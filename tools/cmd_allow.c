@@ -18,9 +18,8 @@ static char *add_one(const char *file, const char *text, size_t len, const struc
 	struct egret_target target;
 	struct egret_grant grant = { .name = grants->name, .host = target.host, .originate = grants->originate };
 
-	if (!egret_target_parse("allow", operand, &target)) {
+	if (!egret_target_parse("allow", operand, &target))
 		return NULL;
-	}
 	if (target.transport == EGRET_LOCAL) {
 		grant.host = target.path;
 		grant.protocol = "unix";
@@ -54,6 +53,7 @@ int cmd_allow(int argc, char **argv)
 					    { "name", 0, &grants.name, NULL },
 					    { "tls", 0, &tls, NULL },
 					    { NULL, 0, NULL, NULL } };
+	struct egret_target target;
 	char path[PATH_MAX];
 
 	argc = egret_flags(argc, argv, flags, EGRET_OPERANDS_ANYWHERE);
@@ -64,6 +64,9 @@ int cmd_allow(int argc, char **argv)
 	grants.originate = !strcmp(tls, "originate");
 	if (!grants.originate && strcmp(tls, "off"))
 		return egret_usage(argv[0], "--tls: expected off or originate, got `%s`", tls);
+	for (char **operand = grants.operands; *operand; operand++)
+		if (!egret_target_parse(argv[0], *operand, &target))
+			return EGRET_USAGE;
 	if (!egret_config_find(config, path))
 		return 1;
 	return egret_replace(path, true, add_all, &grants) ? 0 : 1;

@@ -86,6 +86,19 @@ static char *add_lesson(const char *file, const char *text, size_t len, void *da
 	return changed;
 }
 
+/* A policy that was asked for is there afterwards. */
+static char *add_nothing(const char *file, const char *text, size_t len, void *data, struct egret_err *err)
+{
+	(void)text, (void)len, (void)data;
+	char *empty = strdup("; Nothing was called.\n");
+
+	if (!empty)
+		egret_err_add(err, file, 0, "out of memory");
+	else
+		egret_say("nothing was called: %s allows nothing", file);
+	return empty;
+}
+
 static bool write_policy(const struct egret_run *run, const char *file)
 {
 	struct egret_lesson lesson = { 0 };
@@ -94,7 +107,9 @@ static bool write_policy(const struct egret_run *run, const char *file)
 
 	good = egret_run_events(run, events) && egret_lesson_read(&lesson, events);
 	egret_config_print(&lesson.beyond, "warning: ");
-	if (good && lesson.count)
+	if (good && !lesson.count && access(file, F_OK) != 0)
+		good = egret_replace(file, true, add_nothing, NULL);
+	else if (good && lesson.count)
 		good = egret_replace(file, true, add_lesson, &lesson);
 	else if (good)
 		egret_say("nothing was called that %s does not allow: it is as it was", file);

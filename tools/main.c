@@ -1,4 +1,5 @@
 /* egret: finds the sub-command and runs it. The table of commands.def is the dispatch and the usage text. */
+#include "policy/keys.h"
 #include "tools/tools.h"
 
 #include <stdarg.h>
@@ -67,7 +68,18 @@ int egret_usage(const char *command, const char *fmt, ...)
 
 static int unknown(const char *name)
 {
-	egret_say("there is no command `%s`; `egret help` lists them", name);
+	const char *near = NULL;
+	size_t best = 3;
+
+	for (size_t i = 0; i < egret_command_count; i++) {
+		size_t distance = egret_key_distance(name, strlen(name), egret_commands[i].name, strlen(egret_commands[i].name));
+
+		if (distance < best) {
+			best = distance;
+			near = egret_commands[i].name;
+		}
+	}
+	egret_say("there is no command `%s`%s%s%s; `egret help` lists them", name, near ? ", did you mean `" : "", near ? near : "", near ? "`" : "");
 	return EGRET_USAGE;
 }
 

@@ -130,3 +130,33 @@ test_check_warns_of_files_that_others_can_replace_and_of_a_log_without_a_folder(
 	expect err "egret.ini:7: tls_ca_file: everybody may write"
 	expect err "everybody may write its folder"
 }
+
+test_env_never_leaves_a_script_uncovered() { # quick
+	need_library
+	mkdir -p "mo ved/bin"
+	cp "$EGRET" "mo ved/bin/"
+	unset EGRET_CONFIG
+	export HOME=$T
+	local way
+	for way in "$EGRET env" "$EGRET env -c $T/missing.ini"; do
+		status sh -c "$way"
+		expect_status 1
+		status env WAY="$way" sh -c 'eval "$($WAY)"; exec python3 -c "import socket; socket.create_connection((\"192.0.2.1\", 80))"'
+		expect err "PermissionError"
+		expect err "egret: denied tcp 192.0.2.1:80: no policy could be loaded"
+	done
+	for way in "'$T/mo ved/bin/egret' env" "'$EGRET' env --mode=nonsense" "'$EGRET' env nonsense"; do
+		status sh -c "eval \"\$($way)\"; echo went on"
+		expect_status 125
+		expect_not out "went on"
+	done
+}
+
+test_an_unknown_command_is_answered_with_the_nearest() { # quick
+	status "$EGRET" chekc
+	expect_status 2
+	expect err "there is no command \`chekc\`, did you mean \`check\`"
+	status "$EGRET" nonsense
+	expect_status 2
+	expect_not err "did you mean"
+}

@@ -169,3 +169,10 @@ test_doctor_says_what_yama_costs() { # quick
 	expect facts.2 "weaker   Yama ptrace_scope            2: no sandbox without CAP_SYS_PTRACE"
 	expect facts.3 "weaker   Yama ptrace_scope            3: no sandbox"
 }
+
+test_a_destination_that_is_none_is_a_usage_error_and_changes_nothing() { # quick
+	policy <<<"[egret]"
+	status "$EGRET" allow good.example:80 bad
+	expect_status 2
+	equal "$(cat "$T/egret.ini")" "[egret]"
+}

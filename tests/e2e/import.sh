@@ -253,3 +253,9 @@ test_a_value_cannot_smuggle_a_line_into_the_policy() { # quick
 	manifest < <(service 'a] x' a.example 80 HTTP)
 	[ "$STATUS" != 0 ] || "$EGRET" check
 }
+
+test_import_reads_standard_input() { # quick
+	status "$EGRET" import - <"$ROOT/examples/books/origination.yaml"
+	expect_status 0
+	expect out "hosts = www.googleapis.com"
+}

@@ -71,3 +71,13 @@ test_learn_tells_of_programs_that_it_could_not_follow() { # quick
 	expect_status 125
 	expect err "-o FILE is missing"
 }
+
+test_a_run_that_called_nothing_leaves_a_policy_that_allows_nothing() { # quick
+	status "$EGRET" learn -o "$T/learnt.ini" -- true
+	expect_status 0
+	expect err "allows nothing"
+	status "$EGRET" check -c "$T/learnt.ini"
+	expect_status 0
+	status "$EGRET" explain -c "$T/learnt.ini" evil.example:80
+	expect_status 1
+}

@@ -138,7 +138,7 @@ static void parse(struct egret_manifests *all, yaml_parser_t *parser, const char
 
 bool egret_manifests_read(struct egret_manifests *all, const char *file)
 {
-	FILE *input = fopen(file, "re");
+	FILE *input = fopen(strcmp(file, "-") ? file : "/dev/stdin", "re");
 	yaml_parser_t parser;
 
 	if (!input) {
