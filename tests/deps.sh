@@ -10,7 +10,7 @@ packages="
 	openssl nginx-light redis-server redis-tools curl wget socat netcat-openbsd telnet stunnel4 haproxy bind9-dnsutils libjemalloc2
 	python3 python3-yaml perl php-cli ruby nodejs git bubblewrap musl-tools libcap2-bin
 	python3-pycares python3-aiohttp python3-grpcio python3-cryptography python3-requests default-jdk-headless erlang-inets rustc
-	aria2 lftp netcat-traditional apache2-utils wrk mosquitto mosquitto-clients ldap-utils slapd fcgiwrap dnsmasq-base
+	aria2 lftp netcat-traditional apache2-utils wrk mosquitto mosquitto-clients ldap-utils slapd fcgiwrap dnsmasq-base apache2-bin lighttpd lighttpd-mod-openssl
 	postfix dovecot-imapd dovecot-pop3d msmtp swaks postgresql
 	mariadb-server mariadb-client python3-pymysql php-mysql node-mysql libio-socket-ssl-perl
 	iproute2 strace procps util-linux man-db zsh bash-completion jq xxd file dpkg-dev fakeroot

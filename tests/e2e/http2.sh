@@ -68,3 +68,40 @@ test_a_client_of_http_2_is_told_by_its_own_protocol() {
 		assert b"did not agree to HTTP/2" in data
 	PY
 }
+
+test_grpc_that_nginx_passes_on_in_plaintext_is_tls_on_the_wire() {
+	local front=$T/front
+	need_library
+	need nginx
+	/usr/bin/python3 -c 'import grpc' 2>/dev/null || skip "grpcio is not installed"
+	certificates
+	/usr/bin/python3 "$ROOT/tests/lib/grpc_peer.py" serve "$T/grpc.port" "$CERTS/right.pem" "$CERTS/right.key" 2>"$T/grpc.err" &
+	announced "$T/grpc.port"
+	record_wire_before "$PORT"
+	governing tls "tls_alpn = h2"
+	free_port
+	mkdir -p "$front"
+	cat >"$front/conf" <<-CONF
+		daemon off;
+		master_process off;
+		pid $front/pid;
+		error_log $front/error info;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $front/body;
+			proxy_temp_path $front/proxy;
+			fastcgi_temp_path $front/fastcgi;
+			uwsgi_temp_path $front/uwsgi;
+			scgi_temp_path $front/scgi;
+			upstream far { server www.googleapis.com:80; keepalive 4; }
+			server { listen 127.0.0.1:$PORT http2; location / { grpc_pass grpc://far; } }
+		}
+	CONF
+	covered nginx -e "$front/error" -c "$front/conf" >"$front/out" 2>&1 &
+	wait_for 10 listening "$PORT"
+	/usr/bin/python3 "$ROOT/tests/lib/grpc_peer.py" ask "127.0.0.1:$PORT" 3 >"$T/out" 2>"$T/err" || fail "$(cat "$T/err" "$front/out" "$front/error")"
+	equal "$(sort -u "$T/out")" "SECRET SECRET SECRET  300000"
+	wire_is_tls
+	[ "$(jq -s 'map(select(.event == "tls" and .alpn == "h2")) | length' "$T/log")" -ge 1 ] || fail "$(cat "$T/log")"
+}
