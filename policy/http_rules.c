@@ -6,20 +6,66 @@
 /* Longest path that is judged: longer ones are refused as ambiguous, no server of ours needs them. */
 #define PATH_MAX_BYTES 8192
 
+/* In every locale. */
+static bool is_alnum(int c)
+{
+	return c >= 0 && c < 0x80 && isalnum(c);
+}
+
+static int hex(char digit)
+{
+	return isdigit((unsigned char)digit) ? digit - '0' : isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10 : -1;
+}
+
+/* The byte that LEFT bytes at TEXT escape, -1: none. */
+static int escaped(const char *text, size_t left)
+{
+	return left >= 3 && text[0] == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0 ? hex(text[1]) * 16 + hex(text[2]) : -1;
+}
+
 /* RFC 9110 5.6.2. */
 static bool is_token(const char *text)
 {
 	if (!*text)
 		return false;
 	for (; *text; text++)
-		if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
+		if (!is_alnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
 			return false;
 	return true;
 }
 
+/* Which escaped bytes stand for themselves? Servers read %3A and a colon alike, though they are not the same by RFC 3986: a deny rule
+ * means both. An allow rule means the bytes that have no other form, in UTF-8 or escaped. */
+enum reading { AS_WRITTEN = 0x100, BEYOND_ASCII = 0x80, ALL = 0 };
+
+/* What stands at AT, *LEN characters of it. */
+static int unit(const char *at, const char *end, enum reading reading, size_t *len)
+{
+	int byte = *at == '%' ? escaped(at, (size_t)(end - at)) : -1;
+	bool decoded = byte >= 0 && byte >= (int)reading;
+
+	*len = decoded ? 3 : 1;
+	return decoded ? byte : (unsigned char)*at;
+}
+
+static size_t step(const char *at, const char *end, enum reading reading)
+{
+	size_t len;
+
+	unit(at, end, reading, &len);
+	return len;
+}
+
+static bool same(const char *glob, const char *glob_end, const char *text, const char *text_end, enum reading reading)
+{
+	size_t ignored;
+
+	return unit(glob, glob_end, reading, &ignored) == unit(text, text_end, reading, &ignored);
+}
+
 /* Does TEXT match GLOB? `*` within a segment, `**` across. Iterative: the latest star is the only one to come back to, but one of each kind,
  * since a `*` may fail at a slash that an earlier `**` can step over. */
-static bool glob_match(const char *glob, const char *glob_end, const char *text, const char *text_end)
+static bool glob_match(const char *glob, const char *glob_end, const char *text, const char *text_end, enum reading reading)
 {
 	const char *star = NULL, *star_text = NULL, *deep = NULL, *deep_text = NULL;
 
@@ -31,15 +77,15 @@ static bool glob_match(const char *glob, const char *glob_end, const char *text,
 		} else if (glob < glob_end && *glob == '*') {
 			star = ++glob;
 			star_text = text;
-		} else if (glob < glob_end && text < text_end && *glob == *text) {
-			glob++;
-			text++;
+		} else if (glob < glob_end && text < text_end && same(glob, glob_end, text, text_end, reading)) {
+			glob += step(glob, glob_end, reading);
+			text += step(text, text_end, reading);
 		} else if (star && star_text < text_end && *star_text != '/') {
 			glob = star;
-			text = ++star_text;
+			text = star_text += step(star_text, text_end, reading);
 		} else if (deep && deep_text < text_end) {
 			glob = deep;
-			text = ++deep_text;
+			text = deep_text += step(deep_text, text_end, reading);
 			star = NULL;
 		} else {
 			return false;
@@ -49,28 +95,35 @@ static bool glob_match(const char *glob, const char *glob_end, const char *text,
 }
 
 /* A rule without `?` judges the path, one with it path and query. `/admin/` followed by `**` covers `/admin` too. */
-static bool path_matches(const char *glob, const char *target, size_t path_len, size_t target_len)
+static bool path_matches(const char *glob, const char *target, size_t path_len, size_t target_len, enum reading reading)
 {
 	size_t len = strlen(glob), text_len = strchr(glob, '?') ? target_len : path_len;
 
-	if (glob_match(glob, glob + len, target, target + text_len))
+	if (glob_match(glob, glob + len, target, target + text_len, reading))
 		return true;
-	return len > 3 && !strcmp(glob + len - 3, "/**") && glob_match(glob, glob + len - 3, target, target + text_len);
+	return len > 3 && !strcmp(glob + len - 3, "/**") && glob_match(glob, glob + len - 3, target, target + text_len, reading);
 }
 
 static const struct egret_http_rule *find_rule(const struct egret_http_rule *rules, size_t count,
-					       const struct egret_http_request *request, const char *target, size_t path_len, size_t len)
+					       const struct egret_http_request *request, const char *target, size_t path_len, size_t len,
+					       enum reading reading)
 {
+	bool escapes = memchr(target, '%', len);
+
 	for (size_t i = 0; i < count; i++)
 		if ((!strcmp(rules[i].method, "*") || !strcmp(rules[i].method, request->method)) &&
-		    path_matches(rules[i].path, target, path_len, len))
+		    (path_matches(rules[i].path, target, path_len, len, AS_WRITTEN) ||
+		     ((escapes || strchr(rules[i].path, '%')) && path_matches(rules[i].path, target, path_len, len, reading))))
 			return &rules[i];
 	return NULL;
 }
 
-static int hex(char digit)
+/* Bytes that careless decoders of UTF-8 take for a character of fewer bytes (RFC 3629 10): %c0%af is a slash to them. */
+static bool begins_overlong(int lead, int next)
 {
-	return isdigit((unsigned char)digit) ? digit - '0' : isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10 : -1;
+	bool continues = next >= 0x80 && next < 0xc0;
+
+	return continues && (lead == 0xc0 || lead == 0xc1 || (lead == 0xe0 && next < 0xa0) || (lead == 0xf0 && next < 0x90) || lead >= 0xf8);
 }
 
 /* Would a server that normalises (RFC 3986 6.2.2) see another path than the one that is judged? */
@@ -85,10 +138,12 @@ static bool path_is_ambiguous(const char *path, size_t len)
 		if (byte <= ' ' || byte >= 0x7f || byte == '\\' || byte == ';' || byte == '#')
 			return true;
 		if (byte == '%') {
-			int value = left >= 3 && hex(path[i + 1]) >= 0 && hex(path[i + 2]) >= 0 ? hex(path[i + 1]) * 16 + hex(path[i + 2]) : -1;
+			int value = escaped(path + i, left);
 
 			/* Unreserved characters need no escape; slash, backslash, percent, semicolon and controls change the path. */
-			if (value < ' ' || value == 0x7f || isalnum(value) || strchr("-._~/\\%;", value))
+			if (value < ' ' || value == 0x7f || is_alnum(value) || strchr("-._~/\\%;", value))
+				return true;
+			if (begins_overlong(value, left > 3 ? escaped(path + i + 3, left - 3) : -1))
 				return true;
 		}
 		if (byte != '/')
@@ -184,13 +239,13 @@ static struct egret_http_verdict decide_tunnel(const struct egret_entry *entry, 
 		return refuse(request->upgrade_h2c ? EGRET_HTTP_H2C : EGRET_HTTP_MALFORMED);
 	if (request->host_count > 1 || (request->host && (request->host_len != len || strncasecmp(request->host, request->target, len))))
 		return refuse(EGRET_HTTP_WRONG_HOST);
-	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, request->target, len, len);
+	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, request->target, len, len, ALL);
 	if (verdict.rule) {
 		verdict.reason = EGRET_HTTP_DENY_RULE;
 		return verdict;
 	}
 	for (size_t i = 0; i < entry->http_allow_count && !verdict.allow; i++)
-		if (!strcmp(entry->http_allow[i].method, "CONNECT") && path_matches(entry->http_allow[i].path, request->target, len, len))
+		if (!strcmp(entry->http_allow[i].method, "CONNECT") && path_matches(entry->http_allow[i].path, request->target, len, len, AS_WRITTEN))
 			verdict = (struct egret_http_verdict){ true, EGRET_HTTP_ALLOWED, &entry->http_allow[i] };
 	return verdict;
 }
@@ -216,12 +271,12 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 	has_form = target[0] == '/' || target != request->target || (len == 1 && target[0] == '*');
 	if (!has_form || (rules && target[0] != '*' && path_is_ambiguous(target, path_len)))
 		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
-	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len);
+	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len, ALL);
 	if (verdict.rule) {
 		verdict.reason = EGRET_HTTP_DENY_RULE;
 		return verdict;
 	}
-	verdict.rule = find_rule(entry->http_allow, entry->http_allow_count, request, target, path_len, len);
+	verdict.rule = find_rule(entry->http_allow, entry->http_allow_count, request, target, path_len, len, BEYOND_ASCII);
 	if (entry->http_allow_count && !verdict.rule)
 		return refuse(EGRET_HTTP_NO_RULE);
 	if (request->upgrade && !verdict.rule)

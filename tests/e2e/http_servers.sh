@@ -106,3 +106,22 @@ test_wrk_holds_with_lighttpd_behind_rules() {
 	expect_not "$T/out" "Socket errors"
 	[ "$LOGGED" -ge 10 ] || fail "$LOGGED lines"
 }
+
+test_the_usual_clients_read_apaches_compressed_answers() {
+	local programs=$ROOT/tests/e2e/programs client
+	need python3
+	need node
+	need ruby
+	need perl
+	need wget
+	need_library
+	start_web apache
+	governing tls
+	for client in "python3 $programs/fetch.py requests" "python3 $programs/fetch.py http_client" "node $programs/fetch.mjs agent 1" "node $programs/fetch.mjs fetch 1" \
+		"perl $programs/fetch.pl" "ruby $programs/fetch.rb" "wget -q --compression=auto -O-"; do
+		# shellcheck disable=SC2086
+		covered $client $URL/ok/text.txt >"$T/out" 2>"$T/err" || fail "$client: $(cat "$T/err")"
+		cmp "$T/out" "$T/www/ok/text.txt" || fail "$client"
+	done
+	equal "$(jq -rs 'map(select(.event == "http" and .status == 200 and .flags == null)) | length' "$T/log")" 7
+}

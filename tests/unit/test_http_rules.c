@@ -13,8 +13,8 @@ static const char text[] = "[api]\n"
 			   "hosts = api.example.com, *.wild.example, 192.0.2.7\n"
 			   "ports = 80\n"
 			   "protocol = http\n"
-			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**, CONNECT *.tunnel.example:443\n"
-			   "http_deny = * /tree/admin/**\n"
+			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**, CONNECT *.tunnel.example:443, GET /café/*\n"
+			   "http_deny = * /tree/admin/**, * /open/v1/*:delete, * /open/é/**, GET /open/%C3%BC, GET /open/a%3Ab, GET /open/q?x=*!\n"
 			   "[free]\n"
 			   "hosts = free.example.com\n"
 			   "ports = 80\n"
@@ -65,6 +65,25 @@ static void a_deny_rule_wins_over_an_allow_rule(void **state)
 	assert_int_equal(TARGET("/tree/administrator"), EGRET_HTTP_ALLOWED);
 }
 
+static void a_deny_rule_covers_a_path_however_it_is_escaped(void **state)
+{
+	static const char *const denied[] = { "/open/v1/x:delete", "/open/v1/x%3Adelete", "/open/v1/x%3adelete", "/open/v1/%40%3adelete", "/open/%C3%A9/x",
+		"/open/%c3%a9", "/open/%C3%a9/%20", "/open/%C3%BC", "/open/%c3%bc", "/open/a:b", "/open/a%3ab", "/open/q?x=a!", "/open/q?x=%2521%21",
+		"/open/q?%78=a%21" };
+	static const char *const allowed[] = { "/open/v1/x:get", "/open/v1/x%3Aget", "/open/v1/x%20:delete/y", "/open/%C3%A8/x", "/open/a%20b", "/caf%C3%A9/x", "/caf%c3%a9/%20" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
+		if (TARGET(denied[i]) != EGRET_HTTP_DENY_RULE)
+			fail_msg("%s", denied[i]);
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		if (TARGET(allowed[i]) != EGRET_HTTP_ALLOWED)
+			fail_msg("%s", allowed[i]);
+	/* An allow rule means a path as it is written, since servers need not read its other forms alike. */
+	assert_int_equal(judge((struct egret_http_request){ .method = "POST", .target = "/form%3Fkind=a" }), EGRET_HTTP_NO_RULE);
+	assert_int_equal(TARGET("/caf%c3%a9%2A"), EGRET_HTTP_NO_RULE);
+}
+
 static void a_method_is_compared_as_it_stands(void **state)
 {
 	(void)state;
@@ -84,7 +103,8 @@ static void a_rule_with_a_query_judges_the_query(void **state)
 static void a_path_that_servers_read_in_two_ways_is_refused(void **state)
 {
 	static const char *const paths[] = { "/tree/../admin", "/tree/./x", "/tree//x", "/tree/%2e%2e/x", "/tree/%2Fx", "/tree/x;y",
-					     "/tree/\\x", "/tree/..", "/tree/.", "/tree/%61dmin", "/tree/%x", "/tree/%00", "/tree/a%", "tree" };
+					     "/tree/\\x", "/tree/..", "/tree/.", "/tree/%61dmin", "/tree/%x", "/tree/%00", "/tree/a%", "tree",
+					     "/tree/..%c0%af../x", "/tree/%C1%9c", "/tree/%e0%80%af", "/tree/%f0%80%80%af", "/tree/%f8%80%80%80%af", "/tree/%u002f" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -182,6 +202,7 @@ int main(void)
 		cmocka_unit_test(a_star_stays_within_its_segment),
 		cmocka_unit_test(two_stars_cross_segments_and_cover_the_folder_itself),
 		cmocka_unit_test(a_deny_rule_wins_over_an_allow_rule),
+		cmocka_unit_test(a_deny_rule_covers_a_path_however_it_is_escaped),
 		cmocka_unit_test(a_method_is_compared_as_it_stands),
 		cmocka_unit_test(a_rule_with_a_query_judges_the_query),
 		cmocka_unit_test(a_path_that_servers_read_in_two_ways_is_refused),
