@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # one.sh KIND FILE NAME LIMIT: runs one test (of a unit binary: all that fit) and tells the result. Called by tests/run.
 set -u
-kind=$1 file=$2 name=$3 limit=$4
+kind=$1 file=$2 name=$3 limit=$4 begun=${EPOCHREALTIME/./}
 . tests/lib/running.sh
 dir=$(mktemp -d "$EGRET_TEST_WORK/test.XXXXXX") # no words of a sentence: tests look for words in messages
 [ -n "$dir" ] || exit 1
@@ -74,4 +74,5 @@ run_script() {
 trap sweep EXIT
 trap 'exit 1' INT TERM
 if [ "$kind" = unit ]; then run_unit; else run_script; fi
+printf '%6.1f %s\n' "$(((${EPOCHREALTIME/./} - begun) / 100000))e-1" "$name" >>"$EGRET_TEST_WORK/times"
 exit 0
