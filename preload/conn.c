@@ -1,8 +1,11 @@
 #include "conn.h"
 
 #include "connect.h"
+#include "dns_watch.h"
 #include "early.h"
 #include "guard.h"
+#include "lock.h"
+#include "observed.h"
 #include "policy/raw.h"
 #include "ready.h"
 #include "relay.h"
@@ -154,6 +157,32 @@ static void divide_owner_words(bool child)
 		}
 }
 
+/* A conn that some descriptor of this process means. */
+static bool is_held(const struct pooled *item)
+{
+	return atomic_load(&item->conn.refs) != 0 && atomic_load(&item->conn.fd_count) != 0;
+}
+
+/* Was no other thread busy with CONN when this copy of the process was made? Its locks are free now. */
+static bool was_at_rest(struct egret_conn *conn)
+{
+	bool stepping = !egret_lock_was_free(&conn->step_lock), reading = !egret_lock_was_free(&conn->wire.in_lock);
+	bool writing = !egret_lock_was_free(&conn->wire.out_lock), opening = !egret_lock_was_free(&conn->wire.tls_lock);
+	bool asking = !egret_dns_was_at_rest(conn->dns);
+	return egret_observed_was_at_rest(conn->observed) && !asking && !stepping && !reading && !writing && !opening;
+}
+
+/* This process is a copy. */
+static void begin_as_copy(void)
+{
+	static _Atomic long original;
+	divide_owner_words(true);
+	atomic_store(&original, atomic_load(&registry_pid));
+	for (struct pooled *item = pool_all; item; item = item->next_all)
+		if (is_held(item) && !was_at_rest(&item->conn))
+			item->conn.owner = &original;
+}
+
 /* This process's number in a page that the kernel clears in every copy of the process (MADV_WIPEONFORK): one load where a system call
  * would be for each transfer, and copies made past the hooks are noticed. A child that shares our memory (CLONE_VM) shares the TLS
  * states, too: it may take itself for its parent here, but not where tables of descriptors matter (registry_is_ours). */
@@ -178,8 +207,8 @@ long egret_own_pid(void)
 		return pid;
 	atomic_store(own_pid_page, pid);
 	if (atomic_load(&registry_pid) != 0 && atomic_load(&registry_pid) != pid) {
+		begin_as_copy();
 		atomic_store(&registry_pid, pid);
-		divide_owner_words(true);
 	}
 	return pid;
 }
@@ -393,16 +422,15 @@ void egret_conn_claim(struct egret_conn *conn)
 	conn->owner = &owner;
 }
 
+bool egret_conn_owns_wire(struct egret_wire *wire)
+{
+	return egret_conn_own((struct egret_conn *)((char *)wire - offsetof(struct egret_conn, wire)));
+}
+
 bool egret_conn_may_end(struct egret_conn *conn)
 {
 	long self = egret_own_pid(), owner = atomic_load(conn->owner);
 	return owner == self || (owner == 0 && egret_lines_alone(&conn->lines));
-}
-
-/* A conn that some descriptor of this process means. */
-static bool is_held(const struct pooled *item)
-{
-	return atomic_load(&item->conn.refs) != 0 && atomic_load(&item->conn.fd_count) != 0;
 }
 
 void egret_conn_before_fork(void)
@@ -419,7 +447,10 @@ void egret_conn_before_fork(void)
 
 void egret_conn_after_fork(bool child)
 {
-	divide_owner_words(child);
+	if (child)
+		begin_as_copy();
+	else
+		divide_owner_words(false);
 	for (struct pooled *item = pool_all; item; item = item->next_all)
 		if (is_held(item))
 			egret_lines_after_fork(&item->conn.lines, child);

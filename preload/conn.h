@@ -9,6 +9,8 @@
  * descriptors share one conn (fd_count). Lifetime: from connect until the last descriptor is closed and the last hook has left.
  * Fork: the shared word `owner` decides which process may use the TLS state after a fork: the first that uses it. `lines` (lines.h)
  * tell whether others hold the connection still, and where it went when one of them moved it to a relay.
+ * A connection that another thread was busy with when the process was copied is not the copy's: nobody knows in which state its copy is.
+ * What the others do afterwards asks again for each record (wire.h, ours).
  * Locks: observed.h's (taken before the wire's), wire.h's.
  */
 #ifndef EGRET_CONN_H
@@ -119,6 +121,9 @@ void egret_conn_forget(const struct egret_conn *conn, int fd);
 
 /* May this process use the TLS state (claims it after a fork)? false: another process does; one log line was written. */
 bool egret_conn_own(struct egret_conn *conn);
+
+/* The same, for the wire of a conn (wire.h, ours). */
+bool egret_conn_owns_wire(struct egret_wire *wire);
 
 /* This process, a relay, takes what it was started for. */
 void egret_conn_claim(struct egret_conn *conn);

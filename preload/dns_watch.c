@@ -4,6 +4,7 @@
 #include "connect.h"
 #include "dns_asked.h"
 #include "guard.h"
+#include "lock.h"
 #include "real.h"
 #include "resolv_conf.h"
 #include "runtime.h"
@@ -300,6 +301,8 @@ static ssize_t receive_stream(struct egret_conn *conn, int fd, struct msghdr *me
 	pthread_mutex_unlock(&conn->dns->lock);
 	return n;
 }
+
+bool egret_dns_was_at_rest(struct egret_dns_watch *watch) { return !watch || egret_lock_was_free(&watch->lock); }
 
 ssize_t egret_dns_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
 {

@@ -20,6 +20,8 @@ bool egret_dns_concerns(const struct egret_judged *judged);
 /* A conn for FD, about to be connected or used as JUDGED says, with a watch; its slot is set. One reference is the caller's. NULL: no memory. */
 struct egret_conn *egret_dns_watch(int fd, const struct egret_judged *judged);
 void egret_dns_unwatch(struct egret_dns_watch *watch);
+/* In a copy of the process: was no thread inside when it was made? The lock is free now. WATCH may be NULL. */
+bool egret_dns_was_at_rest(struct egret_dns_watch *watch);
 
 ssize_t egret_dns_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags);
 ssize_t egret_dns_receive(struct egret_conn *conn, int fd, struct msghdr *message, int flags);

@@ -253,7 +253,10 @@ static int wait_in_recv(struct egret_conn *conn, int fd)
 	pthread_cleanup_pop(0);
 	egret_answer_waited(conn);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
-		egret_wire_note_error(&conn->wire, errno);
+		int error = errno;
+		egret_guard_enter();
+		egret_wire_note_error(&conn->wire, error);
+		egret_guard_leave();
 		return 0;
 	}
 	if (n >= 0)
@@ -376,6 +379,14 @@ static int wait_writable(struct egret_conn *conn, int fd, int flags, struct pati
 	return left == 0 ? EAGAIN : wait_for(conn, fd, POLLOUT, left);
 }
 
+static int flush(struct egret_conn *conn)
+{
+	egret_guard_enter();
+	int result = egret_wire_flush(&conn->wire);
+	egret_guard_leave();
+	return result;
+}
+
 /* Sends all of IOV, or what fits when the descriptor does not block. A count, or a negative errno. */
 static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
 {
@@ -392,7 +403,7 @@ static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov
 		if (error)
 			return done ? (ssize_t)done : -error;
 	}
-	while (conn->wire.stuck && egret_wire_flush(&conn->wire) == -EAGAIN) /* a blocking write ends with its last byte in the kernel */
+	while (conn->wire.stuck && flush(conn) == -EAGAIN) /* a blocking write ends with its last byte in the kernel */
 		if (wait_writable(conn, fd, flags, &patience))
 			break;
 	return (ssize_t)done;

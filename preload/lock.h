@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define EGRET_SIGSET_BYTES 8 /* the kernel's sigset_t, rt_sigprocmask(2) */
@@ -22,6 +23,17 @@ static inline void egret_unlock(pthread_mutex_t *lock, const uint64_t *before)
 {
 	pthread_mutex_unlock(lock);
 	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, before, NULL, EGRET_SIGSET_BYTES);
+}
+
+/* In a copy of a process, where no other thread is: was LOCK free when the copy was made? It is now: whoever held it did not come along. */
+static inline bool egret_lock_was_free(pthread_mutex_t *lock)
+{
+	bool was = pthread_mutex_trylock(lock) == 0;
+	if (was)
+		pthread_mutex_unlock(lock);
+	else
+		pthread_mutex_init(lock, NULL);
+	return was;
 }
 
 #endif

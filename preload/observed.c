@@ -1,6 +1,7 @@
 #include "observed.h"
 
 #include "buf.h"
+#include "lock.h"
 #include "policy/raw.h"
 
 #include <errno.h>
@@ -268,6 +269,14 @@ void egret_observed_release(struct egret_observed *observed)
 	pthread_mutex_unlock(&observed->lock);
 	pthread_mutex_unlock(&observed->read_lock);
 	pthread_mutex_unlock(&observed->write_lock);
+}
+
+bool egret_observed_was_at_rest(struct egret_observed *observed)
+{
+	if (!observed)
+		return true;
+	bool writing = egret_lock_was_free(&observed->write_lock), reading = egret_lock_was_free(&observed->read_lock);
+	return egret_lock_was_free(&observed->lock) && writing && reading;
 }
 
 void egret_observed_finish_writing(struct egret_observed *observed)

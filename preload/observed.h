@@ -37,6 +37,8 @@ void egret_observed_ask_first(struct egret_observed *observed);
 /* Around the copying of the process for a relay: no thread is inside meanwhile. OBSERVED may be NULL. */
 void egret_observed_hold(struct egret_observed *observed);
 void egret_observed_release(struct egret_observed *observed);
+/* In a copy of the process: was no thread inside when it was made? Its locks are free now. OBSERVED may be NULL. */
+bool egret_observed_was_at_rest(struct egret_observed *observed);
 /* Before the program's end of writing is passed on: what was held of a head is dropped, and logged. */
 void egret_observed_finish_writing(struct egret_observed *observed);
 

@@ -107,6 +107,7 @@ static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged
 	/* Of an http entry the observer knows better whether an end without close_notify cuts something off. */
 	bool http = conn->entry->protocol == EGRET_HTTP;
 	egret_wire_init(&conn->wire, fd, engine, tls, http || egret_starttls_eof_is_close(conn->entry->settings));
+	conn->wire.ours = egret_conn_owns_wire;
 	conn->wrapped = true;
 	atomic_store(&conn->unspoken, true);
 	if (http && !egret_conn_observe(conn)) {

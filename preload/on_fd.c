@@ -46,6 +46,10 @@ static void say_goodbye(struct egret_conn *conn)
 {
 	egret_guard_enter();
 	int result = egret_io_finish(conn);
+	if (result == -EIO) { /* another process has it, since a moment ago */
+		egret_guard_leave();
+		return;
+	}
 	bool left = result == -EAGAIN || result == -ENOMEM || is_held_up(conn);
 	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
@@ -56,10 +60,12 @@ static void say_goodbye(struct egret_conn *conn)
  * they may be held for ever by threads that only the parent has. */
 static void pass_down(struct egret_conn *conn, int heir)
 {
+	egret_guard_enter();
 	if (egret_conn_may_end(conn))
 		egret_wire_set_fd(&conn->wire, heir);
 	else
 		atomic_store(&conn->wire.fd, heir);
+	egret_guard_leave();
 }
 
 /* FD is about to mean something else, or nothing. */

@@ -28,17 +28,30 @@ static _Atomic unsigned pending_count;
 
 static pthread_mutex_t *stripe_of(int fd) { return &stripes[(unsigned)fd % STRIPES]; }
 
+/* With the guard: a signal handler that meets this thread here goes to the kernel, also to fork, instead of waiting for itself. */
+static void hold(pthread_mutex_t *lock)
+{
+	egret_guard_enter();
+	pthread_mutex_lock(lock);
+}
+
+static void release(pthread_mutex_t *lock)
+{
+	pthread_mutex_unlock(lock);
+	egret_guard_leave();
+}
+
 static struct slot *slot_of(int fd, bool make)
 {
 	if (fd < 0 || fd >= CHUNK * CHUNKS)
 		return NULL;
 	struct slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
 	if (!chunk && make) {
-		pthread_mutex_lock(&make_lock);
+		hold(&make_lock);
 		chunk = atomic_load(&chunks[fd / CHUNK]);
 		if (!chunk && (chunk = calloc(CHUNK, sizeof *chunk)))
 			atomic_store_explicit(&chunks[fd / CHUNK], chunk, memory_order_release);
-		pthread_mutex_unlock(&make_lock);
+		release(&make_lock);
 	}
 	return chunk ? &chunk[fd % CHUNK] : NULL;
 }
@@ -49,7 +62,7 @@ static struct set *set_of(int epfd, bool make)
 	struct set *set = slot ? atomic_load_explicit(&slot->set, memory_order_acquire) : NULL;
 	if (set || !slot || !make)
 		return set;
-	pthread_mutex_lock(&make_lock);
+	hold(&make_lock);
 	set = atomic_load(&slot->set);
 	if (!set && (set = calloc(1, sizeof *set))) {
 		set->epfd = epfd;
@@ -58,7 +71,7 @@ static struct set *set_of(int epfd, bool make)
 		all_sets = set;
 		atomic_store_explicit(&slot->set, set, memory_order_release);
 	}
-	pthread_mutex_unlock(&make_lock);
+	release(&make_lock);
 	return set;
 }
 
@@ -96,9 +109,9 @@ static void unlink_of_fd(struct slot *slot, struct registration *gone)
 
 static void drop(struct slot *slot, struct registration *it)
 {
-	pthread_mutex_lock(&it->set->lock);
+	hold(&it->set->lock);
 	egret_ready_index_remove(it->set, it);
-	pthread_mutex_unlock(&it->set->lock);
+	release(&it->set->lock);
 	unlink_of_fd(slot, it);
 	free(it);
 }
@@ -115,9 +128,9 @@ static void add(int fd, int epfd, const struct epoll_event *event)
 	it->fd = fd;
 	it->events = event->events;
 	it->data = event->data.u64;
-	pthread_mutex_lock(&set->lock);
+	hold(&set->lock);
 	bool good = egret_ready_index_add(set, it);
-	pthread_mutex_unlock(&set->lock);
+	release(&set->lock);
 	if (!good) {
 		free(it);
 		return;
@@ -128,13 +141,13 @@ static void add(int fd, int epfd, const struct epoll_event *event)
 
 static void change(struct registration *it, const struct epoll_event *event)
 {
-	pthread_mutex_lock(&it->set->lock);
+	hold(&it->set->lock);
 	egret_ready_index_remove(it->set, it);
 	it->events = event->events;
 	it->data = event->data.u64;
 	it->fired = it->told_out = it->inherited = false;
 	egret_ready_index_add(it->set, it); /* one was taken out: it need not grow */
-	pthread_mutex_unlock(&it->set->lock);
+	release(&it->set->lock);
 }
 
 static void note(int fd, int epfd, int operation, const struct epoll_event *event)
@@ -179,21 +192,21 @@ static void apply_all(int fd, uint32_t events)
 bool egret_ready_can_answer(int fd)
 {
 	bool can = true;
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
 		can = can && !it->ghost && !it->inherited;
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 	return can;
 }
 
 void egret_ready_answer(int fd, bool on)
 {
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
 		apply(it, on ? it->events | EPOLLOUT : it->events);
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 }
 
 static uint32_t epoll_wants(const struct egret_conn *conn) { return conn->wire.wants == POLLOUT ? EPOLLOUT : EPOLLIN; }
@@ -202,7 +215,7 @@ int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *eve
 {
 	struct epoll_event narrowed;
 	egret_guard_enter();
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	struct egret_conn *conn = egret_io_wrapped(fd);
 	struct epoll_event *asked = event;
 	int state = conn ? atomic_load(&conn->state) : EGRET_CONN_OPEN;
@@ -218,7 +231,7 @@ int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *eve
 	int error = errno;
 	if (result == 0)
 		note(fd, epfd, operation, event);
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 	egret_conn_put(conn);
 	egret_guard_leave();
 	errno = error;
@@ -231,7 +244,7 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 	struct set *set = set_of(epfd, false);
 	if (!set)
 		return 0;
-	pthread_mutex_lock(&set->lock);
+	hold(&set->lock);
 	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data) {
 		if (it->data != data)
 			continue;
@@ -239,7 +252,7 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 			matches[count] = (struct egret_ready_match){ it->fd, it->events, it->told_out };
 		count++;
 	}
-	pthread_mutex_unlock(&set->lock);
+	release(&set->lock);
 	return count;
 }
 
@@ -248,28 +261,28 @@ void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events)
 	struct set *set = set_of(epfd, false);
 	if (!set)
 		return;
-	pthread_mutex_lock(&set->lock);
+	hold(&set->lock);
 	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data)
 		if (it->fd == fd && it->data == data) {
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
 			it->told_out = it->told_out || (events & EPOLLOUT);
 		}
-	pthread_mutex_unlock(&set->lock);
+	release(&set->lock);
 }
 
 void egret_ready_rearm(int epfd, int fd)
 {
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
 		if (it->set->epfd == epfd && (it->events & EPOLLONESHOT))
 			apply(it, it->events);
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 }
 
 int egret_ready_replace(int fd, int with, int flags)
 {
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	struct registration *first = slot ? slot->first : NULL;
 	/* While the old socket lives elsewhere, its registrations would stay and report it. */
@@ -282,7 +295,7 @@ int egret_ready_replace(int fd, int with, int flags)
 		if (!it->ghost && !it->inherited)
 			real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, fd, &event);
 	}
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 	return result;
 }
 
@@ -291,46 +304,46 @@ static void empty_set(struct set *set)
 {
 	for (;;) {
 		int fd = -1;
-		pthread_mutex_lock(&set->lock);
+		hold(&set->lock);
 		for (size_t i = 0; i < set->bucket_count && fd < 0; i++)
 			fd = set->buckets[i] ? set->buckets[i]->fd : -1;
-		pthread_mutex_unlock(&set->lock);
+		release(&set->lock);
 		if (fd < 0)
 			return;
-		pthread_mutex_lock(stripe_of(fd));
+		hold(stripe_of(fd));
 		struct slot *slot = slot_of(fd, false);
 		for (struct registration *it = slot->first, *next; it; it = next) {
 			next = it->next_of_fd;
 			if (it->set == set)
 				drop(slot, it);
 		}
-		pthread_mutex_unlock(stripe_of(fd));
+		release(stripe_of(fd));
 	}
 }
 
 static struct registration *take_list(int fd)
 {
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	struct registration *list = slot ? slot->first : NULL;
 	if (list)
 		__atomic_store_n(&slot->first, NULL, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 	return list;
 }
 
 static void bequeath(struct registration *it, int heir)
 {
 	struct slot *slot = slot_of(heir, true);
-	pthread_mutex_lock(stripe_of(heir));
-	pthread_mutex_lock(&it->set->lock);
+	hold(stripe_of(heir));
+	hold(&it->set->lock);
 	it->number = it->ghost ? it->number : it->fd;
 	it->fd = heir;
 	it->ghost = true;
-	pthread_mutex_unlock(&it->set->lock);
+	release(&it->set->lock);
 	it->next_of_fd = slot->first;
 	__atomic_store_n(&slot->first, it, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(stripe_of(heir));
+	release(stripe_of(heir));
 }
 
 void egret_ready_forget(int fd, int heir)
@@ -342,9 +355,9 @@ void egret_ready_forget(int fd, int heir)
 			bequeath(it, heir);
 			continue;
 		}
-		pthread_mutex_lock(&it->set->lock);
+		hold(&it->set->lock);
 		egret_ready_index_remove(it->set, it);
-		pthread_mutex_unlock(&it->set->lock);
+		release(&it->set->lock);
 		free(it);
 	}
 	struct set *set = set_of(fd, false);
@@ -357,7 +370,7 @@ void egret_ready_forget(int fd, int heir)
 
 static void pending_add(struct egret_conn *conn)
 {
-	pthread_mutex_lock(&pending_lock);
+	hold(&pending_lock);
 	if (!conn->is_pending) {
 		atomic_fetch_add(&conn->refs, 1);
 		conn->is_pending = true;
@@ -365,13 +378,13 @@ static void pending_add(struct egret_conn *conn)
 		pending = conn;
 		atomic_fetch_add(&pending_count, 1);
 	}
-	pthread_mutex_unlock(&pending_lock);
+	release(&pending_lock);
 }
 
 static bool pending_remove(struct egret_conn *conn)
 {
 	bool was = false;
-	pthread_mutex_lock(&pending_lock);
+	hold(&pending_lock);
 	struct egret_conn **link = &pending;
 	while (*link && *link != conn)
 		link = &(*link)->next_pending;
@@ -381,30 +394,30 @@ static bool pending_remove(struct egret_conn *conn)
 		atomic_fetch_sub(&pending_count, 1);
 		was = true;
 	}
-	pthread_mutex_unlock(&pending_lock);
+	release(&pending_lock);
 	return was;
 }
 
 void egret_ready_connect_started(int fd, struct egret_conn *conn)
 {
 	pending_add(conn);
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	if (conn->narrowed != conn->wire.wants) {
 		apply_all(fd, epoll_wants(conn));
 		conn->narrowed = conn->wire.wants;
 	}
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 }
 
 void egret_ready_connect_ended(struct egret_conn *conn)
 {
 	int fd = conn->wire.fd;
 	bool was = pending_remove(conn);
-	pthread_mutex_lock(stripe_of(fd));
+	hold(stripe_of(fd));
 	if (conn->narrowed)
 		apply_all(fd, 0); /* a MOD reports anew what is ready now, also to edge-triggered programs */
 	conn->narrowed = 0;
-	pthread_mutex_unlock(stripe_of(fd));
+	release(stripe_of(fd));
 	if (was)
 		egret_conn_put(conn);
 }
@@ -415,7 +428,7 @@ int egret_ready_expire(void)
 	struct egret_conn *late = NULL;
 	if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
 		return -1;
-	pthread_mutex_lock(&pending_lock);
+	hold(&pending_lock);
 	for (struct egret_conn *it = pending; it && !late; it = it->next_pending) {
 		int left = egret_connect_time_left(it);
 		bound = bound < 0 || left < bound ? left : bound;
@@ -424,7 +437,7 @@ int egret_ready_expire(void)
 			late = it;
 		}
 	}
-	pthread_mutex_unlock(&pending_lock);
+	release(&pending_lock);
 	if (late) {
 		egret_connect_step(late);
 		egret_conn_put(late);

@@ -89,8 +89,11 @@ static void start_helper(struct start *start)
 	egret_raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
 	hold_conn(start->conn);
 	egret_locks_take();
-	int pid = real.clone(helper, start->stack + STACK, CLONE_VM | CLONE_VFORK, start);
-	if (pid < 0)
+	bool ours = egret_conn_own(start->conn); /* until now another thread may have forked */
+	int pid = ours ? real.clone(helper, start->stack + STACK, CLONE_VM | CLONE_VFORK, start) : -1;
+	if (!ours)
+		start->pid = -EIO;
+	else if (pid < 0)
 		start->pid = -errno;
 	else
 		while (egret_raw(SYS_wait4, pid, &status, __WALL, 0) == -EINTR)

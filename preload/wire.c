@@ -163,7 +163,7 @@ int egret_wire_force_out(struct egret_wire *wire)
 int egret_wire_flush(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
-	int result = egret_wire_send_out(wire);
+	int result = egret_wire_is_ours(wire) ? egret_wire_send_out(wire) : -EIO;
 	if (result == 0 && egret_wire_take_answers(wire))
 		result = egret_wire_send_out(wire);
 	pthread_mutex_unlock(&wire->out_lock);
@@ -253,6 +253,8 @@ static void handshake_done(struct egret_wire *wire)
 
 static int handshake_locked(struct egret_wire *wire)
 {
+	if (!egret_wire_is_ours(wire))
+		return -EAGAIN; /* egret_connect_step says so, at the next step */
 	for (ssize_t have = -EAGAIN;;) {
 		enum egret_tls_step step = handshake_step(wire, have);
 		if (step == EGRET_STEP_FAILED || step == EGRET_STEP_CLOSED)
@@ -309,7 +311,7 @@ static bool say_close(struct egret_wire *wire)
 int egret_wire_close_notify(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
-	int result = egret_wire_force_out(wire);
+	int result = egret_wire_is_ours(wire) ? egret_wire_force_out(wire) : -EIO;
 	if (result == 0)
 		result = say_close(wire) ? egret_wire_force_out(wire) : -ENOMEM;
 	pthread_mutex_unlock(&wire->out_lock);

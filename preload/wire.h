@@ -28,6 +28,7 @@ struct egret_wire {
 	const struct egret_engine *engine;
 	struct egret_tls *tls; /* owned */
 	pthread_mutex_t in_lock, out_lock, tls_lock;
+	bool (*ours)(struct egret_wire *); /* under in_lock or out_lock: may this process use the TLS state, which a fork shared? NULL: it may */
 	struct egret_buf in;  /* ciphertext copied from the kernel, not yet decrypted */
 	size_t stale;         /* bytes at the head of the kernel's queue that `in` or the engine already has a copy of */
 	struct egret_buf out; /* ciphertext that the kernel has not taken yet */

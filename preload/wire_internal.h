@@ -6,6 +6,9 @@
 
 #define EGRET_WIRE_LEAST 1024 /* bytes that a writable TCP socket takes, however small its buffer is */
 
+/* Asked under the lock that the copying of a process looks at (conn.h): what a call has begun with this answer is its process's alone. */
+static inline bool egret_wire_is_ours(struct egret_wire *wire) { return !wire->ours || wire->ours(wire); }
+
 /* recv(2) with MSG_DONTWAIT, again after EINTR. Bytes, 0 at the end of the stream, or a negative errno. */
 ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags);
 /* Before TLS, with the wire parked: 0: nothing came; else a negative errno with failure filled. */

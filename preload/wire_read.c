@@ -266,7 +266,7 @@ static bool is_over(const struct egret_wire *wire) { return wire->error || wire-
 static void pull(struct egret_wire *wire, struct sink *sink)
 {
 	bool drained = false, opening = !sink->iov;
-	while (!is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
+	while (egret_wire_is_ours(wire) && !is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
 		bool progress = (wire->pending || holds_record(wire)) && decrypt(wire, sink);
 		if (sink->fault)
 			break;
@@ -428,7 +428,7 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 	}
 	if (wire->least > 1)
 		fill_peeked(wire, wire->least);
-	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : sink.fault ? -EFAULT : outcome(wire);
+	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : sink.fault ? -EFAULT : egret_wire_is_ours(wire) ? outcome(wire) : -EIO;
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
 }

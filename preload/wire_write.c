@@ -150,6 +150,8 @@ static int kernel_error(const struct egret_wire *wire, int otherwise)
 static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 {
 	size_t total = source->left;
+	if (!egret_wire_is_ours(wire))
+		return -EIO;
 	int error = egret_wire_take_error(wire);
 	if (!error && wire->read_shut && wire->write_closed && wire->error != ESTALE) { /* the kernel's reset of a close_notify, see told() */
 		kernel_error(wire, 0);

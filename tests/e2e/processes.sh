@@ -274,3 +274,36 @@ test_a_child_that_closes_and_replaces_descriptors_changes_nothing_of_its_parents
 	wire_is_tls
 	ended_well
 }
+
+# forks HOW [ROUNDS]: tests/programs/forks.c ends well.
+forks() {
+	status covered "$PROGRAMS/forks" "$1" $HOST "${2:-1}"
+	expect_status 0
+	wire_is_tls
+}
+
+test_a_fork_beside_busy_threads_leaves_a_child_that_does_not_hang() {
+	serving
+	forks busy "${FORKS:-40}"
+	# Records that two processes encrypted with one key and number could not be read.
+	expect_not "$T/tls.err" "MAC"
+}
+
+# 8 MiB, or some of it and what the child said instead.
+all_came() {
+	holds 8388608 || grep -q "secret child" "$T/plain"
+}
+
+test_a_write_that_waits_while_its_process_forks_never_shares_a_nonce() {
+	serving --http --slow
+	forks waiting
+	wait_for 20 all_came
+	sleep 0.3 # the second record of one number, if there is one, comes behind the first
+	expect_not "$T/tls.err" "MAC"
+}
+
+test_a_fork_in_a_signal_handler_does_not_hang_whatever_it_interrupts() {
+	serving
+	forks handler "${FORKS:-6}"
+	ended_well
+}
