@@ -2,6 +2,7 @@
 
 #include "buf.h"
 #include "lock.h"
+#include "reach.h"
 #include "policy/raw.h"
 
 #include <errno.h>
@@ -299,15 +300,23 @@ static struct iovec piece_at(const struct iovec *iov, int count, size_t skip)
 	return at < count ? (struct iovec){ (char *)iov[at].iov_base + skip, iov[at].iov_len - skip } : (struct iovec){ NULL, 0 };
 }
 
+/* Copies LEFT bytes at FROM, as many as INTO has room for. Returns how many; none where INTO cannot be written. */
+static size_t copy(struct iovec into, const void *from, size_t left)
+{
+	if (left > into.iov_len)
+		left = into.iov_len;
+	if (left == 0 || !egret_can_write(into.iov_base, left))
+		return 0;
+	memcpy(into.iov_base, from, left);
+	return left;
+}
+
 /* From the answer that is due into INTO. Returns how many bytes. */
 static size_t take_local(struct egret_observed *observed, struct iovec into, bool peek)
 {
 	size_t left;
 	const char *local = egret_http_local(observed->http, &left);
-	if (left > into.iov_len)
-		left = into.iov_len;
-	if (left)
-		memcpy(into.iov_base, local, left);
+	left = copy(into, local, left);
 	if (left && !peek)
 		egret_http_local_taken(observed->http, left);
 	return left;
@@ -318,10 +327,8 @@ static size_t take_rest(struct egret_observed *observed, struct iovec into, bool
 {
 	size_t left = egret_buf_len(&observed->rest);
 	ssize_t good;
-	if (left > into.iov_len)
-		left = into.iov_len;
 	if (left)
-		memcpy(into.iov_base, egret_buf_head(&observed->rest), left);
+		left = copy(into, egret_buf_head(&observed->rest), left);
 	if (!left || peek)
 		return left;
 	good = egret_http_response(observed->http, into.iov_base, left);
@@ -335,8 +342,18 @@ static size_t take_rest(struct egret_observed *observed, struct iovec into, bool
 	return (size_t)good;
 }
 
-/* What is here, in its order, into IOV behind its first DONE bytes. Returns how many bytes IOV has then. */
-static size_t read_here(struct egret_observed *observed, const struct iovec *iov, int count, size_t done, bool peek)
+/* Under `lock`: bytes that the program reads next, and that are here. */
+static size_t left_here(const struct egret_observed *observed)
+{
+	size_t left = egret_buf_len(&observed->rest);
+	if (egret_http_due(observed->http))
+		egret_http_local(observed->http, &left);
+	return left;
+}
+
+/* What is here, in its order, into IOV behind its first DONE bytes. Returns how many bytes IOV has then. -EFAULT: it has none, and what
+ * is here has no place. */
+static ssize_t read_here(struct egret_observed *observed, const struct iovec *iov, int count, size_t done, bool peek)
 {
 	struct iovec into;
 	size_t n = 1;
@@ -347,9 +364,10 @@ static size_t read_here(struct egret_observed *observed, const struct iovec *iov
 		if (peek)
 			break;
 	}
+	bool fault = done == 0 && left_here(observed) > 0;
 	look_if_due(observed);
 	pthread_mutex_unlock(&observed->lock);
-	return done;
+	return fault ? -EFAULT : (ssize_t)done;
 }
 
 /* The server's side has ended: N as the wire gave it. */
@@ -419,15 +437,15 @@ static ssize_t read_wire(struct egret_observed *observed, const struct iovec *io
 static ssize_t read_locked(struct egret_observed *observed, const struct iovec *iov, int count, int flags)
 {
 	for (;;) {
-		size_t passed = observed->due ? read_here(observed, iov, count, 0, flags & MSG_PEEK) : 0;
+		ssize_t passed = observed->due ? read_here(observed, iov, count, 0, flags & MSG_PEEK) : 0;
 		if (passed)
-			return (ssize_t)passed;
+			return passed;
 		if (observed->error)
 			return -observed->error;
 		if (observed->due)
 			return 0; /* the end behind the last answer */
 		ssize_t n = read_wire(observed, iov, count, flags);
-		if (n == -EAGAIN || n == -ESTALE) /* ESTALE: a relay has it now, and sees how it ends */
+		if (n == -EAGAIN || n == -EFAULT || n == -EIO || n == -ESTALE) /* ESTALE: a relay has it now, EIO: another process; both see how it ends */
 			return n;
 		if (n <= 0 && !observed->due)
 			return read_end(observed, n);
@@ -435,12 +453,12 @@ static ssize_t read_locked(struct egret_observed *observed, const struct iovec *
 			continue; /* it ended because a local answer is due */
 		if (flags & MSG_PEEK)
 			return n;
-		passed = watch(observed, iov, count, (size_t)n);
+		passed = (ssize_t)watch(observed, iov, count, (size_t)n);
 		/* Who reads less than there was room for waits for the next edge: what is here comes along. */
 		if (observed->due)
-			passed = read_here(observed, iov, count, passed, false);
+			passed = read_here(observed, iov, count, (size_t)passed, false);
 		if (passed)
-			return (ssize_t)passed;
+			return passed;
 	}
 }
 
@@ -457,10 +475,7 @@ ssize_t egret_observed_read(struct egret_observed *observed, const struct iovec 
 	return result;
 }
 
-bool egret_observed_due(const struct egret_observed *observed)
-{
-	return atomic_load(&observed->due);
-}
+bool egret_observed_due(const struct egret_observed *observed) { return atomic_load(&observed->due); }
 
 int egret_observed_readable(struct egret_observed *observed)
 {
@@ -471,14 +486,10 @@ int egret_observed_readable(struct egret_observed *observed)
 
 size_t egret_observed_available(struct egret_observed *observed)
 {
-	size_t left = 0;
 	int kernel = 0;
 	if (observed->due) {
 		pthread_mutex_lock(&observed->lock);
-		if (egret_http_due(observed->http))
-			egret_http_local(observed->http, &left);
-		else
-			left = egret_buf_len(&observed->rest);
+		size_t left = left_here(observed);
 		pthread_mutex_unlock(&observed->lock);
 		return left;
 	}

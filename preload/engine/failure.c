@@ -175,11 +175,32 @@ void egret_failure_of_handshake(const struct egret_tls *tls, struct egret_tls_er
 	}
 }
 
+/* A record that was read, and that says what has no place behind a handshake (RFC 8446 4.6): a request to begin anew, one for a
+ * certificate, a message that is none. Any other reason is the record's own. */
+static bool is_misplaced(int reason)
+{
+	switch (reason) {
+	case SSL_R_UNEXPECTED_MESSAGE:
+	case SSL_R_UNEXPECTED_RECORD:
+	case SSL_R_UNEXPECTED_CCS_MESSAGE:
+	case SSL_R_NOT_ON_RECORD_BOUNDARY:
+	case SSL_R_MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA:
+	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+	case SSL_R_LENGTH_MISMATCH:
+	case SSL_R_BAD_KEY_UPDATE:
+	case SSL_R_BAD_EXTENSION:
+		return true;
+	}
+	return false;
+}
+
 void egret_failure_of_record(struct egret_tls_error *error)
 {
 	int reason = ERR_GET_REASON(ERR_peek_last_error());
 	if (reason >= SSL_AD_REASON_OFFSET)
 		alerted("connection", reason, error);
+	else if (is_misplaced(reason))
+		egret_failure(error, EGRET_TLS_PROTOCOL, "the server asked within TLS for what has no place there: %s", egret_failure_reason());
 	else
 		egret_failure(error, EGRET_TLS_CONNECTION, "a record of the server could not be used: %s", egret_failure_reason());
 }

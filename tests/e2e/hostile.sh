@@ -126,8 +126,19 @@ test_bad_records_after_the_handshake_give_econnreset() { # limit=120
 	meets oversized_later "read ECONNRESET"
 	meets alert_later "read ECONNRESET"
 	meets oversized_plaintext "read ECONNRESET"
-	meets hello_request_of_tls13 "read ECONNRESET"
-	meets late_certificate_request "read ECONNRESET"
+}
+
+# What can be read and means nothing there is the server's mistake, no broken record.
+test_messages_that_have_no_place_behind_the_handshake_give_eproto() { # limit=120
+	meets hello_request_of_tls13 "read EPROTO"
+	meets late_certificate_request "read EPROTO"
+	meets second_server_hello "read EPROTO"
+	meets odd_key_update "read EPROTO"
+}
+
+test_a_second_request_to_say_hello_again_gives_eproto() { # limit=120
+	meets hello_again EPROTO
+	meets hello_again_with_the_same_group EPROTO
 }
 
 test_an_alert_after_the_handshake_gives_eproto_to_who_reads() { # limit=120

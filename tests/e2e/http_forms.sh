@@ -156,3 +156,36 @@ test_bodies_of_any_size_need_no_more_memory() { # limit=180
 test_bodies_of_any_size_in_the_clear_need_no_more_memory() { # limit=180
 	big plain
 }
+
+# bad_buffers tls|plain: reads into memory that is none are EFAULT, of what the server said and of what is answered here; nothing is lost.
+bad_buffers() {
+	served "$1"
+	raw <<-'PY'
+		import ctypes, errno
+		libc = ctypes.CDLL(None, use_errno=True)
+		bad = ctypes.c_void_p(16)
+		def fault(name):
+		    select.select([s], [], [])
+		    ctypes.set_errno(0)
+		    result = libc.recv(s.fileno(), bad, 100, 0), ctypes.get_errno()
+		    if result != (-1, errno.EFAULT):
+		        sys.exit(f"{name}: {result}")
+		s.sendall(ok)
+		fault("the server's")
+		sys.stdout.buffer.write(s.recv(10)) # some of it: the rest waits
+		fault("the rest of the server's")
+		s.sendall(no + ok)
+		while b"hello GET" not in (part := s.recv(4096)):
+		    sys.stdout.buffer.write(part)
+		sys.stdout.buffer.write(part)
+		fault("the one from here")
+		sys.stdout.buffer.write(s.recv(10))
+		fault("the rest of the one from here")
+		sys.stdout.buffer.write(end(s))
+	PY
+	asked "GET /ok/1 0" "GET /ok/1 0"
+	equal "$(statuses)" "200 403 200 "
+}
+
+test_a_read_into_bad_memory_is_efault_and_no_byte_of_a_response_is_lost() { bad_buffers tls; }
+test_a_read_into_bad_memory_in_the_clear_is_efault_and_no_byte_of_a_response_is_lost() { bad_buffers plain; }

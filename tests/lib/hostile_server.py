@@ -225,6 +225,26 @@ def instead_of_data(data):
     return sends(data, Client.handshake)
 
 
+def hello_retry(hello, group):
+    """A HelloRetryRequest (RFC 8446 4.1.4) that asks for a key share of GROUP."""
+    session = hello[43:44 + hello[43]]
+    extensions = b"\0\x2b\0\2\3\4" + b"\0\x33\0\2" + struct.pack("!H", group)
+    body = b"\3\3" + hashlib.sha256(b"HelloRetryRequest").digest() + session + b"\x13\1\0" + struct.pack("!H", len(extensions)) + extensions
+    message = b"\2" + struct.pack("!I", len(body))[1:] + body
+    return struct.pack("!BHH", 22, 0x303, len(message)) + message
+
+
+def hello_again(*groups):
+    """Each client hello is answered by the request for another."""
+    def act(client):
+        hello = client.hear()
+        for group in groups:
+            client.sock.sendall(hello_retry(hello, group))
+            client.hear()
+        client.hear_out()
+    return act
+
+
 def byte_by_byte(client):
     for flight in client.flights(tickets=2):
         for byte in flight:
@@ -308,6 +328,10 @@ BEHAVIOURS = {
     "oversized_plaintext": says(23, b"x" * 16385),
     "hello_request_of_tls13": says(22, b"\0\0\0\0"),
     "late_certificate_request": says(22, b"\x0d\0\0\x0f\0\0\x0c\0\x0d\0\x08\0\6\4\3\x08\4\x08\5"),
+    "second_server_hello": says(22, b"\2\0\0\x28\3\3" + b"\7" * 32 + b"\0\x13\1\0\0\0"),
+    "odd_key_update": says(22, b"\x18\0\0\1\7"),
+    "hello_again": hello_again(0x17, 0x18),
+    "hello_again_with_the_same_group": hello_again(0x17, 0x17),
     "plaintext_later": instead_of_data(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     "plaintext_record_later": instead_of_data(b"\x17\3\3\0\x20" + b"hello " * 5 + b"!!"),
     "oversized_later": instead_of_data(b"\x17\3\3\xff\xff" + b"\2" * 65535),
