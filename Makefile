@@ -207,6 +207,11 @@ MIB ?= 10240
 soak: all unit ## MIB mebibytes (10 GiB) each way at once through one connection, every byte compared
 	EGRET_THREADS_MIB=$(MIB) EGRET_TEST_LIMIT=86400 tests/run one_thread_reads_while_another_writes
 
+CONNECTS ?= 10000
+soak-connects: all unit ## CONNECTS connects and closes (10000) of one process: descriptors and memory
+	EGRET_CONNECTS=$(CONNECTS) EGRET_CONNECTS_TOLD=$(CURDIR)/$(BUILD)/connects EGRET_TEST_LIMIT=86400 tests/run thousands_of_connections
+	@cat $(BUILD)/connects
+
 RELOADS ?= 1000
 soak-reload: all unit ## RELOADS pairs (1000) of reloads of one process under load: verdicts, memory, descriptors
 	EGRET_RELOADS=$(RELOADS) EGRET_RELOADS_TOLD="$(CURDIR)/$(BUILD)/reloads" EGRET_TEST_LIMIT=86400 tests/run many_reloads_under_load
@@ -252,5 +257,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all conformance soak soak-reload docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitized install uninstall clean help
+.PHONY: all conformance soak soak-connects soak-reload docs dist deb lint format fuzz bench unit deps check check-network demo asan tsan sanitized install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -11,6 +11,7 @@
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/provider.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static const struct left_out table[] = {
 #define TABLE (sizeof table / sizeof table[0])
 
 static OSSL_FUNC_provider_query_operation_fn *query_default;
-static OSSL_ALGORITHM *kept[TABLE]; /* made once, for good: the provider is never unloaded */
+static _Atomic(OSSL_ALGORITHM *) kept[TABLE]; /* made once, for good: the provider is never unloaded */
 
 static bool is_left_out(const struct left_out *row, const OSSL_ALGORITHM *algorithm)
 {
@@ -52,10 +53,11 @@ static bool is_left_out(const struct left_out *row, const OSSL_ALGORITHM *algori
 	return false;
 }
 
-/* The rows of ALL that are not left out; ALL itself when memory is out. */
+/* The rows of ALL that are not left out; ALL itself when memory is out. Two threads may be here at once: one's list is kept. */
 static const OSSL_ALGORITHM *keep(size_t row, const OSSL_ALGORITHM *all)
 {
 	size_t count = 0, used = 0;
+	OSSL_ALGORITHM *none = NULL;
 	while (all[count].algorithm_names)
 		count++;
 	OSSL_ALGORITHM *list = calloc(count + 1, sizeof *list);
@@ -64,16 +66,21 @@ static const OSSL_ALGORITHM *keep(size_t row, const OSSL_ALGORITHM *all)
 	for (size_t i = 0; i < count; i++)
 		if (!is_left_out(&table[row], &all[i]))
 			memcpy(&list[used++], &all[i], sizeof *list); /* its members are constant */
-	return kept[row] = list;
+	if (atomic_compare_exchange_strong(&kept[row], &none, list))
+		return list;
+	free(list);
+	return none;
 }
 
-/* OpenSSL asks under a lock of the provider's, and keeps the answer. */
+/* OpenSSL keeps the answer. It asks under no lock. */
 static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache)
 {
 	const OSSL_ALGORITHM *all = query_default(context, operation, no_cache);
 	for (size_t row = 0; all && row < TABLE; row++)
-		if (table[row].operation == operation)
-			return kept[row] ? kept[row] : keep(row, all);
+		if (table[row].operation == operation) {
+			const OSSL_ALGORITHM *list = atomic_load(&kept[row]);
+			return list ? list : keep(row, all);
+		}
 	return all;
 }
 

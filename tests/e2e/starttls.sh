@@ -136,6 +136,7 @@ test_imaplib_reads_mail_in_plaintext_from_a_server_that_insists_on_tls() { # lim
 }
 
 test_curl_reads_mail_in_plaintext_from_an_imap_server_that_insists_on_tls() { # limit=120
+	need_curl
 	start_dovecot imap
 	upgrading imap "$PORT"
 	covered curl -sS --max-time 30 -u user:secret "imap://good.example/INBOX;UID=1" >"$T/out"
@@ -143,6 +144,7 @@ test_curl_reads_mail_in_plaintext_from_an_imap_server_that_insists_on_tls() { # 
 }
 
 test_curl_reads_mail_in_plaintext_from_a_pop3_server_that_insists_on_tls() { # limit=120
+	need_curl
 	start_dovecot pop3
 	upgrading pop3 "$PORT"
 	covered curl -sS --max-time 30 -u user:secret "pop3://good.example/1" >"$T/out"

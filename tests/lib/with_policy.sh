@@ -49,9 +49,17 @@ governing() {
 	INI
 }
 
-# covered COMMAND...: under the preload layer alone, without `egret run`; behind a sanitizer's runtime, which must come first.
+# covered COMMAND...: under the preload layer alone, without `egret run`. AddressSanitizer's runtime must come first. ThreadSanitizer's comes
+# behind: a hook that its own poll or epoll_wait calls would be one whose locks it does not see.
 covered() {
-	LD_PRELOAD="${EGRET_SANITIZER:-} $EGRET_LIB" "$@"
+	local list="${EGRET_SANITIZER:-} $EGRET_LIB"
+	[[ $list != *libtsan* ]] || list="$EGRET_LIB $EGRET_SANITIZER"
+	LD_PRELOAD=$list "$@"
+}
+
+# need_curl: curl as a sanitizer lets it start.
+need_curl() {
+	[ -z "${EGRET_SANITIZER:-}" ] || skip "curl does not start behind a sanitizer's runtime, with or without the library"
 }
 
 # sample_policy: one entry of each kind, five in all.
