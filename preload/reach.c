@@ -53,10 +53,11 @@ static bool all_reach(memory known, bool (*page_is_good)(uintptr_t at), uintptr_
 		return true;
 	if (start < FIRST_GOOD || !egret_is_own_range((void *)start, size))
 		return false;
+	uintptr_t last = start + size - 1;
 	for (size_t done = 0; done < size; done += EGRET_REACH_STRIDE)
 		if (!reaches(known, page_is_good, start + done))
 			return false;
-	return reaches(known, page_is_good, start + size - 1);
+	return last / PAGE == start / PAGE || reaches(known, page_is_good, last);
 }
 
 static bool pieces_reach(const struct iovec *iov, int count, size_t skip, size_t size, bool (*reach)(const void *start, size_t size))

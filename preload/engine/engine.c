@@ -23,12 +23,17 @@ static void forget_errors(void)
 static void enter(void)
 {
 	pthread_rwlock_rdlock(&inside);
+}
+
+/* What an earlier call of this thread left in the queue would be taken for the reason of this one (SSL_get_error(3)). */
+static void enter_asking_why(void)
+{
+	enter();
 	forget_errors();
 }
 
 static void leave(void)
 {
-	forget_errors();
 	pthread_rwlock_unlock(&inside);
 }
 
@@ -36,7 +41,7 @@ static struct egret_tls_ctx *ctx_new(const struct egret_tls_settings *settings, 
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, egret_lean_start);
-	enter();
+	enter_asking_why();
 	struct egret_tls_ctx *ctx = egret_ctx_new(settings, ticket_dir, error);
 	leave();
 	return ctx;
@@ -122,7 +127,7 @@ static struct egret_tls *open_locked(struct egret_tls_ctx *ctx, const char *host
 
 static struct egret_tls *open_tls(struct egret_tls_ctx *ctx, const char *host, uint16_t port, struct egret_tls_error *error)
 {
-	enter();
+	enter_asking_why();
 	struct egret_tls *tls = open_locked(ctx, host, port);
 	if (!tls)
 		egret_failure(error, EGRET_TLS_MEMORY, "a TLS connection to %s could not be prepared: %s", host, egret_failure_reason());
@@ -156,7 +161,7 @@ static void remember_first(struct egret_tls *tls, const uint8_t *in, size_t len)
 static enum egret_tls_step handshake(struct egret_tls *tls, const uint8_t *in, size_t in_len, size_t *consumed, struct egret_buf *out,
 				     struct egret_tls_error *error)
 {
-	enter();
+	enter_asking_why();
 	enum egret_tls_step step = EGRET_STEP_FAILED;
 	look_through(tls, in, in_len, out);
 	remember_first(tls, in, in_len);
@@ -224,7 +229,7 @@ static enum egret_tls_step decrypt_locked(struct egret_tls *tls, size_t whole, u
 static enum egret_tls_step decrypt(struct egret_tls *tls, const uint8_t *in, size_t in_len, size_t *consumed, uint8_t *plain, size_t plain_size,
 				   size_t *produced, struct egret_buf *out, struct egret_tls_error *error)
 {
-	enter();
+	enter_asking_why();
 	size_t whole = whole_records(in, in_len);
 	look_through(tls, in, whole, out);
 	*produced = 0;
@@ -267,7 +272,7 @@ static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, 
 
 static enum egret_tls_step close_notify(struct egret_tls *tls, struct egret_buf *out)
 {
-	enter();
+	enter_asking_why();
 	look_through(tls, NULL, 0, out);
 	int result = SSL_shutdown(tls->ssl);
 	tls->out = NULL;

@@ -56,6 +56,9 @@ void egret_lean_start(void);
 void egret_lean_error_texts(void);
 void egret_lean_key_ciphers(void);
 
+/* blocks.c: before OpenSSL is first used; not where it is shared with the program. */
+void egret_blocks_use(void);
+
 /* ctx.c */
 struct egret_tls_ctx *egret_ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error);
 void egret_ctx_unref(struct egret_tls_ctx *ctx);

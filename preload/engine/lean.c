@@ -115,6 +115,7 @@ void egret_lean_start(void)
 		OPENSSL_init_ssl(always, NULL);
 		return;
 	}
+	egret_blocks_use();
 	OPENSSL_init_crypto(always | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS, NULL);
 	OPENSSL_init_ssl(always | OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL);
 	if (OSSL_PROVIDER_add_builtin(NULL, "egret", start_provider))

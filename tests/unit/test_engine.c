@@ -308,6 +308,50 @@ static void a_forked_child_finds_the_engine_usable(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The next COUNT bytes of TLS, whose next record is at IN of *LEN bytes, are all WORD. */
+static void assert_reads(struct egret_tls *tls, uint8_t *in, size_t *len, size_t count, int word)
+{
+	static uint8_t plain[EGRET_RECORD_PLAIN], wanted[EGRET_RECORD_PLAIN];
+	struct egret_buf answers = { 0 };
+	size_t consumed = 0, produced = 0;
+	assert_int_equal(engine->decrypt(tls, in, *len, &consumed, plain, count, &produced, &answers, &error), EGRET_STEP_DONE);
+	memmove(in, in + consumed, *len - consumed);
+	*len -= consumed;
+	memset(wanted, word, count);
+	assert_int_equal(produced, count);
+	assert_memory_equal(plain, wanted, count);
+	egret_buf_free(&answers);
+}
+
+static void what_is_left_of_a_record_stays_while_other_connections_read_theirs(void **state)
+{
+	static uint8_t records[3][EGRET_RECORD_WIRE_MAX], text[EGRET_RECORD_PLAIN];
+	struct egret_tls_settings s = trusting();
+	struct egret_tls_ctx *ctx = engine->ctx_new(&s, NULL, &error);
+	struct egret_tls *tls[3];
+	struct peer peers[3];
+	size_t lens[3];
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		peer_open(&peers[i], "right", 0);
+		peer_accept(&peers[i]);
+		assert_non_null(tls[i] = engine->open(ctx, "good.example", 443, &error));
+		assert_int_equal(shake(tls[i], &peers[i], NULL), EGRET_STEP_DONE);
+		memset(text, 'a' + i, sizeof text);
+		assert_int_equal(SSL_write(peers[i].ssl, text, sizeof text), sizeof text);
+		lens[i] = (size_t)BIO_read(peers[i].out, records[i], sizeof records[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_reads(tls[i], records[i], &lens[i], 1, 'a' + i);
+	for (int i = 0; i < 3; i++)
+		assert_reads(tls[i], records[i], &lens[i], EGRET_RECORD_PLAIN - 1, 'a' + i);
+	for (int i = 0; i < 3; i++) {
+		engine->free(tls[i]);
+		peer_close(&peers[i]);
+	}
+	engine->ctx_unref(ctx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_session_is_resumed_only_for_what_was_verified),
 		cmocka_unit_test(processes_of_a_run_share_tickets_and_nobody_else_does),
 		cmocka_unit_test(a_forked_child_finds_the_engine_usable),
+		cmocka_unit_test(what_is_left_of_a_record_stays_while_other_connections_read_theirs),
 	};
 	return cmocka_run_group_tests(tests, load_engine, NULL);
 }
