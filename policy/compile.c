@@ -163,6 +163,7 @@ void egret_compile_entries(struct egret_build *build, const struct egret_draft *
 	policy->entries = calloc(draft->section_count + 1, sizeof(*policy->entries));
 	if (!titles.slots || !policy->entries)
 		policy->arena.failed = true;
+	egret_hosts_reserve(&policy->index.names, draft->section_count); /* most entries have one */
 	for (size_t i = 0; i < draft->section_count && !policy->arena.failed; i++) {
 		const struct egret_section *section = &draft->sections[i];
 

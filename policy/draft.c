@@ -36,6 +36,16 @@ bool egret_grow(void *items, size_t *room, size_t count, size_t size)
 	return true;
 }
 
+void egret_reserve(void *items, size_t *room, size_t wanted, size_t size)
+{
+	void **array = items, *grown = wanted > *room ? realloc(*array, wanted * size) : NULL;
+
+	if (!grown)
+		return;
+	*array = grown;
+	*room = wanted;
+}
+
 static void begin_section(struct reading *r, const struct egret_line *line)
 {
 	struct egret_draft *d = r->draft;
@@ -66,10 +76,12 @@ static void bad_line(struct reading *r, const struct egret_line *line)
 }
 
 /* Copies the line for inih. White space depends on the locale there (0xa0 in ISO 8859): bytes beyond ASCII are masked. */
-static void hand_over(struct reading *r, char *buf, size_t len)
+static void hand_over(struct reading *r, char *buf, size_t len, bool is_ascii)
 {
-	for (size_t i = 0; i < len; i++)
-		buf[i] = (unsigned char)r->source[i] < 0x80 ? r->source[i] : 'x';
+	memcpy(buf, r->source, len);
+	for (size_t i = 0; !is_ascii && i < len; i++)
+		if ((unsigned char)buf[i] >= 0x80)
+			buf[i] = 'x';
 	buf[len] = '\n';
 	buf[len + 1] = '\0';
 	r->handed = buf;
@@ -102,7 +114,7 @@ static char *next_line(char *buf, int size, void *user)
 			begin_section(r, &line);
 		if (line.kind == EGRET_LINE_KEY)
 			r->key = NULL;
-		hand_over(r, buf, len);
+		hand_over(r, buf, len, line.is_ascii);
 		return buf;
 	}
 	return NULL;
@@ -183,6 +195,19 @@ static int take_value(void *user, const char *section, const char *name, const c
 	return 1;
 }
 
+/* No more values than lines, no more sections than brackets at their beginning. */
+static void make_room(struct egret_draft *draft, const char *text, size_t len)
+{
+	size_t lines = 1, titles = len > 0 && text[0] == '[';
+
+	for (const char *at = text; (at = memchr(at, '\n', len - (size_t)(at - text))) != NULL; at++) {
+		lines++;
+		titles += at + 1 < text + len && at[1] == '[';
+	}
+	egret_reserve(&draft->values, &draft->value_room, draft->value_count + lines - titles, sizeof(*draft->values));
+	egret_reserve(&draft->sections, &draft->section_room, draft->section_count + titles, sizeof(*draft->sections));
+}
+
 static pthread_once_t inih_once = PTHREAD_ONCE_INIT;
 
 /* Debian's build reads 200 bytes a line by default. Constant from the first load on, so that threads cannot disagree. */
@@ -212,6 +237,7 @@ void egret_draft_add(struct egret_draft *draft, const char *path, char *text, si
 	r.file = file.path;
 	r.file_index = (uint32_t)draft->file_count;
 	draft->files[draft->file_count++] = file;
+	make_room(draft, text, len);
 	pthread_once(&inih_once, set_inih_options);
 	refused = ini_parse_stream(next_line, &r, take_value, &r);
 	if (refused == -2)

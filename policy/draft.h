@@ -20,8 +20,8 @@ struct egret_value {
 	const struct egret_key *key;
 	const char *text; /* not terminated */
 	uint32_t len;     /* bytes, outer white space and comment removed */
-	uint32_t line;
-	bool more;        /* an indented line that goes on with the key above */
+	uint32_t line : 31;
+	bool more : 1;    /* an indented line that goes on with the key above */
 };
 
 struct egret_section {
@@ -58,5 +58,7 @@ void egret_draft_free(struct egret_draft *draft);
 
 /* Makes room for one more item; false when memory is out (and draft->no_memory). */
 bool egret_grow(void *items, size_t *room, size_t count, size_t size);
+/* Makes room for WANTED items in all, where that is known before: growing copies what is there. Without memory nothing changes. */
+void egret_reserve(void *items, size_t *room, size_t wanted, size_t size);
 
 #endif

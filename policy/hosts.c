@@ -45,9 +45,8 @@ struct egret_host_node *egret_hosts_find(const struct egret_hosts *hosts, const 
 	return number ? &hosts->nodes[number - 1] : NULL;
 }
 
-static bool widen(struct egret_hosts *hosts)
+static bool widen(struct egret_hosts *hosts, size_t wanted)
 {
-	size_t wanted = hosts->slot_count ? hosts->slot_count * 2 : FIRST_SLOTS;
 	uint32_t *slots = calloc(wanted, sizeof(*slots));
 
 	if (!slots)
@@ -65,12 +64,29 @@ static bool widen(struct egret_hosts *hosts)
 	return true;
 }
 
+/* Is there a free slot for one more than COUNT hosts among SLOTS, and one of four besides? */
+static bool is_wide_enough(size_t slots, size_t count)
+{
+	return count < slots / 4 * 3;
+}
+
+void egret_hosts_reserve(struct egret_hosts *hosts, size_t count)
+{
+	size_t wanted = FIRST_SLOTS;
+
+	while (!is_wide_enough(wanted, count))
+		wanted *= 2;
+	if (wanted > hosts->slot_count)
+		widen(hosts, wanted);
+	egret_reserve(&hosts->nodes, &hosts->room, count, sizeof(*hosts->nodes));
+}
+
 struct egret_host_node *egret_hosts_add(struct egret_hosts *hosts, const void *key, size_t len, bool *is_new)
 {
 	uint32_t hash = hash_of(key, len), *slot;
 
 	*is_new = false;
-	if (hosts->count >= hosts->slot_count / 4 * 3 && !widen(hosts))
+	if (!is_wide_enough(hosts->slot_count, hosts->count) && !widen(hosts, hosts->slot_count ? hosts->slot_count * 2 : FIRST_SLOTS))
 		return NULL;
 	slot = slot_of(hosts, key, len, hash);
 	if (*slot)

@@ -29,6 +29,8 @@ struct egret_hosts {
 struct egret_host_node *egret_hosts_find(const struct egret_hosts *hosts, const void *key, size_t len);
 /* The node of KEY, a new one with *IS_NEW; valid until the next is added. NULL: memory is out. */
 struct egret_host_node *egret_hosts_add(struct egret_hosts *hosts, const void *key, size_t len, bool *is_new);
+/* Makes room for COUNT hosts in all. Without memory nothing changes. */
+void egret_hosts_reserve(struct egret_hosts *hosts, size_t count);
 /* Gives back the room for more. */
 void egret_hosts_fit(struct egret_hosts *hosts);
 void egret_hosts_free(struct egret_hosts *hosts);

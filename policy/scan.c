@@ -23,26 +23,29 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 }
 
 /* NULL, or what is wrong with the line's bytes. A carriage return may end the line. */
-static const char *bad_bytes(const char *text, size_t len)
+static const char *bad_bytes(const char *text, size_t len, bool *is_ascii)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	size_t step;
 
-	for (size_t i = 0; i < len; i += step) {
+	*is_ascii = true;
+	for (size_t i = 0;; i += step) {
+		while (i < len && p[i] >= 0x20 && p[i] < 0x7f)
+			i++;
+		if (i == len)
+			return NULL;
 		step = 1;
-		if (p[i] >= 0x20 && p[i] < 0x7f)
-			continue;
 		if (p[i] == 0)
 			return "a NUL byte would hide the rest of the file; remove it";
 		if (p[i] == '\t' || (p[i] == '\r' && i + 1 == len))
 			continue;
 		if (p[i] < 0x20 || p[i] == 0x7f)
 			return "a control character; remove it";
+		*is_ascii = false;
 		step = utf8_sequence(p + i, len - i);
 		if (step == 0)
 			return "not UTF-8; save the file as UTF-8";
 	}
-	return NULL;
 }
 
 size_t egret_scan_trim(const char *text, size_t len)
@@ -118,7 +121,8 @@ struct egret_line egret_scan_line(const char *text, size_t len, const struct egr
 				  struct egret_err *err)
 {
 	struct egret_line result = {.kind = EGRET_LINE_BAD};
-	const char *wrong = bad_bytes(text, len);
+	bool is_ascii;
+	const char *wrong = bad_bytes(text, len, &is_ascii);
 	size_t indent = 0;
 
 	if (wrong || len + 3 > EGRET_LINE_MAX) {
@@ -141,5 +145,6 @@ struct egret_line egret_scan_line(const char *text, size_t len, const struct egr
 		else
 			egret_err_add(err, file, line, "expected `key = value` or `[title]`, got \"%.*s\"", (int)(shown < 80 ? shown : 80), text);
 	}
+	result.is_ascii = is_ascii;
 	return result;
 }

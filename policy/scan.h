@@ -16,6 +16,7 @@ struct egret_line {
 	enum egret_line_kind kind;
 	const char *title; /* of a title, without the brackets */
 	size_t title_len;
+	bool is_ascii; /* every byte */
 };
 
 /* Judges LEN bytes of TEXT, one line without its newline. ABOVE: the key that an indented line would go on with; NULL when none. */
