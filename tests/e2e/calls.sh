@@ -141,3 +141,13 @@ test_an_observed_request_costs_no_extra_system_call() {
 	[ "$NATIVE" -ge 900 ] || fail "$NATIVE calls for 300 requests cannot be"
 	no_more_than_native
 }
+
+test_a_supervisor_whose_last_program_ends_does_not_ask_again_and_again_for_calls() {
+	need strace
+	policy <<<'[egret]'
+	# While this much memory is given back the program is no caller any more, and not yet dead.
+	calls ioctl "$EGRET" run --sandbox=require -- python3 -c 'block = bytearray(64 << 20); __import__("os")._exit(0)' >"$T/count"
+	local asked
+	asked=$(grep -c 'NOTIF_RECV.*ENOENT' "$T/strace" || true)
+	[ "$asked" -le 2 ] || fail "asked $asked times"
+}

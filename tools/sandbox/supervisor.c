@@ -8,6 +8,7 @@
 #include "wait.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -133,6 +134,14 @@ static void answer(struct egret_worker *worker, const struct seccomp_notif *noti
 	egret_listener(worker->sup, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
 
+/* The last process of the tree is ending: no call will ever come, and RECV says so at once instead of waiting. */
+static bool nobody_is_left(const struct egret_supervisor *sup)
+{
+	struct pollfd listener = { .fd = sup->listener };
+
+	return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP);
+}
+
 static void *worker_main(void *data)
 {
 	struct egret_worker worker = { .sup = data, .cached_pidfd = -1 };
@@ -144,6 +153,8 @@ static void *worker_main(void *data)
 		memset(&notif, 0, sizeof(notif));
 		if (ioctl(worker.sup->listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) == 0)
 			answer(&worker, &notif);
+		else if (errno == ENOENT && nobody_is_left(worker.sup))
+			worker.leading = false; /* but `receiving` stays: this thread parks, and nobody is to lead any more */
 		else if (errno != EINTR && errno != ENOENT)
 			break;
 	}
