@@ -101,7 +101,7 @@ test_a_broken_or_removed_policy_keeps_the_old_one_and_says_so_once() { # quick
 	sleep 1.5
 	says allow
 	equal "$(grep -c 'the old one stays in force' said)" 1
-	expect said "egret.ini:1: [one] has no hosts"
+	expect said "egret.ini:2: hosts: the list is empty"
 	version deny >new
 	mv new egret.ini
 	wait_for 20 says deny
