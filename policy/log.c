@@ -42,17 +42,6 @@ const char *egret_event_reason(const struct egret_event *event)
 	return event->verdict ? egret_reason_text(event->verdict->reason) : NULL;
 }
 
-void egret_line_bytes(struct egret_line *line, const char *text, size_t length)
-{
-	if (line->used + length + 2 > line->size) {
-		line->full = true;
-		return;
-	}
-	memcpy(line->buf + line->used, text, length);
-	line->used += length;
-	line->buf[line->used] = '\0';
-}
-
 void egret_line_format(struct egret_line *line, const char *format, ...)
 {
 	char text[256];
@@ -77,33 +66,36 @@ void egret_line_number(struct egret_line *line, int64_t value, int digits)
 	egret_line_bytes(line, at, (size_t)(text + sizeof text - at));
 }
 
-static void part(struct egret_line *line, const char *before, int64_t value, int digits)
+/* VALUE in DIGITS digits, and what stands behind it. Returns where the next one goes. */
+static char *part(char *at, int64_t value, int digits, char behind)
 {
-	egret_line_text(line, before);
-	egret_line_number(line, value, digits);
+	for (int i = digits; i-- > 0; value /= 10)
+		at[i] = (char)('0' + value % 10);
+	at[digits] = behind;
+	return at + digits + 1;
 }
 
 /* Days since 1970 in the Gregorian calendar; gmtime_r takes a lock, which a copy of the process may find held for ever. Counted from
  * March of year 0, so that the leap day comes last. */
-static void date(struct egret_line *line, int64_t days)
+static char *date(char *at, int64_t days)
 {
 	int64_t since = days + 719468, era = since / 146097, of_era = since % 146097;
 	int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100), month = (5 * of_year + 2) / 153;
-	part(line, "", era * 400 + year_of_era + (month >= 10), 4);
-	part(line, "-", month < 10 ? month + 3 : month - 9, 2);
-	part(line, "-", of_year - (153 * month + 2) / 5 + 1, 2);
+	at = part(at, era * 400 + year_of_era + (month >= 10), 4, '-');
+	at = part(at, month < 10 ? month + 3 : month - 9, 2, '-');
+	return part(at, of_year - (153 * month + 2) / 5 + 1, 2, 'T');
 }
 
 void egret_line_time(struct egret_line *line, int64_t time_us, int digits)
 {
 	int64_t seconds = time_us / 1000000, fraction = time_us % 1000000;
-	date(line, seconds / 86400);
-	part(line, "T", seconds / 3600 % 24, 2);
-	part(line, ":", seconds / 60 % 60, 2);
-	part(line, ":", seconds % 60, 2);
-	part(line, ".", digits == 3 ? fraction / 1000 : fraction, digits);
-	egret_line_text(line, "Z");
+	char text[32], *at = date(text, seconds / 86400);
+	at = part(at, seconds / 3600 % 24, 2, ':');
+	at = part(at, seconds / 60 % 60, 2, ':');
+	at = part(at, seconds % 60, 2, '.');
+	at = part(at, digits == 3 ? fraction / 1000 : fraction, digits, 'Z');
+	egret_line_bytes(line, text, (size_t)(at - text));
 }
 
 static int64_t now_us(void)

@@ -6,10 +6,29 @@
 
 #define VALUE_MAX 2048 /* bytes of one value; a longer one ends in "..." */
 
+#define EACH(byte) ((byte) * UINT64_C(0x0101010101010101))
+
+/* Has WORD a zero byte? Its high bit is set then; perhaps those of bytes above it, too. */
+static uint64_t zero_bytes(uint64_t word)
+{
+	return (word - EACH(0x01)) & ~word & EACH(0x80);
+}
+
+/* Do all eight bytes at TEXT stand in a JSON string as they are: 0x20 to 0x7e, no quote, no backslash? */
+static bool all_plain(const char *text)
+{
+	uint64_t word;
+	memcpy(&word, text, sizeof word);
+	return !((word & EACH(0x80)) | ((word - EACH(0x20)) & ~word & EACH(0x80)) | zero_bytes(word ^ EACH(0x7f)) | zero_bytes(word ^ EACH('"')) |
+		 zero_bytes(word ^ EACH('\\')));
+}
+
 /* How many bytes of TEXT stand in a JSON string as they are? */
 static size_t plain(const char *text, size_t len)
 {
 	size_t n = 0;
+	while (n + 8 <= len && all_plain(text + n))
+		n += 8;
 	while (n < len && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
 		n++;
 	return n;
@@ -48,36 +67,34 @@ static bool room_for(const struct egret_line *line, size_t bytes)
 	return line->used + bytes + 4 < line->size;
 }
 
-static void name(struct egret_line *line, const char *key)
-{
-	egret_line_text(line, ",\"");
-	egret_line_text(line, key);
-	egret_line_text(line, "\":");
-}
+/* A member's name, as a literal; its value by one of the functions below, whole or not at all: a cut line must still be JSON. */
+#define NAME(key) ",\"" key "\":", sizeof(",\"" key "\":") - 1
+#define member(line, key, value) string_member(line, NAME(key), value)
+#define number(line, key, value, present) number_member(line, NAME(key), value, present)
+#define milliseconds(line, key, value) milliseconds_member(line, NAME(key), value)
 
-static void member(struct egret_line *line, const char *key, const char *value)
+static inline void string_member(struct egret_line *line, const char *name, size_t length, const char *value)
 {
-	/* Whole or not at all: a cut line must still be JSON. */
-	if (!value || !room_for(line, strlen(key) + VALUE_MAX + 16))
+	if (!value || !room_for(line, length + VALUE_MAX + 16))
 		return;
-	name(line, key);
+	egret_line_bytes(line, name, length);
 	string(line, value);
 }
 
-static void number(struct egret_line *line, const char *key, int64_t value, bool present)
+static inline void number_member(struct egret_line *line, const char *name, size_t length, int64_t value, bool present)
 {
-	if (!present || !room_for(line, strlen(key) + 32))
+	if (!present || !room_for(line, length + 32))
 		return;
-	name(line, key);
+	egret_line_bytes(line, name, length);
 	egret_line_number(line, value, 1);
 }
 
-static void milliseconds(struct egret_line *line, const char *key, double value)
+static inline void milliseconds_member(struct egret_line *line, const char *name, size_t length, double value)
 {
 	int64_t microseconds = (int64_t)(value * 1000 + .5);
-	if (value < 0 || !room_for(line, strlen(key) + 40))
+	if (value < 0 || !room_for(line, length + 40))
 		return;
-	name(line, key);
+	egret_line_bytes(line, name, length);
 	egret_line_number(line, microseconds / 1000, 1);
 	egret_line_text(line, ".");
 	egret_line_number(line, microseconds % 1000, 3);

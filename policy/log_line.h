@@ -13,7 +13,17 @@ struct egret_line {
 	bool full;   /* something did not fit and was left out whole */
 };
 
-void egret_line_bytes(struct egret_line *line, const char *text, size_t length);
+/* Here, so that a text of known length is copied without a call. */
+static inline void egret_line_bytes(struct egret_line *line, const char *text, size_t length)
+{
+	if (line->used + length + 2 > line->size) {
+		line->full = true;
+		return;
+	}
+	memcpy(line->buf + line->used, text, length);
+	line->used += length;
+	line->buf[line->used] = '\0';
+}
 static inline void egret_line_text(struct egret_line *line, const char *text) { egret_line_bytes(line, text, strlen(text)); }
 void egret_line_format(struct egret_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* With zeros in front, at least DIGITS long (18 at most). */

@@ -89,6 +89,28 @@ static void json_line_cannot_be_broken_by_a_value(void **state)
 	assert_int_equal(strcspn(line, "\n") + 1, strlen(line));
 }
 
+static void every_byte_is_escaped_wherever_it_stands(void **state)
+{
+	char line[4096], path[24], expected[64];
+
+	(void)state;
+	for (int byte = 1; byte < 256; byte++)
+		for (size_t at = 0; at < 19; at++) {
+			struct egret_event event;
+
+			egret_event_init(&event, EGRET_EVENT_HTTP);
+			memset(path, 'a', 19);
+			path[19] = '\0';
+			path[at] = (char)byte;
+			snprintf(expected, sizeof(expected), byte == '"' || byte == '\\' ? "\"path\":\"%.*s\\%c%s\"" : byte < 0x20 || byte >= 0x7f ?
+				 "\"path\":\"%.*s\\u%04x%s\"" : "\"path\":\"%.*s%c%s\"", (int)at, path, byte, path + at + 1);
+			event.path = path;
+			assert_true(egret_log_format(EGRET_LOG_JSON, &event, line, sizeof(line)) > 0);
+			if (!strstr(line, expected))
+				fail_msg("%s is not in %s", expected, line);
+		}
+}
+
 static void a_value_too_long_is_cut_and_the_line_stays_whole(void **state)
 {
 	(void)state;
@@ -143,6 +165,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_written_whole),
 		cmocka_unit_test(envoy_prints_requests_only),
 		cmocka_unit_test(json_line_cannot_be_broken_by_a_value),
+		cmocka_unit_test(every_byte_is_escaped_wherever_it_stands),
 		cmocka_unit_test(a_value_too_long_is_cut_and_the_line_stays_whole),
 		cmocka_unit_test(control_characters_are_escaped_in_text),
 		cmocka_unit_test(a_line_is_appended_and_the_log_is_private),
