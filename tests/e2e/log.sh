@@ -95,3 +95,34 @@ answers(s, 1)
 assert not kept(), kept()"
 	equal "$(lines "$T/log")" 1
 }
+
+# hostile FORMAT: what programs ask for, and what they are called, forges no line of that form and breaks none.
+hostile() {
+	local program=$T/$'python\n{"event":"connect","verdict":"deny","host":"evil.example"}'
+	served tls "http_allow = * /ok/**"
+	sed -i "s/^log = .*/&\nlog_format = $1/" "$T/egret.ini"
+	cp "$(readlink -f "$(command -v python3)")" "$program"
+	LD_PRELOAD=$EGRET_LIB "$program" "$ROOT/tests/lib/hostile_requests.py" 2>"$T/err"
+	python3 "$ROOT/tests/lib/hostile_requests.py" check "$1" "$T/log" || fail "a line that is none"
+}
+
+test_no_request_forges_a_line_of_a_json_log_and_none_of_its_report() { # limit=120
+	local format
+	hostile json
+	expect "$T/log" 'python\u000a{'
+	for format in text md json; do
+		"$EGRET" report --format=$format "$T/log" >"$T/report" 2>"$T/report.err"
+		[ ! -s "$T/report.err" ] || fail "$(cat "$T/report.err")"
+		if grep -aP '[\x00-\x08\x0b-\x1f\x7f]' "$T/report"; then fail "a control character in the report"; fi
+	done
+	equal "$(jq '[.destinations[] | select(.destination | startswith("evil"))] | length' "$T/report")" 0
+	equal "$(jq .unread "$T/report")" 0
+}
+
+test_no_request_forges_a_line_of_a_text_log() { # limit=120
+	hostile text
+}
+
+test_no_request_forges_a_line_of_the_meshs_log() { # limit=120
+	hostile envoy
+}

@@ -79,6 +79,18 @@ test_lines_that_are_cut_or_hostile_are_counted_and_steer_no_terminal() { # quick
 	"$EGRET" report --format=json log 2>err | jq -e '.destinations | length == 2' >/dev/null || fail "not JSON"
 }
 
+test_escapes_that_are_none_or_cut_leave_the_report_json() { # quick
+	local one back='\\'
+	for one in '\q' '\u12' '\u12g4' "$(printf "$back$back%.0s" {1..200})" "x$(printf "$back$back%.0s" {1..200})" "$(printf '\\"\\\\%.0s' {1..200})" "xx$(printf '\\u0041%.0s' {1..90})" \
+		"xxx$(printf '\\u0041%.0s' {1..90})"; do
+		printf '%s\n' '{"event":"http","verdict":"allow","host":"a.example","method":"GET","path":"'"$one"'","status":200}' >>log
+	done
+	"$EGRET" report --format=json log >out
+	equal "$(jq '[.requests[].count] | add' out)" 8
+	jq -r '.requests[].path' out >paths
+	expect_not paths '\u'
+}
+
 # crowd LINES: so many events of every kind; hosts, paths, programs, certificates and reasons without end.
 crowd() {
 	seq "$1" | awk '{

@@ -89,16 +89,22 @@ struct cells {
 	size_t len;
 };
 
+/* How much of TEXT a cell has: whole escapes. */
+static size_t whole_escapes(struct text text)
+{
+	size_t len = 0, next = 0;
+
+	if (text.len <= CELL_MAX)
+		return text.len;
+	for (; next <= CELL_MAX; next += text.at[next] != '\\' ? 1 : text.at[next + 1] == 'u' ? 6 : 2)
+		len = next;
+	return len;
+}
+
 static void cell(struct cells *cells, struct text text)
 {
-	size_t len = text.len < CELL_MAX ? text.len : CELL_MAX;
+	size_t len = whole_escapes(text);
 
-	/* Never end in half an escape. */
-	for (size_t back = 1; len < text.len && back <= 6 && back <= len; back++)
-		if (text.at[len - back] == '\\') {
-			len -= back;
-			break;
-		}
 	if (cells->len)
 		cells->text[cells->len++] = '\t';
 	memcpy(cells->text + cells->len, text.at ? text.at : "-", text.at ? len : 1);

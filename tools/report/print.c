@@ -2,6 +2,7 @@
 
 #include "policy/escape.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,12 +163,24 @@ static void print_md(const struct egret_table_shape *shape, struct egret_row **r
 	putchar('\n');
 }
 
+/* The length of the escape (RFC 8259 7) that begins at TEXT, 0 when it is none. */
+static size_t escape_at(const char *text, size_t len)
+{
+	size_t digits = 0;
+
+	if (len < 2 || !strchr("\"\\/bfnrtu", text[1]) || !text[1])
+		return 0;
+	while (text[1] == 'u' && digits < 4 && 2 + digits < len && isxdigit((unsigned char)text[2 + digits]))
+		digits++;
+	return text[1] != 'u' ? 2 : digits == 4 ? 6 : 0;
+}
+
 /* A cell is the body of a JSON string already; bytes that cannot be part of one become a question mark. */
 static void print_json_cell(const char *name, const char *cell, size_t len)
 {
 	printf("\"%s\":\"", name);
 	for (size_t i = 0, n; i < len; i += n ? n : 1) {
-		n = egret_printable(cell + i, len - i);
+		n = cell[i] == '\\' ? escape_at(cell + i, len - i) : egret_printable(cell + i, len - i);
 		fwrite(n ? cell + i : "?", 1, n ? n : 1, stdout);
 	}
 	printf("\",");
