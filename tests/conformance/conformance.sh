@@ -24,7 +24,10 @@ test_random_calls_give_the_same_over_tcp_and_wrapped() { # limit=170
 }
 
 test_what_once_differed_is_the_same() { # quick
-	conduct --replay "$ROOT"/tests/conformance/replays/*.calls
+	local replays=("$ROOT"/tests/conformance/replays/*.calls)
+	# A sanitizer's runtime reads the memory itself, and dies of it: over TCP, too.
+	[ -z "${EGRET_SANITIZER:-}" ] || mapfile -t replays < <(grep -L '^fault' "${replays[@]}")
+	conduct --replay "${replays[@]}"
 }
 
 test_a_round_trip_costs_one_send_and_two_receives() { # quick
