@@ -320,3 +320,38 @@ test_a_log_in_the_meshs_form_has_a_line_for_each_request() {
 		fail "$(cat "$T/log")"
 	grep -qE '"GET /no HTTP/1\.1" 403 - 0 [0-9]+ [0-9]+ - "-" "curl/[^"]+" "-" "www\.googleapis\.com"' "$T/log" || fail "$(cat "$T/log")"
 }
+
+# What is left unread when a program ends makes TCP reset, not end: it is so in the clear, with and without egret.
+test_an_exit_with_unread_bytes_in_the_clear_resets_as_tcp_does() {
+	need_library
+	cat >"$T/server.py" <<-'PY'
+		import socket, sys
+		server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+		for _ in range(2):
+		    s = server.accept()[0]
+		    s.recv(1000)
+		    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab")
+		    try:
+		        print("end" if s.recv(1) == b"" else "bytes", flush=True)
+		    except ConnectionResetError:
+		        print("reset", flush=True)
+	PY
+	cat >"$T/program.py" <<-'PY'
+		import select, socket, sys
+		s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20)
+		s.sendall(b"GET /ok/1 HTTP/1.1\r\nHost: www.googleapis.com\r\n\r\n")
+		select.select([s], [], [], 20)
+		s.detach()
+	PY
+	free_port
+	python3 "$T/server.py" "$PORT" >"$T/ends" &
+	wait_for 10 listens
+	python3 "$T/program.py" 127.0.0.1 "$PORT"
+	governing plain
+	covered python3 "$T/program.py" www.googleapis.com 80
+	wait_for 10 two_ends
+	equal "$(sort -u "$T/ends")" reset
+}
+
+listens() { [ -n "$(ss -Hltn "sport = :$PORT")" ]; }
+two_ends() { [ "$(wc -l <"$T/ends")" = 2 ]; }

@@ -350,6 +350,21 @@ test_the_relay_logs_the_requests_of_a_program_that_is_killed() {
 	in_network_with_names "127.0.0.1 good.example" inside_killed
 }
 
+inside_unreadable() {
+	start_http tls
+	governing tls
+	sandboxed curl -sS --max-time 20 http://www.googleapis.com/ok/lf
+	expect "$T/out" "hello GET"
+	sandboxed curl -sS --max-time 20 http://www.googleapis.com/ok/icy
+	[ "$STATUS" != 0 ] || fail "it passed"
+	expect "$T/err" "egret: http to www.googleapis.com:80: the server's response cannot be read: Expected HTTP/; http_allow and http_deny need"
+	logged '.path == "/ok/icy" and .flags == "UPE" and .layer == "relay" and (.error | contains("cannot be read"))'
+}
+
+test_the_relay_tells_of_a_response_that_cannot_be_read() {
+	in_network_with_names "127.0.0.1 www.googleapis.com" inside_unreadable
+}
+
 # A proxy that the policy allows leads on wherever it is asked to, unless its entry's rules say which methods pass.
 inside_proxy() {
 	start_recorder $'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
