@@ -175,3 +175,40 @@ test_a_library_that_binds_to_its_own_needs_first_is_judged_all_the_same() {
 	equal "$(covered "$T/loader" 2>>"$T/err")" "-1 no other space"
 	expect "$T/err" "egret: denied tcp 127.0.0.1:1"
 }
+
+test_a_wrapped_socket_works_under_the_highest_descriptor_and_takes_no_room_for_those_below() {
+	need_library
+	start_tls right --echo
+	originating localhost "$PORT"
+	local limit # a million where the machine allows it, or what it does
+	limit=$((1 << 20))
+	prlimit --nofile="$limit" true 2>/dev/null || limit=$(ulimit -Hn)
+	prlimit --nofile="$limit" env LD_PRELOAD="$EGRET_LIB" python3 - $((limit - 1)) >"$T/out" <<-'PY'
+		import os, select, socket, sys
+		most = int(sys.argv[1])
+		def resident():
+		    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+		s = socket.create_connection(("localhost", 80))
+		s.sendall(b"low")
+		assert s.recv(3, socket.MSG_WAITALL) == b"low"
+		numbers = range(100, most - 2, most // 20), range(most - 2, most + 1)
+		before = resident()
+		for number in [*numbers[0], *numbers[1]]:
+		    os.dup2(s.fileno(), number)
+		s.close()
+		for number in [*numbers[0], *numbers[1]]:
+		    copy = socket.socket(fileno=number)
+		    poller = select.poll()
+		    poller.register(copy, select.POLLIN)
+		    assert poller.poll(0) == []
+		    copy.sendall(b"x" * 100)
+		    assert poller.poll(20000) == [(number, select.POLLIN)]
+		    assert copy.recv(100, socket.MSG_WAITALL) == b"x" * 100
+		    if number != most:
+		        copy.close()
+		copy.sendall(b"still there")
+		assert copy.recv(11, socket.MSG_WAITALL) == b"still there"
+		print(resident() - before)
+	PY
+	[ "$(cat "$T/out")" -lt $((2 << 20)) ] || fail "$(cat "$T/out") bytes for 24 descriptors"
+}
