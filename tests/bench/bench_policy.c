@@ -1,9 +1,11 @@
 /* What a policy costs to load and to ask, by its size: nanoseconds and bytes an entry, nanoseconds a decision. Prints a table. */
 #include "policy/policy.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define ROUNDS 200000
@@ -12,7 +14,7 @@ static double now_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts); /* what else the machine does is not counted */
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
@@ -50,32 +52,67 @@ static double decide_ns(const struct egret_policy *policy, size_t entries, const
 	return allowed > ROUNDS ? -1 : (now_ns() - start) / ROUNDS;
 }
 
-static int measure(size_t entries)
+struct load {
+	double best_ns;
+	long faults; /* of the best round: pages that were touched for the first time */
+	size_t bytes;
+};
+
+/* Five loads, each in the room of the one before; the last one stays. */
+static struct egret_policy *load(const char *text, size_t len, struct load *load)
 {
 	struct egret_err err = {0};
 	struct egret_policy *policy = NULL;
-	double best = 1e18;
-	size_t len, before = 0, after = 0;
-	char *text = policy_text(entries, &len);
 
+	*load = (struct load){.best_ns = 1e18};
 	for (int round = 0; text && round < 5; round++) {
-		double start;
+		struct rusage before, after;
+		size_t held;
+		double start, took;
 
 		egret_policy_unref(policy);
-		before = mallinfo2().uordblks + mallinfo2().hblkhd;
+		held = mallinfo2().uordblks + mallinfo2().hblkhd;
+		getrusage(RUSAGE_SELF, &before);
 		start = now_ns();
 		policy = egret_policy_parse("bench.ini", text, len, &err, NULL);
-		if (now_ns() - start < best)
-			best = now_ns() - start;
-		after = mallinfo2().uordblks + mallinfo2().hblkhd;
+		took = now_ns() - start;
+		getrusage(RUSAGE_SELF, &after);
+		if (took < load->best_ns) {
+			load->best_ns = took;
+			load->faults = after.ru_minflt - before.ru_minflt;
+		}
+		load->bytes = mallinfo2().uordblks + mallinfo2().hblkhd - held;
 	}
+	return policy;
+}
+
+/* Memory that malloc has given back comes from the kernel again, a page fault for each 4 KiB; kept, it costs none. */
+static void keep_memory(bool keep)
+{
+	mallopt(M_MMAP_MAX, keep ? 0 : 65536);
+	mallopt(M_TRIM_THRESHOLD, keep ? INT_MAX : 128 * 1024);
+	malloc_trim(0);
+}
+
+static int measure(size_t entries)
+{
+	struct load fresh, again;
+	size_t len;
+	char *text = policy_text(entries, &len);
+	struct egret_policy *policy;
+
+	egret_policy_unref(load(text, len, &fresh));
+	keep_memory(true);
+	policy = load(text, len, &again);
 	if (!policy)
 		return 1;
-	printf("%8zu %12.0f %12zu %12.0f %12.0f %12.0f\n", entries, best / (double)entries, (after - before) / entries,
+	printf("%8zu %12.0f %12.3f %12.0f %12zu %12.0f %12.0f %12.0f\n", entries, fresh.best_ns / (double)entries,
+	       (double)fresh.faults / (double)entries, again.best_ns / (double)entries, fresh.bytes / entries,
 	       decide_ns(policy, entries, "host%zu.example.com", "198.51.100.1"), decide_ns(policy, entries, "a.host%zu.example.com", "198.51.100.1"),
 	       decide_ns(policy, entries, "no%zu.example.org", "198.51.100.1"));
 	egret_policy_unref(policy);
 	free(text);
+	keep_memory(false);
 	return 0;
 }
 
@@ -84,7 +121,7 @@ int main(void)
 	static const size_t sizes[] = {10, 1000, 100000};
 	int failed = 0;
 
-	printf("%8s %12s %12s %12s %12s %12s\n", "entries", "load ns each", "bytes each", "exact ns", "suffix ns", "no entry ns");
+	printf("%8s %12s %12s %12s %12s %12s %12s %12s\n", "entries", "load ns each", "faults each", "again, ns", "bytes each", "exact ns", "suffix ns", "no entry ns");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		failed |= measure(sizes[i]);
 	return failed;

@@ -3,12 +3,15 @@ import os
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 from . import ways
 from .measure import BARE, Figure, client, run
 from .ways import way
+from .world import ROOT
 
 GIB = 1 << 30
+TURNS = 3
 
 
 def rounds_of(world, options, kinds, server, resume, job, take, cpus=None, server_cpus=None):
@@ -42,7 +45,13 @@ def bulk(world, options):
             yield cost
 
 
+def in_short_turns(options):
+    """What takes microseconds is measured in more and shorter turns: the machine has less time to change between two that are compared."""
+    return SimpleNamespace(rounds=options.rounds * TURNS, scale=lambda full, quick: options.scale(full, quick) // TURNS)
+
+
 def round_trip(world, options):
+    options = in_short_turns(options)
     count = options.scale(20000, 3000)
     for title, cpus, server_cpus in (("one CPU", {0}, None), ("two CPUs", {0}, {1})):
         for lanes in (1, 64):
@@ -57,6 +66,7 @@ def round_trip(world, options):
 
 
 def connections(world, options):
+    options = in_short_turns(options)
     count = options.scale(400, 60)
     for cert, title in (("right", "P-256"), ("right-rsa", "RSA-2048")):
         for resume in (False, True):
@@ -148,20 +158,20 @@ def counted(world, options):
 
 def decisions(world, options):
     """The policy's own cost by its size."""
-    load, size = (Figure(f"policy_{k}", t, u, True, g) for k, t, u, g in
-                  (("load", "policy load, per entry", "ns", "<= 1000 ns"), ("bytes", "policy in memory, per entry", "bytes", "<= 200 bytes")))
+    load, faults, again, size = (Figure(f"policy_{k}", t, u, True, g) for k, t, u, g in (
+        ("load", "policy load, per entry", "ns", "<= 1000 ns"), ("faults", "policy load, pages touched for the first time, per entry", "pages", None),
+        ("again", "policy load, per entry, in memory that was touched before", "ns", "<= 1000 ns"),
+        ("bytes", "policy in memory, per entry", "bytes", "<= 200 bytes")))
     decide = Figure("decide", "decision", "ns", True, "<= 1000 ns, flat")
     for _ in range(1 if options.quick else 3):
         out = subprocess.run([world.program("policy_cost")], capture_output=True, text=True, check=True).stdout
         for line in out.splitlines()[1:]:
-            entries, load_ns, bytes_each, exact, suffix, none = line.split()
-            load.add(f"{entries} entries", float(load_ns))
-            size.add(f"{entries} entries", float(bytes_each))
+            entries, *loaded, exact, suffix, none = line.split()
+            for figure, value in zip((load, faults, again, size), loaded):
+                figure.add(f"{entries} entries", float(value))
             for name, value in (("exact", exact), ("suffix", suffix), ("no entry", none)):
                 decide.add(f"{name}, {entries} entries", float(value))
-    yield load
-    yield size
-    yield decide
+    yield from (load, faults, again, size, decide)
 
 
 def relay(world, options):
@@ -209,9 +219,25 @@ def memory(world, options):
     yield figure
 
 
+def http(world, options):
+    """What the observer costs beside the same TLS unobserved (tests/bench/http)."""
+    columns = [Figure("http_rate", "requests over TLS, one thread, 4 connections (wrk)", "requests/s", False),
+               Figure("http_cpu", "CPU of the client for a request over TLS (ab, keep-alive)", "us", True),
+               Figure("http_body", "CPU of the client for a body of 256 MiB over TLS (curl)", "ms", True)]
+    script = [os.path.join(ROOT, "tests", "bench", "http"), "--rounds-only", str(options.scale(options.rounds, 1)), str(options.scale(20000, 4000))]
+    done = subprocess.run(script, env={**BARE, "EGRET_BUILD": world.build}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: http: {done.stderr[-2000:]}")
+    for line in done.stdout.splitlines():
+        name, *values = line.split("\t")
+        for figure, value in zip(columns, values):
+            figure.add(name, float(value))
+    yield from columns
+
+
 GROUPS = {"bulk": bulk, "round_trip": round_trip, "connections": connections, "fresh": fresh, "launch": launch, "hooks": hooks, "counted": counted,
-          "decisions": decisions, "memory": memory, "relay": relay, "sandbox": sandbox}
+          "decisions": decisions, "memory": memory, "relay": relay, "sandbox": sandbox, "http": http}
 
 
 def peers_missing():
-    return [p for p in ("stunnel4", "haproxy", "nginx") if not shutil.which(p) and not os.path.exists("/usr/sbin/" + p)]
+    return [p for p in ("stunnel4", "haproxy", "nginx", "wrk", "ab", "curl") if not shutil.which(p) and not os.path.exists("/usr/sbin/" + p)]

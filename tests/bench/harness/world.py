@@ -9,6 +9,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+CPUCLOCK_SCHED = 2  # the kernel's word for "time on a processor" in the number of a process's clock
 SUITES = {"aes128": "TLS_AES_128_GCM_SHA256", "aes256": "TLS_AES_256_GCM_SHA384", "chacha": "TLS_CHACHA20_POLY1305_SHA256"}
 
 
@@ -39,16 +40,14 @@ class Service:
         return found
 
     def cpu(self):
-        """Seconds on a processor so far, from the scheduler's own account (nanoseconds, all threads)."""
+        """Seconds on a processor so far: each process's own clock, which counts the threads that have ended, too (clock_getcpuclockid(3))."""
         total = 0
         for pid in self.pids():
             try:
-                for task in os.listdir(f"/proc/{pid}/task"):
-                    with open(f"/proc/{pid}/task/{task}/schedstat") as f:
-                        total += int(f.read().split()[0])
+                total += time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
             except OSError:
-                continue
-        return total / 1e9
+                continue  # it has just ended
+        return total
 
     def pin(self, cpus):
         for pid in self.pids():
