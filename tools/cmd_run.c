@@ -4,8 +4,10 @@
 #include "tools/run.h"
 #include "tools/tools.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +123,26 @@ static int run_covered(struct egret_run *run, const struct options *options, con
 	return status;
 }
 
+/* A log that was asked for and cannot be is told before the command runs. */
+static bool log_is_writable(const struct options *options, const struct egret_run *run)
+{
+	const char *log = run->settings.log;
+	char folder[PATH_MAX];
+	struct stat st;
+	bool there;
+
+	if (!options->log || log[0] != '/')
+		return true;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(log, '/') - log) + 1, log);
+	there = stat(log, &st) == 0;
+	if (there && S_ISDIR(st.st_mode))
+		errno = EISDIR;
+	else if (access(there ? log : folder, there ? W_OK : W_OK | X_OK) == 0)
+		return true;
+	egret_say("--log: %s cannot be written: %m", log);
+	return false;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	static struct egret_run run;
@@ -133,7 +155,8 @@ int cmd_run(int argc, char **argv)
 	run.argv = argv + 1;
 	run.reports = strcmp(options.report, "none") != 0;
 	run.policy = egret_config_load(options.config, path);
-	if (!run.policy || !egret_cover_settings(path, options.mode, options.log, options.log_format, &run.settings)) {
+	if (!run.policy || !egret_cover_settings(path, options.mode, options.log, options.log_format, &run.settings) ||
+	    !log_is_writable(&options, &run)) {
 		egret_policy_unref(run.policy);
 		return EGRET_FAILED;
 	}

@@ -250,3 +250,16 @@ test_the_line_of_the_layers_says_where_nothing_is_enforced() { # quick
 	status "$EGRET" run --sandbox=off --mode=enforce true
 	equal "$(cat err)" "egret: layers: preload; sandbox off"
 }
+
+test_a_log_that_cannot_be_written_is_told_before_the_command_runs() { # quick
+	policy <<<"[egret]"
+	status "$EGRET" run --sandbox=off --log="$T/none/log" -- touch "$T/ran"
+	expect_status 125
+	expect err "--log: $T/none/log cannot be written: No such file or directory"
+	status "$EGRET" run --sandbox=off --log="$T" -- touch "$T/ran"
+	expect_status 125
+	expect err "--log: $T cannot be written: Is a directory"
+	[ ! -e "$T/ran" ] || fail "the command ran"
+	status "$EGRET" run --sandbox=off --log="$T/log" -- touch "$T/ran"
+	expect_status 0
+}
