@@ -380,3 +380,36 @@ test_an_allowed_proxy_is_not_asked_to_connect_elsewhere_where_rules_name_methods
 	need curl
 	in_network_with_names "127.0.0.1 proxy.example" inside_proxy
 }
+
+inside_unverified() {
+	start_tls right
+	certificates
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+		[server]
+		hosts = good.example
+		ports = 80
+		tls = originate
+		connect_port = $PORT
+		tls_ca_file = $CERTS/other-ca.pem
+	INI
+	for layer in off require; do
+		status "$EGRET" run "--sandbox=$layer" -- python3 -c 'import socket
+try: socket.create_connection(("good.example", 80))
+except OSError: pass'
+		grep '^egret: entry' "$T/err" >"$T/$layer"
+	done
+	expect "$T/off" "egret: entry [server] ($T/egret.ini:4): TLS to good.example (127.0.0.1:$PORT) failed: expected a certificate of good.example"
+	diff "$T/off" "$T/require" >&2 || fail "the relay tells it differently"
+	echo "tls_verify = none" >>"$T/egret.ini"
+	sandboxed python3 -c 'import socket; socket.create_connection(("good.example", 80))'
+	expect_status 0
+	expect "$T/err" "egret: entry [server] ($T/egret.ini:4): the certificate of good.example was not verified: tls_verify = none"
+	expect "$T/log" '"server_name":"good.example"'
+}
+
+test_the_relay_warns_of_an_unverified_certificate_and_tells_failures_as_the_library_does() { # quick
+	in_network_with_names "127.0.0.1 good.example" inside_unverified
+}

@@ -69,35 +69,63 @@ static int dial(struct egret_far *far, const struct egret_errand *errand, int cl
 	return result;
 }
 
+/* A line for a person, in the words of the preload layer. */
+static void say(const struct egret_entry *entry, const char *sentence)
+{
+	char line[1600], clean[3200];
+
+	snprintf(line, sizeof(line), "egret: entry [%s] (%s:%u): %s", entry->name, entry->file, entry->line, sentence);
+	dprintf(STDERR_FILENO, "%s\n", egret_escape(line, strlen(line), clean, sizeof(clean)));
+}
+
+static void tell_verified(struct egret_far *far, struct egret_event *event, int64_t started)
+{
+	const struct egret_entry *entry = far->errand->entry;
+	struct egret_tls_info info;
+	char text[512];
+
+	far->wire.engine->info(far->wire.tls, &info);
+	event->tls_version = far->tls_version = info.version;
+	event->tls_cipher = far->tls_cipher = info.cipher;
+	event->tls_alpn = info.alpn;
+	event->tls_peer = info.peer;
+	event->tls_not_after = info.not_after;
+	event->tls_resumed = info.resumed;
+	event->handshake_ms = (double)(egret_wait_now_ms() - started);
+	egret_trace(far->sup, event);
+	if (entry->settings->verify != EGRET_VERIFY_NONE)
+		return;
+	snprintf(text, sizeof(text), "the certificate of %s was not verified: tls_verify = none", far->errand->host);
+	say(entry, text);
+}
+
 static void trace(struct egret_far *far, const struct egret_tls_error *error, int64_t started)
 {
 	const struct egret_errand *errand = far->errand;
-	struct egret_tls_info info;
+	const struct egret_entry *entry = errand->entry;
 	struct egret_event event;
-	char text[1024];
+	char text[1400];
 
-	egret_event_init(&event, errand->entry->tls == EGRET_TLS_ORIGINATE ? EGRET_EVENT_TLS : EGRET_EVENT_CONNECT);
+	egret_event_init(&event, entry->tls == EGRET_TLS_ORIGINATE ? EGRET_EVENT_TLS : EGRET_EVENT_CONNECT);
 	event.layer = "relay";
 	event.pid = errand->pid;
 	event.exe = errand->exe;
-	event.entry = errand->entry->name;
+	event.entry = entry->name;
+	event.protocol = egret_protocol_name(entry->protocol);
 	event.host = errand->host[0] ? errand->host : NULL;
 	event.port = errand->port;
 	event.address = far->address[0] ? far->address : NULL;
-	if (error) {
-		event.error = error->text;
-		dprintf(STDERR_FILENO, "egret: %s: %s\n", errand->entry->name, egret_escape(error->text, strlen(error->text), text, sizeof(text)));
-	} else {
-		far->wire.engine->info(far->wire.tls, &info);
-		event.tls_version = far->tls_version = info.version;
-		event.tls_cipher = far->tls_cipher = info.cipher;
-		event.tls_alpn = info.alpn;
-		event.tls_peer = info.peer;
-		event.tls_not_after = info.not_after;
-		event.tls_resumed = info.resumed;
-		event.handshake_ms = (double)(egret_wait_now_ms() - started);
+	if (entry->tls == EGRET_TLS_ORIGINATE)
+		event.server_name = entry->settings->server_name ? entry->settings->server_name : event.host;
+	if (!error) {
+		tell_verified(far, &event, started);
+		return;
 	}
+	snprintf(text, sizeof(text), "%s to %s (%s) failed: %s", far->fd < 0 ? "the connection" : "TLS",
+		 errand->host[0] ? errand->host : "the address", far->address, error->text);
+	event.error = text;
 	egret_trace(far->sup, &event);
+	say(entry, text);
 }
 
 /* 0, EGRET_STARTTLS_LISTENS, or a negative errno with ERROR filled. */
@@ -113,8 +141,7 @@ static int shake(struct egret_far *far, int64_t deadline, struct egret_tls_error
 		return result;
 	*error = far->wire.failure;
 	if (!error->text[0])
-		snprintf(error->text, sizeof(error->text), "the TLS handshake with %s at %s: %s; see tls_handshake_timeout", far->errand->host,
-			 far->address, strerror(-result));
+		snprintf(error->text, sizeof(error->text), "%s%s", strerror(-result), result == -ETIMEDOUT ? "; see tls_handshake_timeout" : "");
 	return result;
 }
 
@@ -184,8 +211,7 @@ int egret_far_open(struct egret_supervisor *sup, const struct egret_errand *erra
 	/* A plain connection may take as long as the kernel's would. */
 	result = dial(far, errand, client, tls ? deadline : started + 150000);
 	if (result)
-		snprintf(error.text, sizeof(error.text), "the connection to %s%s%s: %s", errand->host, errand->host[0] ? " at " : "",
-			 far->address, strerror(-result));
+		snprintf(error.text, sizeof(error.text), "%s", strerror(-result));
 	else if (tls)
 		result = originate(far, deadline, &error);
 	if (result < 0 || (tls && result == 0))

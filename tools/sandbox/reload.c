@@ -101,6 +101,12 @@ static bool load(struct egret_supervisor *sup, bool again)
 		egret_err_free(&err);
 		return true;
 	}
+	for (size_t i = 0; !again && i < err.count; i++) {
+		char line[1024], clean[2048];
+
+		egret_err_format(&err, i, line, sizeof(line));
+		dprintf(STDERR_FILENO, "egret: %s\n", egret_escape(line, strlen(line), clean, sizeof(clean)));
+	}
 	if (!again)
 		tell(sup, "kept the old policy", fresh ? "the changed policy names files that the command can write" : "the changed policy did not load");
 	egret_policy_unref(fresh);
