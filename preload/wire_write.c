@@ -177,8 +177,10 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 		}
 	}
 	size_t done = total - source->left;
-	if (result == -EAGAIN)
-		wire->full = wire->hungry = true;
+	if (result == -EAGAIN) {
+		wire->full = true;
+		wire->hungry = true;
+	}
 	bool later = result == -EAGAIN || result == -ENOMEM || result == -EFAULT;
 	if (done > 0 && later && egret_buf_len(&wire->out) > 0) {
 		result = egret_wire_force_out(wire);

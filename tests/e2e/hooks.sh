@@ -53,7 +53,7 @@ test_a_fast_open_option_does_not_let_the_first_bytes_pass_unjudged() {
 }
 
 test_curl_with_tcp_fast_open_is_tls_on_the_wire() {
-	need_curl
+	need_start curl
 	start_recording_tls right --http
 	originating $HOST "$PORT"
 	covered curl -sS --max-time 20 --tcp-fastopen "http://$HOST/secret" >"$T/out" 2>"$T/err" || { show_output; fail "curl failed"; }

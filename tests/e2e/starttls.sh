@@ -65,6 +65,7 @@ test_swaks_sends_mail_in_plaintext_to_a_server_that_insists_on_tls() { # limit=1
 
 test_msmtp_sends_mail_in_plaintext_to_a_server_that_insists_on_tls() { # limit=120
 	need msmtp
+	need_start msmtp
 	start_postfix
 	upgrading smtp "$PORT"
 	printf 'Subject: hi\n\nsecret\n' | covered msmtp --host=good.example --port=25 --tls=off --timeout=30 --from=a@good.example b@good.example
@@ -136,7 +137,7 @@ test_imaplib_reads_mail_in_plaintext_from_a_server_that_insists_on_tls() { # lim
 }
 
 test_curl_reads_mail_in_plaintext_from_an_imap_server_that_insists_on_tls() { # limit=120
-	need_curl
+	need_start curl
 	start_dovecot imap
 	upgrading imap "$PORT"
 	covered curl -sS --max-time 30 -u user:secret "imap://good.example/INBOX;UID=1" >"$T/out"
@@ -144,7 +145,7 @@ test_curl_reads_mail_in_plaintext_from_an_imap_server_that_insists_on_tls() { # 
 }
 
 test_curl_reads_mail_in_plaintext_from_a_pop3_server_that_insists_on_tls() { # limit=120
-	need_curl
+	need_start curl
 	start_dovecot pop3
 	upgrading pop3 "$PORT"
 	covered curl -sS --max-time 30 -u user:secret "pop3://good.example/1" >"$T/out"

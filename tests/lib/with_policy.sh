@@ -57,9 +57,9 @@ covered() {
 	LD_PRELOAD=$list "$@"
 }
 
-# need_curl: curl as a sanitizer lets it start.
-need_curl() {
-	[ -z "${EGRET_SANITIZER:-}" ] || skip "curl does not start behind a sanitizer's runtime, with or without the library"
+# need_start PROGRAM: one that hangs behind a sanitizer's runtime, with or without the library.
+need_start() {
+	[ -z "${EGRET_SANITIZER:-}" ] || skip "$1 does not start behind a sanitizer's runtime, with or without the library"
 }
 
 # sample_policy: one entry of each kind, five in all.
