@@ -55,7 +55,7 @@ PRELOAD_SRC := $(call src,preload)
 ENGINE_SRC  := $(call src,preload/engine)
 TOOLS_SRC   := $(call src,tools) $(call src,tools/import) $(call src,tools/report) $(call src,tools/sandbox)
 # What the sandbox's relay shares with the library.
-SHARED_SRC  := $(wildcard preload/wire.c preload/wire_read.c preload/wire_write.c preload/renumber.c preload/reach.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/elf.c)
+SHARED_SRC  := $(wildcard preload/wire.c preload/wire_end.c preload/wire_read.c preload/wire_write.c preload/renumber.c preload/reach.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/elf.c)
 
 POLICY_LIB := $(BUILD)/libegret-policy.a
 PRELOAD    := $(BUILD)/lib/egret/libegret.so
@@ -103,12 +103,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SHARED_SRC)) $(P
 	$(CC) $(CFLAGS) $(LINK) -o $@ $< $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(INI_LIB) $(HTTP_LIB) $(TEST_LIBS) $(LDFLAGS) -lcmocka -ldl
 
 # These talk to a server of OpenSSL's own and open the engine that was built.
-$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_engine: TEST_LIBS := -lssl -lcrypto
+$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_wire_room $(BUILD)/tests/unit/test_engine: TEST_LIBS := -lssl -lcrypto
 $(BUILD)/tests/unit/test_wire_memory: TEST_LIBS := $(WRAP) $(BUILD)/obj/preload/memory.o -lssl -lcrypto
 $(BUILD)/tests/unit/test_wire_memory: $(BUILD)/obj/preload/memory.o
 $(BUILD)/tests/unit/test_relay: TEST_LIBS := $(BUILD)/obj/preload/relay_run.o
 $(BUILD)/tests/unit/test_relay: $(BUILD)/obj/preload/relay_run.o
-$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_wire_memory $(BUILD)/tests/unit/test_engine: $(ENGINE)
+$(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_wire_room $(BUILD)/tests/unit/test_wire_memory $(BUILD)/tests/unit/test_engine: $(ENGINE)
 
 # Small programs that the shell tests run: one file, nothing of ours linked in.
 $(BUILD)/tests/programs/%: tests/programs/%.c

@@ -149,7 +149,8 @@ void egret_io_take_over_lowat(struct egret_conn *conn, int fd)
 	real.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size);
 	if (bytes != 1)
 		real.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-	if (bytes == atomic_exchange(&conn->lowat, bytes) || conn->observed || !conn->wrapped)
+	atomic_store(&conn->lowat, bytes);
+	if (conn->observed || !conn->wrapped)
 		return;
 	egret_guard_enter();
 	egret_wire_set_least(&conn->wire, (size_t)bytes);

@@ -20,10 +20,23 @@ int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *even
 	return egret_ready_control(epfd, operation, fd, event);
 }
 
-/* The kernel says readable: what of EVENTS is true for the program? */
-static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events)
+/* Is what an edge tells known to the program, and what came only a record without data behind it? *NEWS: what there is to read. */
+static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
 {
-	uint32_t seen = egret_conn_own(conn) ? (uint32_t)(unsigned short)egret_io_readable(conn) : events;
+	bool writes = (events & EPOLLOUT) && (!match->told_out || conn->wire.hungry);
+	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
+		return false;
+	*news = egret_wire_news(&conn->wire);
+	return *news == match->told_news && !writes && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) && !conn->wire.read_shut && !conn->wire.write_closed;
+}
+
+/* The kernel says readable: what of EVENTS is true for the program? */
+static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
+{
+	bool own = egret_conn_own(conn);
+	uint32_t seen = own ? (uint32_t)(unsigned short)egret_io_readable(conn) : events;
+	if (seen && own && is_no_edge(conn, match, events, news))
+		return 0;
 	if (seen) {
 		atomic_store_explicit(&conn->wrote, false, memory_order_relaxed);
 		return (events & ~READ_EVENTS) | (seen & (match->events | EPOLLERR));
@@ -35,8 +48,8 @@ static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready
 	return events;
 }
 
-/* What the program sees of EVENTS, which the kernel reported for MATCH. */
-static uint32_t judge_match(const struct egret_ready_match *match, uint32_t events, bool *ours)
+/* What the program sees of EVENTS, which the kernel reported for MATCH. *NEWS: what it learns of, 0: not counted. */
+static uint32_t judge_match(const struct egret_ready_match *match, uint32_t events, bool *ours, uint64_t *news)
 {
 	struct egret_conn *conn = egret_io_wrapped(match->fd);
 	if (!conn)
@@ -51,12 +64,14 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 	} else if (egret_answer_due(conn)) {
 		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {
-		events = judge_readable(conn, match, events);
+		events = judge_readable(conn, match, events, news);
 	}
 	if (events & EPOLLOUT)
 		conn->wire.hungry = false;
 	if (events && conn->wire.error_once)
 		events |= EPOLLERR; /* the kernel's, which reading took from it */
+	if ((events & EPOLLERR) && egret_wire_hides_reset(&conn->wire))
+		events &= ~(uint32_t)EPOLLERR;
 	egret_conn_put(conn);
 	return events;
 }
@@ -67,14 +82,20 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event)
 	struct egret_ready_match matches[MATCHES];
 	size_t count = egret_ready_find(epfd, event->data.u64, matches, MATCHES);
 	uint32_t seen = count == 0 || count > MATCHES ? event->events : 0;
+	uint64_t news[MATCHES] = { 0 };
 	bool ours = false;
-	for (size_t i = 0; i < count && count <= MATCHES; i++)
-		seen |= judge_match(&matches[i], event->events, &ours);
+	for (size_t i = 0; i < count && count <= MATCHES; i++) {
+		if (count > 1) { /* the event may be another's */
+			matches[i].told_news = 0;
+			matches[i].told_out = false;
+		}
+		seen |= judge_match(&matches[i], event->events, &ours, &news[i]);
+	}
 	if (count > 1 && !(event->events & EPOLLRDHUP))
 		seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 	for (size_t i = 0; i < count && count <= MATCHES && ours; i++) {
 		if (seen && (matches[i].events & (EPOLLONESHOT | EPOLLET)))
-			egret_ready_told(epfd, matches[i].fd, event->data.u64, seen);
+			egret_ready_told(epfd, matches[i].fd, event->data.u64, seen, news[i]);
 		else if (!seen)
 			egret_ready_rearm(epfd, matches[i].fd);
 	}

@@ -113,6 +113,8 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 		}
 		if (conn && work[i].revents && conn->wire.error_once)
 			fds[i].revents |= POLLERR; /* the kernel's, which reading took from it */
+		if (conn && (fds[i].revents & POLLERR) && egret_wire_hides_reset(&conn->wire))
+			fds[i].revents &= ~POLLERR;
 		egret_conn_put(conn);
 		ready += fds[i].revents != 0;
 	}

@@ -98,13 +98,27 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 		number = atomic_exchange(&conn->connect_errno, 0);
 		number = number ? number : egret_wire_take_error(&conn->wire);
 	}
-	int result = is_error && number == 0 ? real.getsockopt(fd, level, option, value, len) : give_int(number, value, len);
+	bool asks_kernel = is_error && number == 0 && !egret_wire_hides_reset(&conn->wire);
+	int result = asks_kernel ? real.getsockopt(fd, level, option, value, len) : give_int(number, value, len);
 	if (is_error && result == 0 && *len == sizeof number) {
 		memcpy(&number, value, sizeof number);
 		egret_conn_log_outcome(conn, number);
 	}
 	egret_conn_put(conn);
 	return result;
+}
+
+/* The program has set an option of which the wire must know. */
+static void note_option(struct egret_conn *conn, int fd, int level, int option)
+{
+	if (level == SOL_SOCKET && option == SO_RCVLOWAT)
+		egret_io_take_over_lowat(conn, fd);
+	else if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_SNDBUFFORCE))
+		conn->wire.resized = true;
+	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
+		atomic_store(&conn->prompt, false);
+	else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
+		conn->wire.careful = true;
 }
 
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
@@ -119,14 +133,8 @@ int egret_on_setsockopt(int fd, int level, int option, const void *value, sockle
 	}
 	struct egret_conn *conn = egret_io_wrapped(fd);
 	int result = conn || !egret_moved_keeps(fd, level, option) ? real.setsockopt(fd, level, option, value, len) : 0;
-	if (conn && result == 0 && len >= sizeof(int)) {
-		if (level == SOL_SOCKET && option == SO_RCVLOWAT)
-			egret_io_take_over_lowat(conn, fd);
-		else if (level == IPPROTO_TCP && option == TCP_NODELAY)
-			atomic_store(&conn->prompt, false);
-		else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
-			conn->wire.careful = true;
-	}
+	if (conn && result == 0 && len >= sizeof(int))
+		note_option(conn, fd, level, option);
 	egret_conn_put(conn);
 	if (!conn)
 		egret_moved_setsockopt(fd, level, option, &result);

@@ -75,6 +75,8 @@ static struct set *set_of(int epfd, bool make)
 	return set;
 }
 
+struct set *egret_ready_sets(void) { return all_sets; }
+
 bool egret_ready_is_set(int fd)
 {
 	struct slot *slot = slot_of(fd, false);
@@ -146,6 +148,7 @@ static void change(struct registration *it, const struct epoll_event *event)
 	it->events = event->events;
 	it->data = event->data.u64;
 	it->fired = it->told_out = it->inherited = false;
+	it->told_news = 0;
 	egret_ready_index_add(it->set, it); /* one was taken out: it need not grow */
 	release(&it->set->lock);
 }
@@ -163,29 +166,14 @@ static void note(int fd, int epfd, int operation, const struct epoll_event *even
 	}
 }
 
-/* The kernel finds a registration by number and socket: a ghost's number is a copy of the descriptor that lives on, for this moment. Where
- * it means something else by now nobody can change the registration. */
-static void apply(const struct registration *it, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.u64 = it->data };
-	if (it->fired || it->inherited)
-		return;
-	int fd = it->ghost ? it->number : it->fd, copy = it->ghost ? real.fcntl(it->fd, F_DUPFD_CLOEXEC, (void *)(intptr_t)fd) : fd;
-	if (copy == fd && real.epoll_ctl(it->set->epfd, EPOLL_CTL_MOD, fd, &event) < 0 && errno == EINVAL) {
-		real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, fd, NULL); /* EPOLLEXCLUSIVE cannot be modified, epoll_ctl(2) */
-		real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, fd, &event);
-	}
-	if (it->ghost && copy >= 0)
-		real.close(copy);
-}
-
 /* EVENTS 0: the program's own. */
 static void apply_all(int fd, uint32_t events)
 {
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd) {
 		it->told_out = false; /* the kernel reports anew */
-		apply(it, events ? events : it->events);
+		it->told_news = 0;
+		egret_ready_apply(it, events ? events : it->events);
 	}
 }
 
@@ -205,7 +193,7 @@ void egret_ready_answer(int fd, bool on)
 	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
-		apply(it, on ? it->events | EPOLLOUT : it->events);
+		egret_ready_apply(it, on ? it->events | EPOLLOUT : it->events);
 	release(stripe_of(fd));
 }
 
@@ -249,14 +237,14 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 		if (it->data != data)
 			continue;
 		if (count < most)
-			matches[count] = (struct egret_ready_match){ it->fd, it->events, it->told_out };
+			matches[count] = (struct egret_ready_match){ it->fd, it->events, it->told_out, it->told_news };
 		count++;
 	}
 	release(&set->lock);
 	return count;
 }
 
-void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events)
+void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events, uint64_t news)
 {
 	struct set *set = set_of(epfd, false);
 	if (!set)
@@ -266,6 +254,7 @@ void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events)
 		if (it->fd == fd && it->data == data) {
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
 			it->told_out = it->told_out || (events & EPOLLOUT);
+			it->told_news = news ? news : it->told_news;
 		}
 	release(&set->lock);
 }
@@ -276,25 +265,24 @@ void egret_ready_rearm(int epfd, int fd)
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
 		if (it->set->epfd == epfd && (it->events & EPOLLONESHOT))
-			apply(it, it->events);
+			egret_ready_apply(it, it->events);
 	release(stripe_of(fd));
 }
 
-int egret_ready_replace(int fd, int with, int flags)
+int egret_ready_replace(int fd, int with, int flags, bool alone)
 {
 	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	struct registration *first = slot ? slot->first : NULL;
-	/* While the old socket lives elsewhere, its registrations would stay and report it. */
-	for (struct registration *it = first; it; it = it->next_of_fd)
-		if (!it->ghost && !it->inherited)
-			real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, fd, NULL);
-	int result = real.dup3(with, fd, flags);
 	for (struct registration *it = first; it; it = it->next_of_fd) {
-		struct epoll_event event = { .events = it->fired ? 0 : it->events, .data.u64 = it->data };
-		if (!it->ghost && !it->inherited)
-			real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, fd, &event);
+		it->inherited = it->inherited && !alone;
+		if (!it->inherited)
+			egret_ready_leave(it);
 	}
+	int result = real.dup3(with, fd, flags);
+	for (struct registration *it = first; it; it = it->next_of_fd)
+		if (!it->inherited)
+			egret_ready_join(it);
 	release(stripe_of(fd));
 	return result;
 }

@@ -20,6 +20,7 @@ struct egret_ready_match {
 	int fd;
 	uint32_t events;  /* as the program asked */
 	bool told_out;    /* an edge-triggered program knows that it may write */
+	uint64_t told_news; /* ... and what to read (wire.h), 0: nothing */
 };
 
 /* FD's connect is under way: its registrations are narrowed to what the handshake waits for. Again after each step. */
@@ -38,15 +39,20 @@ int egret_ready_expire(void);
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
 /* Registrations in EPFD with DATA: fills MATCHES, returns how many there are, which may be more than MOST. */
 size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
-/* The program saw EVENTS of FD's registration in EPFD. */
-void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events);
+/* The program saw EVENTS of FD's registration in EPFD, with that NEWS to read (0: not counted). */
+void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events, uint64_t news);
 /* A one-shot registration woke for nothing: it is armed again. */
 void egret_ready_rearm(int epfd, int fd);
 
 /* FD was closed: the kernel has dropped its registrations, unless another descriptor of the same connection, HEIR, lives on (-1: none). */
 void egret_ready_forget(int fd, int heir);
-/* dup3(WITH, FD, FLAGS), and FD's registrations are those of the new one; not those made before a fork, which are the parent's too. */
-int egret_ready_replace(int fd, int with, int flags);
+/* dup3(WITH, FD, FLAGS), and FD's registrations are those of the new one; those made before a fork, which are the parent's too, where the process
+ * is ALONE with the connection. */
+int egret_ready_replace(int fd, int with, int flags, bool alone);
+/* In a process that has a descriptor table of its own and our memory, while all of the library's locks are held (start.c): registrations of CONN
+ * by numbers that were closed since become END's. ALONE: as above. */
+void egret_ready_move_ghosts(const struct egret_conn *conn, int end, bool alone);
+
 /* Might FD have registrations or be an epoll set? Two loads. */
 bool egret_ready_knows(int fd);
 /* Is FD an epoll set that was used? */

@@ -13,6 +13,7 @@ struct registration {
 	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
 	bool fired;    /* one-shot, and not armed */
 	bool told_out;
+	uint64_t told_news; /* as in egret_ready_match */
 	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
 	uint32_t events;
 	uint64_t data;
@@ -26,6 +27,14 @@ struct set {
 	size_t bucket_count, count;
 };
 
+/* Under the stripe of its descriptor: the kernel waits for EVENTS from now on (not for one that fired, or is the parent's too). */
+void egret_ready_apply(const struct registration *it, uint32_t events);
+/* Before its socket is replaced, and after: while the old one lives elsewhere, the registration would stay and report it. */
+void egret_ready_leave(const struct registration *it);
+void egret_ready_join(const struct registration *it);
+
+/* Every set there is, by next_all. */
+struct set *egret_ready_sets(void);
 /* Where those with DATA are, among others. The set has buckets (it has or had a registration). */
 struct registration **egret_ready_bucket_of(struct set *set, uint64_t data);
 /* False: memory is out. */

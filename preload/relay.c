@@ -34,7 +34,9 @@
 
 struct start {
 	struct egret_conn *conn;
-	int end;  /* the relay's end of the pair */
+	int end;  /* the relay's end of the pair; -1: there is none */
+	int own_end; /* the program's */
+	bool alone;  /* with the connection: no other process holds it */
 	char *stack; /* STACK bytes, the relay's memory behind them */
 	size_t memory; /* bytes */
 	long pid; /* of the relay, or a negative errno */
@@ -76,6 +78,8 @@ static EGRET_ON_OWN_STACK int helper(void *arg)
 	start->pid = egret_raw6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	if (start->pid == 0)
 		begin_relay(start);
+	if (start->pid > 0 && start->end >= 0)
+		egret_ready_move_ghosts(start->conn, start->own_end, start->alone);
 	egret_raw(SYS_exit, 0, 0, 0, 0);
 	return 0;
 }
@@ -119,9 +123,9 @@ static bool reserve(struct start *start)
 }
 
 /* 0: the relay runs. Else a positive errno. */
-static int start_relay(struct egret_conn *conn, int end)
+static int start_relay(struct egret_conn *conn, int own_end, int end)
 {
-	struct start start = { .conn = conn, .end = end };
+	struct start start = { .conn = conn, .own_end = own_end, .end = end, .alone = egret_lines_alone(&conn->lines) };
 	if (!reserve(&start))
 		return ENOMEM;
 	start_helper(&start);
@@ -187,10 +191,11 @@ static bool make_pair(const struct egret_conn *conn, int pair[2])
 
 static void replace_all(struct egret_conn *conn, int end)
 {
+	bool alone = egret_lines_alone(&conn->lines);
 	for (int fd = egret_conn_other_fd(conn); fd >= 0; fd = egret_conn_other_fd(conn)) {
 		/* First the descriptor, then the slot: between them a hook still meets the conn, which gives nothing to the wire any more. */
 		if (!egret_conn_is_stale(conn, fd))
-			egret_ready_replace(fd, end, egret_conn_cloexec(fd) ? O_CLOEXEC : 0);
+			egret_ready_replace(fd, end, egret_conn_cloexec(fd) ? O_CLOEXEC : 0, alone);
 		egret_conn_put(egret_conn_take(fd));
 	}
 }
@@ -222,7 +227,7 @@ int egret_relay_move(struct egret_conn *conn)
 	if (!error && !make_pair(conn, pair)) {
 		error = errno;
 	} else if (!error) {
-		error = start_relay(conn, pair[1]);
+		error = start_relay(conn, pair[0], pair[1]);
 		real.close(pair[1]);
 		if (!error) {
 			egret_lines_leave(&conn->lines, pair[0]);
@@ -237,7 +242,7 @@ int egret_relay_move(struct egret_conn *conn)
 
 int egret_relay_finish(struct egret_conn *conn)
 {
-	int error = start_relay(conn, -1);
+	int error = start_relay(conn, -1, -1);
 	if (!error)
 		atomic_store(conn->owner, EGRET_OWNER_RELAY);
 	return error;

@@ -13,6 +13,7 @@
 #define DRAIN_ROUNDS 64
 #define DRAIN_BATCH (1 << 20) /* bytes dropped in one call */
 #define CLOSE_NOTIFY 512      /* bytes that the record takes at most */
+#define SEND_COST 1152        /* bytes of credit that a send costs beside its own: half of what the kernel needs for a segment (sk_buff) of one byte */
 #define WIDE 212992           /* bytes: net.core.wmem_max as kernels have it, the most that SO_SNDBUF accepts */
 
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close)
@@ -23,6 +24,7 @@ void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine 
 	wire->tls = tls;
 	wire->eof_is_close = eof_is_close;
 	wire->least = 1;
+	wire->news = 1;
 	pthread_mutex_init(&wire->in_lock, NULL);
 	pthread_mutex_init(&wire->out_lock, NULL);
 	pthread_mutex_init(&wire->tls_lock, NULL);
@@ -121,7 +123,8 @@ int egret_wire_send_out(struct egret_wire *wire)
 			return (int)sent;
 		}
 		egret_buf_consume(&wire->out, (size_t)sent);
-		wire->credit = wire->credit > (size_t)sent ? wire->credit - (size_t)sent : 0;
+		size_t cost = (size_t)sent + SEND_COST;
+		wire->credit = wire->credit > cost ? wire->credit - cost : 0;
 	}
 	wire->stuck = false;
 	return 0;
@@ -163,9 +166,12 @@ int egret_wire_force_out(struct egret_wire *wire)
 int egret_wire_flush(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
+	bool shut = wire->write_closed;
 	int result = egret_wire_is_ours(wire) ? egret_wire_send_out(wire) : -EIO;
 	if (result == 0 && egret_wire_take_answers(wire))
 		result = egret_wire_send_out(wire);
+	if (result < 0)
+		egret_wire_keep_error(wire, -result, shut);
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
 }
@@ -311,9 +317,12 @@ static bool say_close(struct egret_wire *wire)
 int egret_wire_close_notify(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->out_lock);
+	bool shut = wire->write_closed;
 	int result = egret_wire_is_ours(wire) ? egret_wire_force_out(wire) : -EIO;
 	if (result == 0)
 		result = say_close(wire) ? egret_wire_force_out(wire) : -ENOMEM;
+	if (result < 0)
+		egret_wire_keep_error(wire, -result, shut);
 	pthread_mutex_unlock(&wire->out_lock);
 	return result;
 }

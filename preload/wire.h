@@ -39,6 +39,7 @@ struct egret_wire {
 	size_t record_overhead;
 	_Atomic int error;    /* errno that every later read gives, 0: none */
 	_Atomic bool error_once; /* it is the kernel's (a reset): the first call that meets it takes it, as sk_err */
+	_Atomic bool error_waits; /* ... and what came before it is read first */
 	bool read_closed;     /* close_notify seen, or FIN where eof_is_close: reads give 0 */
 	_Atomic bool read_shut; /* the program did shutdown(SHUT_RD): the end is no truncation */
 	bool kernel_eof;      /* FIN seen */
@@ -49,11 +50,16 @@ struct egret_wire {
 	struct egret_renumber up, down; /* on the program's bytes; up under out_lock, down under in_lock */
 	bool hold;            /* the handshake's last byte stays in the kernel's queue although nothing is undelivered: something may become so */
 	_Atomic short wants;          /* POLLIN or POLLOUT: what the last -EAGAIN waits for */
-	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look */
+	size_t credit;        /* bytes that the kernel's send buffer surely takes, as of the last look; under out_lock */
+	_Atomic bool resized; /* the program gave the kernel's send buffer another size: credit is void */
 	_Atomic bool careful; /* TCP_NOTSENT_LOWAT is set: credit is no promise, ask whether the kernel says writable */
 	_Atomic bool stuck;   /* `out` is not empty: the next call on the connection flushes it */
 	bool full;            /* the kernel had no room: nothing is tried before it says writable, as TCP does it; under out_lock */
 	_Atomic bool hungry;  /* a write was told to wait: the next POLLOUT is news */
+	uint64_t copied;      /* bytes that `in` has been given so far: a position in the stream of ciphertext */
+	uint64_t data_end;    /* where the newest record ended that was opened and had data */
+	uint64_t noticed;     /* what came before it has been taken for news */
+	uint64_t news;        /* how often something to read was: egret_wire_news */
 	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, nothing is held back in the kernel */
 	_Atomic bool unheld;  /* plaintext may be undelivered without a byte held: egret_wire_readable must be asked before waiting */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
@@ -87,10 +93,15 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 /* What poll(2) says of reading: POLLIN when there is data (SO_RCVLOWAT bytes of it), the end or an error, with POLLRDHUP at the end and
  * POLLERR while an error waits to be taken; 0: nothing. Consumes what carries no data. */
 short egret_wire_readable(struct egret_wire *wire);
+/* How often something to read has come so far: the same number again means that whatever came since carried no data. */
+uint64_t egret_wire_news(struct egret_wire *wire);
 /* The error that SO_ERROR or a write takes, as the kernel's sk_err; 0: none. */
 int egret_wire_take_error(struct egret_wire *wire);
 /* The kernel gave the caller ERROR on this descriptor. */
 void egret_wire_note_error(struct egret_wire *wire, int error);
+/* Is the kernel's error one of which the program must not hear? Both halves are shut, and the kernel answered the peer's close_notify with a
+ * reset. Takes it from the kernel. */
+bool egret_wire_hides_reset(struct egret_wire *wire);
 /* SO_RCVLOWAT, at least 1. */
 void egret_wire_set_least(struct egret_wire *wire, size_t bytes);
 /* From now on FD is used; -1: the descriptor is closed: reads give the end, writes EPIPE. No call is under way afterwards on the old one. */

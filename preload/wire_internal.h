@@ -26,4 +26,17 @@ int egret_wire_send_out(struct egret_wire *wire);
  * without its help. */
 int egret_wire_force_out(struct egret_wire *wire);
 
+/* How it ended, under in_lock. The end of TLS was met: from now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
+void egret_wire_ended(struct egret_wire *wire);
+/* Reads and writes give ERROR. */
+void egret_wire_broken(struct egret_wire *wire, int error);
+/* The peer's FIN came without close_notify. */
+void egret_wire_truncated(struct egret_wire *wire);
+/* The kernel has told ERROR, once. Where both halves are shut the peer's close_notify alone makes the kernel answer with a reset, of which a TCP
+ * program would see nothing. */
+void egret_wire_told(struct egret_wire *wire, int error);
+/* The kernel gave ERROR to a send that is none of the program's: it is told in its turn, behind what came before. SHUT: the writing side was
+ * shut already, so that it may be such a reset. Under out_lock. */
+void egret_wire_keep_error(struct egret_wire *wire, int error, bool shut);
+
 #endif

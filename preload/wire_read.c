@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define HEADER 5               /* bytes of a record's header, RFC 8446 5.1 */
 #define HOLD_BATCH 65536       /* bytes of ciphertext kept beside the kernel's copy at most */
@@ -86,54 +87,6 @@ static void settle(struct egret_wire *wire, const struct sink *sink)
 	wire->stale = keep;
 }
 
-/* From now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
-static void ended(struct egret_wire *wire)
-{
-	uint8_t byte;
-	egret_buf_free(&wire->in);
-	if (wire->stale)
-		egret_wire_discard(wire, wire->stale);
-	wire->stale = 0;
-	if (egret_wire_recv(wire, &byte, 1, MSG_PEEK) != 0) /* its FIN is not here yet */
-		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
-}
-
-static void broken(struct egret_wire *wire, int error)
-{
-	wire->error = error;
-	wire->write_closed = true;
-	ended(wire);
-}
-
-static void truncated(struct egret_wire *wire)
-{
-	wire->kernel_eof = true;
-	if (wire->read_shut)
-		return;
-	if (wire->eof_is_close && egret_buf_len(&wire->in) == 0) {
-		wire->read_closed = true;
-		return;
-	}
-	wire->failure.failure = EGRET_TLS_CONNECTION;
-	snprintf(wire->failure.text, sizeof wire->failure.text,
-		 egret_buf_len(&wire->in) ? "the server closed the connection in the middle of a TLS record: the data may be truncated" :
-		 "the server closed the connection without close_notify: the data may be truncated; if it never sends one, set tls_truncation = eof");
-	wire->error = ECONNRESET;
-}
-
-/* The kernel has told ERROR, once. Where both halves are shut the peer's close_notify alone makes the kernel answer with a reset, of
- * which a TCP program would see nothing. */
-static void told(struct egret_wire *wire, int error)
-{
-	bool both_shut = wire->read_shut && wire->write_closed;
-	wire->read_closed = true;
-	wire->write_closed = true;
-	if (both_shut)
-		return;
-	wire->error = error;
-	wire->error_once = true;
-}
-
 /* One call of the engine. False when more ciphertext is needed or the end was met. */
 static bool decrypt(struct egret_wire *wire, struct sink *sink)
 {
@@ -153,6 +106,8 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 	pthread_mutex_unlock(&wire->tls_lock);
 	if (have)
 		egret_buf_consume(&wire->in, used);
+	if (used > 0 && (produced > 0 || wire->pending > 0))
+		wire->data_end = wire->copied - egret_buf_len(&wire->in);
 	egret_renumber_down(&wire->down, plain, produced);
 	sink_advance(sink, produced);
 	if (answers)
@@ -164,12 +119,12 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 		return false;
 	case EGRET_STEP_CLOSED:
 		wire->read_closed = true;
-		ended(wire);
+		egret_wire_ended(wire);
 		return false;
 	case EGRET_STEP_FAILED:
 		break;
 	}
-	broken(wire, egret_tls_errno(wire->failure.failure));
+	egret_wire_broken(wire, egret_tls_errno(wire->failure.failure));
 	return false;
 }
 
@@ -226,7 +181,7 @@ static bool before_tls(struct egret_wire *wire)
 {
 	int error = wire->parked ? egret_wire_hush(wire) : 0;
 	if (error)
-		broken(wire, -error);
+		egret_wire_broken(wire, -error);
 	return false;
 }
 
@@ -242,25 +197,28 @@ static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *draine
 		size = HOLD_BATCH - have;
 	uint8_t *room = egret_buf_room(&wire->in, size);
 	if (!room) {
-		broken(wire, ENOMEM);
+		egret_wire_broken(wire, ENOMEM);
 		return false;
 	}
 	ssize_t count = fit ? take(wire, sink, size, room) : look(wire, sink, size, room);
 	if (count > 0) {
 		egret_buf_added(&wire->in, (size_t)count);
+		wire->copied += (size_t)count;
 		wire->last_record = record_size(wire) ? record_size(wire) : wire->last_record;
 		*drained = (size_t)count < size;
 		return true;
 	}
-	if (count == 0) {
-		truncated(wire);
+	if (count == 0 && wire->error_waits) {
+		wire->read_closed = true;
+	} else if (count == 0) {
+		egret_wire_truncated(wire);
 	} else if (count != -EAGAIN) { /* TCP gives an error once, then the end */
-		told(wire, (int)-count);
+		egret_wire_told(wire, (int)-count);
 	}
 	return false;
 }
 
-static bool is_over(const struct egret_wire *wire) { return wire->error || wire->read_closed; }
+static bool is_over(const struct egret_wire *wire) { return (wire->error && !wire->error_waits) || wire->read_closed; }
 
 /* Fills SINK as far as there is something; with an empty one it opens the next record with data. */
 static void pull(struct egret_wire *wire, struct sink *sink)
@@ -278,20 +236,6 @@ static void pull(struct egret_wire *wire, struct sink *sink)
 	settle(wire, sink);
 	if (egret_buf_len(&wire->in) == 0 && wire->in.size)
 		egret_buf_free(&wire->in);
-}
-
-int egret_wire_take_error(struct egret_wire *wire)
-{
-	if (!wire->error_once || !atomic_exchange(&wire->error_once, false))
-		return 0;
-	return atomic_exchange(&wire->error, 0);
-}
-
-void egret_wire_note_error(struct egret_wire *wire, int error)
-{
-	pthread_mutex_lock(&wire->in_lock);
-	told(wire, error);
-	pthread_mutex_unlock(&wire->in_lock);
 }
 
 /* What reading gives when there was nothing to deliver. */
@@ -437,6 +381,7 @@ bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len)
 {
 	pthread_mutex_lock(&wire->in_lock);
 	bool good = egret_buf_append(&wire->peeked, data, len);
+	wire->news++;
 	pthread_mutex_unlock(&wire->in_lock);
 	return good;
 }
@@ -458,13 +403,43 @@ short egret_wire_readable(struct egret_wire *wire)
 	return result;
 }
 
+/* Where the stream of ciphertext ends that has come so far. */
+static uint64_t arrived(const struct egret_wire *wire)
+{
+	int queued = 0;
+	egret_raw(SYS_ioctl, wire->fd, FIONREAD, &queued, 0);
+	return wire->copied - wire->stale + (uint64_t)queued;
+}
+
+uint64_t egret_wire_news(struct egret_wire *wire)
+{
+	struct sink none = { .keep = true };
+	size_t have;
+	pthread_mutex_lock(&wire->in_lock);
+	do {
+		have = undelivered(wire, &none);
+		if (!is_over(wire) && wire->data_end <= wire->noticed && have < AVAILABLE_MOST)
+			fill_peeked(wire, have + 1);
+	} while (undelivered(wire, &none) > have);
+	if (is_over(wire) || wire->data_end > wire->noticed || have >= AVAILABLE_MOST) {
+		wire->noticed = arrived(wire);
+		wire->news++;
+	}
+	uint64_t news = wire->news;
+	pthread_mutex_unlock(&wire->in_lock);
+	return news;
+}
+
 void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 {
 	pthread_mutex_lock(&wire->in_lock);
-	wire->least = bytes;
-	wire->unheld = bytes > 1 || wire->unheld || wire->handshaken;
-	if (wire->handshaken)
-		fill_peeked(wire, bytes);
+	wire->news++; /* the kernel, too, reports anew, tcp_set_rcvlowat */
+	if (wire->least != bytes) {
+		wire->least = bytes;
+		wire->unheld = bytes > 1 || wire->unheld || wire->handshaken;
+		if (wire->handshaken)
+			fill_peeked(wire, bytes);
+	}
 	pthread_mutex_unlock(&wire->in_lock);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,8 @@ static size_t allowance(struct egret_wire *wire, size_t wanted)
 	if (wire->full && !is_writable(wire))
 		return 0;
 	wire->full = false;
+	if (wire->resized && atomic_exchange(&wire->resized, false))
+		wire->credit = 0;
 	if (on_wire(wanted) <= wire->credit && !wire->careful)
 		return wanted;
 	look_up_credit(wire);
@@ -153,7 +156,7 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 	if (!egret_wire_is_ours(wire))
 		return -EIO;
 	int error = egret_wire_take_error(wire);
-	if (!error && wire->read_shut && wire->write_closed && wire->error != ESTALE) { /* the kernel's reset of a close_notify, see told() */
+	if (!error && wire->read_shut && wire->write_closed && wire->error != ESTALE) { /* the kernel's reset of a close_notify, see egret_wire_told */
 		kernel_error(wire, 0);
 		return -EPIPE;
 	}

@@ -9,7 +9,7 @@
 
 #define CONTROL 3
 #define CONTROL_COPY 100 /* and above: no sequence closes it */
-#define SETTLE_MS 5000
+#define SETTLE_MS 30000
 #define ACKNOWLEDGE_ROUNDS 25 /* of 200 us: nothing moves any more */
 
 struct caller it;

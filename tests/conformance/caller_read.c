@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/time.h>
+#include <time.h>
 
 /* Would a read of COUNT bytes wait for what never comes? */
 static bool would_wait(const struct call *call, size_t count, int flags)
@@ -108,7 +109,7 @@ static void do_recvmsg(const struct call *call)
 	ssize_t n = recvmsg(it.fd, &message, flags);
 	check(n, flags);
 	if (n >= 0)
-		say("flags %x name %u", (unsigned)message.msg_flags & ~(unsigned)MSG_CMSG_CLOEXEC, message.msg_namelen);
+		say("flags %x name %u control %zu", (unsigned)message.msg_flags & ~(unsigned)MSG_CMSG_CLOEXEC, message.msg_namelen, message.msg_controllen);
 }
 
 static void do_recvmmsg(const struct call *call)
@@ -161,6 +162,44 @@ static void do_late(const struct call *call)
 	check(n, flags);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+#define LEAST_MS 60
+
+/* SO_RCVLOWAT: a read that found less than that waits. PEEK: until the rest comes. Else nothing does, and it gives up when SO_RCVTIMEO is over: of what a
+ * read has taken already the kernel forgets that it was part of it, so that the rest would not wake it. */
+static void do_least(const struct call *call)
+{
+	int least = (int)number(call, 1, 100), one = 1, part = 1 + least / 3;
+	bool peeks = has_word(call, "PEEK");
+	struct timeval tv = { 0, LEAST_MS * 1000 }, none = { 0, 0 };
+	if (it.fd < 0 || !it.connected || it.owed || read_ahead() || it.peer_ended || it.nonblocking || it.shut_rd || it.lowat > 1 || it.tiny || it.moved)
+		return skip("not now");
+	it.wire = ask(NULL, "send %d", part);
+	settle();
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, peeks ? &none : &tv, sizeof tv);
+	if (peeks)
+		ask(NULL, "late 20 %d", least - part);
+	size_t count = (size_t)(peeks ? least : part);
+	it.promised += count;
+	it.owed += count;
+	int64_t began = now_ms();
+	ssize_t n = recv(it.fd, room, sizeof room, flags_of(call, 2));
+	if (!peeks)
+		say("%s", now_ms() - began < LEAST_MS - 10 ? "at once" : "waited");
+	it.wire = ask(NULL, "sync");
+	settle();
+	check(n, flags_of(call, 2));
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
+}
+
 static size_t later; /* bytes that the handler asks the peer for */
 
 static void on_alarm(int signal)
@@ -209,7 +248,7 @@ static void do_bulk(const struct call *call)
 	ask(NULL, "bulk %zu %ld", total, number(call, 3, 0));
 	while (done < total) {
 		struct pollfd pfd = { .fd = it.fd, .events = POLLIN };
-		if (it.nonblocking && poll(&pfd, 1, 5000) != 1) {
+		if (it.nonblocking && poll(&pfd, 1, -1) != 1) {
 			say("nothing came after %zu", done);
 			break;
 		}
@@ -232,7 +271,7 @@ static void do_bulk(const struct call *call)
 bool call_read(const struct call *call)
 {
 	static const struct row rows[] = { { "read", do_read }, { "recv", do_recv }, { "recvfrom", do_recvfrom }, { "readv", do_readv },
-					   { "recvmsg", do_recvmsg }, { "recvmmsg", do_recvmmsg }, { "timed", do_timed }, { "late", do_late },
+					   { "recvmsg", do_recvmsg }, { "recvmmsg", do_recvmmsg }, { "timed", do_timed }, { "late", do_late }, { "least", do_least },
 					   { "interrupted", do_interrupted }, { "bulk", do_bulk } };
 	return RUN_ROW(rows, call);
 }

@@ -170,11 +170,11 @@ static void do_wait(const struct call *call)
 	FD_SET(it.fd, &reads);
 	epoll_ctl(set, EPOLL_CTL_ADD, it.fd, &event);
 	if (strcmp(how, "poll") == 0)
-		n = poll(&pfd, 1, 5000);
+		n = poll(&pfd, 1, -1);
 	else if (strcmp(how, "select") == 0)
-		n = select(it.fd + 1, &reads, NULL, NULL, &(struct timeval){ 5, 0 });
+		n = select(it.fd + 1, &reads, NULL, NULL, NULL);
 	else
-		n = epoll_wait(set, &event, 1, 5000);
+		n = epoll_wait(set, &event, 1, -1);
 	say("woke %d", n);
 	it.promised += count;
 	it.owed += count;

@@ -197,8 +197,32 @@ static void do_fill(const struct call *call)
 	it.unread = 0;
 	it.uneven = true;
 	say("peer %s", word);
-	int n = poll(&pfd, 1, 5000);
+	int n = poll(&pfd, 1, -1);
 	say("poll %d %x", n, (unsigned)pfd.revents);
+}
+
+#define FLOOD 250000 /* bytes: many times what this buffer holds, and no more than the library encrypts at once */
+
+/* A send that does not wait takes what a tight buffer holds, and leaves the rest to the program. */
+static void do_flood(const struct call *call)
+{
+	char word[16];
+	int tight = 5000;
+	(void)call;
+	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || held_back() || it.moved)
+		return skip("not now");
+	ask(word, "read %zu", it.unread);
+	setsockopt(it.fd, SOL_SOCKET, SO_SNDBUF, &tight, sizeof tight);
+	it.small = true;
+	it.unread = 0;
+	settle();
+	pattern_fill(room, it.sent, FLOOD);
+	ssize_t n = send(it.fd, room, FLOOD, MSG_DONTWAIT | MSG_NOSIGNAL);
+	say("%s", n < 0 ? strerrorname_np(errno) : n == FLOOD ? "all" : "part");
+	it.sent += n > 0 ? (size_t)n : 0;
+	it.uneven = true;
+	ask(word, "read %zu", n > 0 ? (size_t)n : 0);
+	say("peer %s", word);
 }
 
 /* SO_SNDTIMEO: a send that waits for room gives up when its time is over. */
@@ -238,7 +262,7 @@ static void do_pour(const struct call *call)
 		size_t step = size < total - done ? size : total - done;
 		struct pollfd pfd = { .fd = it.fd, .events = POLLOUT };
 		pattern_fill(room, it.sent, step);
-		if (it.nonblocking && poll(&pfd, 1, 5000) != 1)
+		if (it.nonblocking && poll(&pfd, 1, -1) != 1)
 			break;
 		ssize_t n = send(it.fd, room, step, MSG_NOSIGNAL);
 		if (n < 0 && !(it.nonblocking && errno == EAGAIN))
@@ -255,6 +279,7 @@ bool call_write(const struct call *call)
 {
 	static const struct row rows[] = { { "write", do_write }, { "send", do_send }, { "sendto", do_sendto }, { "writev", do_writev },
 					   { "sendmsg", do_sendmsg }, { "sendmmsg", do_sendmmsg }, { "sendfile", do_sendfile },
-					   { "fill", do_fill }, { "pour", do_pour }, { "sndtimed", do_sndtimed } };
+					   { "fill", do_fill }, { "pour", do_pour }, { "sndtimed", do_sndtimed },
+					   { "flood", do_flood } };
 	return RUN_ROW(rows, call);
 }

@@ -10,83 +10,14 @@ import argparse
 import os
 import random
 import re
-import select
-import socket
-import subprocess
 import sys
 import time
 
+from pair import QUIET_SECONDS, QUIET_SECONDS_SHRINKING, Pair
+
 CONNECTIONS = 3
-LINE_SECONDS = 20
-LINE_SECONDS_SHRINKING = 4
 SHRINK_SECONDS = 60
 CONFIRMATIONS = 2  # how often a difference must be seen again: one that is the library's own does not depend on time
-
-
-class Pair:
-    """A caller with its peer, restarted when one of them is lost."""
-
-    def __init__(self, args, mode):
-        self.args, self.mode, self.caller, self.patience = args, mode, None, LINE_SECONDS
-
-    def start(self):
-        ours, theirs = socket.socketpair()
-        programs = os.path.join(self.args.build, "tests/conformance")
-        certs = os.path.join(self.args.build, "tests/certs")
-        env = dict(os.environ)
-        if self.mode != "tcp":
-            env["LD_PRELOAD"] = self.args.library
-        self.peer = self.spawn([programs + "/peer", self.mode, certs + "/right.pem", certs + "/right.key"], theirs, os.environ, None)
-        self.errors = open(os.path.join(self.args.work, "errors." + self.mode), "ab")
-        command = self.args.wrapper.split() if self.mode != "tcp" else []
-        self.caller = self.spawn(command + [programs + "/caller"], ours, env, self.errors)
-        self.buffer = b""
-        ours.close()
-        theirs.close()
-
-    def spawn(self, command, control, env, errors):
-        number = control.fileno()
-        return subprocess.Popen(["/bin/sh", "-c", f'exec 3<&{number} {number}<&-; exec "$@"' if number != 3 else 'exec "$@"', "sh"] + command,
-                                pass_fds=(number,), env=env, stdin=subprocess.PIPE if errors else subprocess.DEVNULL,
-                                stdout=subprocess.PIPE if errors else None, stderr=errors)
-
-    def stop(self):
-        if self.caller:
-            for process in (self.caller, self.peer):
-                process.kill()
-                process.wait()
-            self.caller.stdin.close()
-            self.caller.stdout.close()
-        self.caller = None
-
-    def lines(self, count):
-        """COUNT lines of the caller's, or as many as came; the last one then says how it ended."""
-        found = []
-        while True:
-            *whole, self.buffer = self.buffer.split(b"\n")
-            found += [line.decode() for line in whole]
-            if len(found) >= count:
-                return found
-            ready, _, _ = select.select([self.caller.stdout], [], [], self.patience)
-            more = os.read(self.caller.stdout.fileno(), 65536) if ready else None
-            if not more:
-                return found + ["hangs" if not ready else f"died: {self.caller.wait()}"]
-            self.buffer += more
-
-    def run(self, calls):
-        """The result of each call; the last one may be what ended the caller."""
-        if not self.caller:
-            self.start()
-        try:
-            self.caller.stdin.write(("\n".join(calls) + "\n.\n").encode())
-            self.caller.stdin.flush()
-            results = self.lines(len(calls) + 1)
-        except BrokenPipeError:
-            results = ["died"]
-        if results[-1] != ".":
-            self.stop()
-            return results
-        return results[:-1]
 
 
 def pick(r, *choices):
@@ -151,6 +82,8 @@ CALLS = [
     (8, lambda r: "epoll_wait"),
     (1, lambda r: f"wait {pick(r, 'poll', 'select', 'epoll')} {r.randint(1, 3000)}{pick(r, '', ' tickets')}{pick(r, '', ' edge')}"),
     (1, lambda r: f"late {r.randint(1, 3000)} {pick(r, '0', 'WAITALL', 'PEEK', 'PEEK|WAITALL')}"),
+    (1, lambda r: f"least {r.randint(3, 6000)} {pick(r, '0', 'PEEK')}"),
+    (1, lambda r: "flood"),
     (1, lambda r: "timed"),
     (1, lambda r: f"interrupted {pick(r, 'restart', 'plain')}"),
     (4, lambda r: f"nonblock {r.randint(0, 1)}{pick(r, '', ' ioctl')}"),
@@ -273,7 +206,8 @@ def sequence(seed):
 
 # The differences that design section 5 promises: (what must have come before: a call, its result over TCP; the call; its result over TCP;
 # wrapped, which may refer to groups of the former). Nothing else may differ.
-TELLS = r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|get error|recvmmsg)( .*)?"
+TELLS = r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|get error|recvmmsg|fwrite|fprintf|fflush|dprintf)( .*)?"
+EVENT = r"(?: [0-9a-f]+ 7\d)"
 ALONE = r"send 0  recv -?\d+ (EAGAIN)?"
 PROMISED = [
     # The end without close_notify is no end: reads fail, and so does what is written then.
@@ -288,12 +222,14 @@ PROMISED = [
     (r"pass.*", r"", r"name peer", r" = -1 ENOTCONN 0 128", r" = 0 2 16"),
     (r"pass.*", r"", r"shutdown wr", r" = -1 ENOTCONN", r" = 0"),
     (r"pass.*", r"", r"(poll|epoll_wait).*", r" = 1 (20)?11.*", r" = 1 (20)?19.*"),
-    # A set is told of the socket pair that a relay puts in the socket's place: what is ready is an edge more.
-    (r"pass.*", r"", r"epoll_wait", r" = 0", r" = 1 [0-9a-f]+ 7\d"),
+    # A set is told of the socket pair that a relay puts in the socket's place: of each registration that is ready an edge more.
+    (r"pass.*", r"", r"epoll_wait", rf" = \d+({EVENT}?)({EVENT}?)({EVENT}?)", rf" = \d+{EVENT}*\1{EVENT}*\2{EVENT}*\3{EVENT}*"),
     # Behind a relay the first write after a reset is told what a socket pair tells.
     (r"pass.*", r"", r"(write|send|writev|sendmsg) .*", r" = -1 ECONNRESET", r" = -1 EPIPE( SIGPIPE)?"),
     # A reset that a write was told of: TCP then reads the end, a wrapped socket never takes it for one.
     (TELLS, r".*ECONNRESET.*", r"(read|recv|recvfrom|readv|recvmsg) .*", r" = 0.*", r" = -1 ECONNRESET"),
+    (TELLS, r".*ECONNRESET.*", r"(fread|fgets) .*", r" = (\d+|none 0|line \d+) right ahead 0 held 0 eof 1 error [01] \w*",
+     r" = (\d+|none 0|line \d+) right ahead 0 held 0 eof [01] error 1 \w+"),
     (TELLS, r".*ECONNRESET.*", r"recvmmsg .*", r" = \d+( 0 right)+", r" = -1 ECONNRESET"),
     (TELLS, r".*ECONNRESET.*", r"recvmmsg .*", r" = \d+((?: [1-9]\d* right)+)(?: 0 right)+", r" = \d+\1"),
 ]
@@ -309,7 +245,9 @@ def is_promised(calls, before, left, right):
     return False
 
 
-BAD = ("WRONG", "FAILED", "stuck", "died", "hangs", "did not", "overran", "unknown")
+# What no run may give, on either side; and what is damage, however seldom it is seen: bytes that were lost or wrong, a program that stands still.
+BAD = ("WRONG", "FAILED", "died", "hangs", "did not", "overran", "unknown", "nothing came")
+DAMAGE = tuple(word for word in BAD if word != "unknown")
 
 
 def compared(calls, tcp, wrapped):
@@ -331,7 +269,7 @@ def shrink(pairs, calls, found):
     """Fewer calls that still differ, as FOUND says: everything behind the first difference goes, then piece by piece."""
     calls = calls[: found[0] + 1]
     for pair in pairs:
-        pair.patience = LINE_SECONDS_SHRINKING
+        pair.quiet_seconds = QUIET_SECONDS_SHRINKING
     step = max(1, len(calls) // 2)
     started = time.monotonic()
     while step:
@@ -345,7 +283,7 @@ def shrink(pairs, calls, found):
                 at += step
         step //= 2
     for pair in pairs:
-        pair.patience = LINE_SECONDS
+        pair.quiet_seconds = QUIET_SECONDS
     return calls, found
 
 
@@ -356,17 +294,25 @@ def show(title, calls, found):
     print(f"  the last call over TCP: {found[1]}\n  wrapped:                {found[2]}", flush=True)
 
 
+def hung(pairs):
+    """What the processes of those did whose last run hung; None: none has."""
+    found = [f"  {pair.mode}, at the time:\n{pair.hang}" for pair in pairs if pair.hang]
+    return "\n".join(found) or None
+
+
 def differs(title, pairs, calls, tcp, shrinks):
-    """Shows what differs each time. What is not seen again was a matter of time: it is told, and does not count, unless bytes were wrong."""
+    """Shows what differs each time. What is not seen again was a matter of time: it is told, and does not count, unless it did damage."""
     found = compared(calls, tcp, pairs[1].run(calls))
     if not found:
         return False
-    damage = any(word in result for result in found[1:] for word in ("WRONG", "died"))
-    for _ in range(0 if damage else CONFIRMATIONS):
-        if not difference(pairs, calls):
-            print(f"{title}: {calls[min(found[0], len(calls) - 1)]}: seen, and not again | {found[1]} | {found[2]}", flush=True)
-            return False
-    show(title, *(shrink(pairs, calls, found) if shrinks else (calls, found)))
+    damage, doing = any(word in result for result in found[1:] for word in DAMAGE), hung(pairs)
+    again = all(difference(pairs, calls) for _ in range(CONFIRMATIONS))
+    if not again and not damage:
+        print(f"{title}: {calls[min(found[0], len(calls) - 1)]}: seen, and not again | {found[1]} | {found[2]}", flush=True)
+        return False
+    show(title, *(shrink(pairs, calls, found) if again and shrinks else (calls[: found[0] + 1], found)))
+    if doing:
+        print(doing, flush=True)
     return True
 
 

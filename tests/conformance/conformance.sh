@@ -14,6 +14,7 @@ conduct() {
 		protocol = tcp
 		tls = originate
 		tls_ca_file = $CERTS/ca.pem
+		tls_handshake_timeout = 10m
 		tls_truncation = ${TRUNCATION:-error}
 	INI
 	python3 "$ROOT/tests/conformance/conduct.py" --build "$EGRET_BUILD" --work "$T" "$@"

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #define CONTROL 3
-#define PATIENCE_MS 15000
 #define BLOCK 65536
 #define SESSIONS 4
 
@@ -42,7 +41,7 @@ static void answer(const char *word, size_t number)
 static bool ready(short events)
 {
 	struct pollfd pfd = { .fd = now->fd, .events = events };
-	return poll(&pfd, 1, PATIENCE_MS) == 1;
+	return poll(&pfd, 1, -1) == 1; /* what never comes is for conduct.py to find */
 }
 
 static bool put(const unsigned char *data, size_t size)
@@ -79,7 +78,7 @@ static void acknowledge(void)
 	errno = saved;
 }
 
-/* Feeds OpenSSL with what arrives. -1: nothing came in time or the connection broke; 0: the end. */
+/* Feeds OpenSSL with what arrives. -1: the connection broke; 0: the end. */
 static ssize_t feed(void)
 {
 	unsigned char data[BLOCK];
@@ -187,7 +186,7 @@ static void do_late(size_t ms, size_t count)
 	send_pattern(count, 0);
 }
 
-/* Reads some plaintext. Bytes, 0: the end as the protocol has it, -1: cut, -2: broken, -3: nothing came in time. */
+/* Reads some plaintext. Bytes, 0: the end as the protocol has it, -1: cut, -2: broken. */
 static ssize_t take(unsigned char *data, size_t size)
 {
 	while (now->ssl) {
@@ -200,15 +199,13 @@ static ssize_t take(unsigned char *data, size_t size)
 		if (error != SSL_ERROR_WANT_READ)
 			return -2;
 		flush();
-		errno = 0;
 		ssize_t fed = feed();
 		if (fed <= 0)
-			return fed == 0 ? -1 : errno ? -2 : -3;
+			return fed == 0 ? -1 : -2;
 	}
-	errno = 0;
 	ssize_t n = ready(POLLIN) ? recv(now->fd, data, size, 0) : -1;
 	acknowledge();
-	return n >= 0 ? n : errno ? -2 : -3;
+	return n >= 0 ? n : -2;
 }
 
 /* COUNT bytes of the pattern; NULL when they came, else what happened. */
@@ -218,7 +215,7 @@ static const char *read_pattern(size_t count)
 	while (count > 0) {
 		ssize_t n = take(data, count < BLOCK ? count : BLOCK);
 		if (n <= 0)
-			return n == 0 ? "end" : n == -1 ? "cut" : n == -2 ? "broken" : "stuck";
+			return n == 0 ? "end" : n == -1 ? "cut" : "broken";
 		if (!pattern_is(data, now->in_at, (size_t)n))
 			return "wrong";
 		now->in_at += (size_t)n;

@@ -1,0 +1,86 @@
+/* How a connection ends, and who is told: an end with or without close_notify, a broken record, the kernel's error. */
+#include "wire_internal.h"
+
+#include "policy/raw.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+void egret_wire_ended(struct egret_wire *wire)
+{
+	uint8_t byte;
+	egret_buf_free(&wire->in);
+	if (wire->stale)
+		egret_wire_discard(wire, wire->stale);
+	wire->stale = 0;
+	if (egret_wire_recv(wire, &byte, 1, MSG_PEEK) != 0) /* its FIN is not here yet */
+		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
+}
+
+void egret_wire_broken(struct egret_wire *wire, int error)
+{
+	wire->error = error;
+	wire->write_closed = true;
+	egret_wire_ended(wire);
+}
+
+void egret_wire_truncated(struct egret_wire *wire)
+{
+	wire->kernel_eof = true;
+	if (wire->read_shut)
+		return;
+	if (wire->eof_is_close && egret_buf_len(&wire->in) == 0) {
+		wire->read_closed = true;
+		return;
+	}
+	wire->failure.failure = EGRET_TLS_CONNECTION;
+	snprintf(wire->failure.text, sizeof wire->failure.text,
+		 egret_buf_len(&wire->in) ? "the server closed the connection in the middle of a TLS record: the data may be truncated" :
+		 "the server closed the connection without close_notify: the data may be truncated; if it never sends one, set tls_truncation = eof");
+	wire->error = ECONNRESET;
+}
+
+void egret_wire_told(struct egret_wire *wire, int error)
+{
+	bool both_shut = wire->read_shut && wire->write_closed;
+	wire->read_closed = true;
+	wire->write_closed = true;
+	if (both_shut)
+		return;
+	wire->error = error;
+	wire->error_once = true;
+}
+
+void egret_wire_keep_error(struct egret_wire *wire, int error, bool shut)
+{
+	if (error == EAGAIN || error == ENOMEM || error == EPIPE || error == EIO || (shut && wire->read_shut))
+		return;
+	wire->error_waits = true;
+	wire->error = error;
+	wire->error_once = true;
+}
+
+int egret_wire_take_error(struct egret_wire *wire)
+{
+	if (!wire->error_once || !atomic_exchange(&wire->error_once, false))
+		return 0;
+	return atomic_exchange(&wire->error, 0);
+}
+
+void egret_wire_note_error(struct egret_wire *wire, int error)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	egret_wire_told(wire, error);
+	pthread_mutex_unlock(&wire->in_lock);
+}
+
+bool egret_wire_hides_reset(struct egret_wire *wire)
+{
+	int error = 0;
+	uint32_t size = sizeof error;
+	if (!wire->read_shut || !wire->write_closed || wire->error_once)
+		return false;
+	egret_raw6(SYS_getsockopt, wire->fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&size, 0);
+	return true;
+}
