@@ -4,10 +4,16 @@
 
 #include "wire.h"
 
+#include <errno.h>
+
 #define EGRET_WIRE_LEAST 1024 /* bytes that a writable TCP socket takes, however small its buffer is */
 
 /* Asked under the lock that the copying of a process looks at (conn.h): what a call has begun with this answer is its process's alone. */
-static inline bool egret_wire_is_ours(struct egret_wire *wire) { return !wire->ours || wire->ours(wire); }
+static inline bool egret_wire_is_ours(struct egret_wire *wire)
+{
+	bool moved = wire->error == ESTALE; /* a relay has it, and here is no state any more: every call says so */
+	return !wire->ours || moved || wire->ours(wire);
+}
 
 /* recv(2) with MSG_DONTWAIT, again after EINTR. Bytes, 0 at the end of the stream, or a negative errno. */
 ssize_t egret_wire_recv(const struct egret_wire *wire, void *data, size_t size, int flags);
