@@ -37,6 +37,13 @@ static void leave(void)
 	pthread_rwlock_unlock(&inside);
 }
 
+/* A program that has the same OpenSSL (TLS_LINK=shared) would take what is left in the queue for the reason of its own. */
+static void leave_forgetting(void)
+{
+	forget_errors();
+	leave();
+}
+
 static struct egret_tls_ctx *ctx_new(const struct egret_tls_settings *settings, const char *ticket_dir, struct egret_tls_error *error)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -131,7 +138,7 @@ static struct egret_tls *open_tls(struct egret_tls_ctx *ctx, const char *host, u
 	struct egret_tls *tls = open_locked(ctx, host, port);
 	if (!tls)
 		egret_failure(error, EGRET_TLS_MEMORY, "a TLS connection to %s could not be prepared: %s", host, egret_failure_reason());
-	leave();
+	leave_forgetting();
 	return tls;
 }
 
@@ -174,7 +181,7 @@ static enum egret_tls_step handshake(struct egret_tls *tls, const uint8_t *in, s
 	else
 		egret_failure_of_handshake(tls, error);
 	tls->out = NULL;
-	leave();
+	leave_forgetting();
 	return step;
 }
 
@@ -236,6 +243,8 @@ static enum egret_tls_step decrypt(struct egret_tls *tls, const uint8_t *in, siz
 	enum egret_tls_step step = decrypt_locked(tls, whole, plain, plain_size, produced, error);
 	*consumed = tls->in_at;
 	tls->out = NULL;
+	if (step == EGRET_STEP_FAILED)
+		forget_errors();
 	leave();
 	return step;
 }
@@ -263,8 +272,10 @@ static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, 
 		good = SSL_write_ex(tls->ssl, plain + done, left > EGRET_RECORD_PLAIN ? EGRET_RECORD_PLAIN : left, &written) == 1;
 		done += written;
 	}
-	if (!good)
+	if (!good) {
 		egret_failure(error, tls->out_failed ? EGRET_TLS_MEMORY : EGRET_TLS_CONNECTION, "a record could not be written: %s", egret_failure_reason());
+		forget_errors();
+	}
 	tls->out = NULL;
 	leave();
 	return good ? EGRET_STEP_DONE : EGRET_STEP_FAILED;
@@ -276,7 +287,7 @@ static enum egret_tls_step close_notify(struct egret_tls *tls, struct egret_buf 
 	look_through(tls, NULL, 0, out);
 	int result = SSL_shutdown(tls->ssl);
 	tls->out = NULL;
-	leave();
+	leave_forgetting();
 	return result >= 0 ? EGRET_STEP_DONE : EGRET_STEP_FAILED;
 }
 
@@ -312,7 +323,7 @@ static void fill_info(struct egret_tls *tls, struct egret_tls_info *info)
 		tls->alpn = strndup((const char *)alpn, length);
 	info->alpn = tls->alpn;
 	fill_peer(tls, info);
-	leave();
+	leave_forgetting();
 }
 
 static bool agreed(struct egret_tls *tls, const char *protocol)

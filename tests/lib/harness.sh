@@ -57,8 +57,9 @@ expect() {
 	fail "$(basename "$1") does not contain: $2"
 }
 
-# expect_not FILE TEXT
+# expect_not FILE TEXT: FILE is there and does not contain TEXT.
 expect_not() {
+	[ -e "$1" ] || fail "there is no $1, which is not to contain: $2"
 	grep -qaF -- "$2" "$1" || return 0
 	head -c 4000 "$1" >&2
 	fail "$(basename "$1") contains: $2"

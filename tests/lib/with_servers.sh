@@ -135,5 +135,6 @@ wire_is_tls() {
 
 # wire_is_silent: not one byte arrived.
 wire_is_silent() {
+	[ -e "$T/wire" ] || fail "nothing records the wire"
 	[ ! -s "$T/wire" ] || fail "the wire received: $(head -c 200 "$T/wire" | xxd)"
 }
