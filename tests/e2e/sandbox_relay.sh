@@ -54,7 +54,7 @@ inside_server_name() {
 	expect "$T/plain" /allowed
 	sandboxed curl -sS --max-time 10 --cacert "$CERTS/ca.pem" --connect-to "api.example.com:$PORT:good.example:$PORT" "https://api.example.com:$PORT/fronted"
 	[ "$STATUS" != 0 ] || fail "another server's name passed"
-	expect "$T/err" "denied tls api.example.com:$PORT"
+	expect "$T/err" "denied tls good.example:$PORT (127.0.0.1): its ClientHello asks for a server name that is none of the entry's hosts: api.example.com"
 	expect_not "$T/plain" fronted
 	expect_not "$T/plain.handshakes" api.example.com
 }
