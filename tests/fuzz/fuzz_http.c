@@ -50,10 +50,19 @@ static int on_headers(llhttp_t *parser)
 	return 0;
 }
 
+/* Is there a field of this NAME (in small letters) in what the server said? Space before the colon is taken (RFC 9112 5.1). */
+static bool has_field(const struct run *run, const char *name)
+{
+	for (const char *at = run->heard; (at = strstr(at, name)) != NULL; at++)
+		if (at[strlen(name) + strspn(at + strlen(name), " \t")] == ':')
+			return true;
+	return false;
+}
+
 /* Did the server say that it switches? What follows is another protocol then, and no longer anybody's to read. */
 static bool has_switched(const struct run *run)
 {
-	return run->asked_to_switch && strstr(run->heard, " 101") && strstr(run->heard, "upgrade:") && strstr(run->heard, "connection:");
+	return run->asked_to_switch && strstr(run->heard, " 101") && has_field(run, "upgrade") && has_field(run, "connection");
 }
 
 static void went_out(struct run *run, const void *bytes, size_t len)
