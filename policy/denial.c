@@ -30,6 +30,15 @@ void egret_denial_judged(struct egret_denial *denial, const struct egret_verdict
 	denial->nameable = verdict->reason == EGRET_REASON_NO_ENTRY || verdict->reason == EGRET_REASON_PORT;
 }
 
+void egret_denial_hello(struct egret_denial *denial, const struct egret_verdict *verdict, const char *server_name, char name[EGRET_NAME_MAX])
+{
+	egret_denial_judged(denial, verdict);
+	denial->detail = server_name;
+	denial->nameable = verdict->reason == EGRET_REASON_SNI && server_name &&
+			   egret_name_canonical(server_name, strlen(server_name), name, EGRET_NAME_MAX);
+	denial->allow = denial->nameable ? name : NULL;
+}
+
 void egret_denial_request(struct egret_denial *denial, const struct egret_event *event, char kind[EGRET_DENIAL_KIND])
 {
 	const char *method = event->method ? event->method : event->http_protocol;

@@ -26,6 +26,10 @@ struct egret_denial {
 /* What a verdict says: why, the entry, and whether it is the lack of one. */
 void egret_denial_judged(struct egret_denial *denial, const struct egret_verdict *verdict);
 
+/* The same of a ClientHello that asked for SERVER_NAME (escaped, borrowed; NULL: for none): an entry for it would lift the refusal. NAME is
+ * its room. */
+void egret_denial_hello(struct egret_denial *denial, const struct egret_verdict *verdict, const char *server_name, char name[EGRET_NAME_MAX]);
+
 /* What an http event says of a request that was refused, or of what went wrong with one that passed (event->error); KIND has room for
  * its `what`. */
 #define EGRET_DENIAL_KIND 48u

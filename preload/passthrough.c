@@ -70,25 +70,6 @@ static enum egret_sni_state look(struct egret_sni *sni, const struct iovec *iov,
 	return state;
 }
 
-static struct egret_hello hello_of(const struct egret_sni *sni, enum egret_sni_state state)
-{
-	struct egret_hello hello = { 0 };
-	switch (state) {
-	case EGRET_SNI_MALFORMED:
-	case EGRET_SNI_NEED_MORE:
-		break;
-	case EGRET_SNI_HELLO:
-		hello.kind = EGRET_HELLO_TLS;
-		hello.encrypted = egret_sni_encrypted(sni);
-		hello.name = egret_sni_name(sni, &hello.len);
-		break;
-	case EGRET_SNI_NOT_TLS:
-		hello.kind = EGRET_HELLO_NONE;
-		break;
-	}
-	return hello;
-}
-
 /* Do the bytes go on as those did that were judged? */
 static bool goes_on(const struct egret_passthrough *it, const struct msghdr *message)
 {
@@ -216,7 +197,7 @@ static ssize_t send_locked(struct egret_conn *conn, int fd, const struct msghdr 
 			it->accepted += total;
 			return (ssize_t)total;
 		}
-		struct egret_hello hello = hello_of(it->sni, state);
+		struct egret_hello hello = egret_sni_hello(it->sni, state);
 		it->judged = allows(conn, &hello);
 		if (!it->judged)
 			return refuse(conn, fd);

@@ -69,11 +69,9 @@ void egret_say_denied(const char *protocol, const char *host, const struct egret
 void egret_say_hello_denied(const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict,
 			    const char *server_name)
 {
-	struct egret_denial denial = { .what = "tls", .host = host, .addr = addr, .port = port, .detail = server_name };
+	struct egret_denial denial = { .what = "tls", .host = host, .addr = addr, .port = port };
 	char name[EGRET_NAME_MAX];
-	egret_denial_judged(&denial, verdict);
-	denial.nameable = verdict->reason == EGRET_REASON_SNI && server_name && egret_name_canonical(server_name, strlen(server_name), name, sizeof name);
-	denial.allow = denial.nameable ? name : NULL;
+	egret_denial_hello(&denial, verdict, server_name, name);
 	say_denial(&denial);
 }
 

@@ -209,6 +209,25 @@ bool egret_sni_encrypted(const struct egret_sni *sni)
 	return sni->encrypted;
 }
 
+struct egret_hello egret_sni_hello(const struct egret_sni *sni, enum egret_sni_state state)
+{
+	struct egret_hello hello = { 0 };
+	switch (state) {
+	case EGRET_SNI_MALFORMED:
+	case EGRET_SNI_NEED_MORE:
+		break;
+	case EGRET_SNI_HELLO:
+		hello.kind = EGRET_HELLO_TLS;
+		hello.encrypted = egret_sni_encrypted(sni);
+		hello.name = egret_sni_name(sni, &hello.len);
+		break;
+	case EGRET_SNI_NOT_TLS:
+		hello.kind = EGRET_HELLO_NONE;
+		break;
+	}
+	return hello;
+}
+
 const uint8_t *egret_sni_held(const struct egret_sni *sni, size_t *len)
 {
 	*len = egret_buf_len(&sni->raw);

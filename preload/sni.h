@@ -7,6 +7,8 @@
 #ifndef EGRET_SNI_H
 #define EGRET_SNI_H
 
+#include "policy/policy.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +35,8 @@ enum egret_sni_state egret_sni_feed(struct egret_sni *sni, const void *data, siz
 const char *egret_sni_name(const struct egret_sni *sni, size_t *len);
 /* The HELLO carries encrypted_client_hello (RFC 9849): the name is that of the front only. */
 bool egret_sni_encrypted(const struct egret_sni *sni);
+/* What egret_decide_hello judges, where the last feed gave STATE; the name is SNI's. NEED_MORE: broken, nothing more comes. */
+struct egret_hello egret_sni_hello(const struct egret_sni *sni, enum egret_sni_state state);
 /* Everything that was fed before the state left NEED_MORE, and with the feed that did. */
 const uint8_t *egret_sni_held(const struct egret_sni *sni, size_t *len);
 

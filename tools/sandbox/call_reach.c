@@ -30,21 +30,22 @@ bool egret_in_tree(pid_t pid)
 	return false;
 }
 
+static bool take_numbers(const char *line, void *data)
+{
+	int first, second;
+
+	if (strncmp(line, "NSpid:", 6))
+		return true;
+	*(int *)data = sscanf(line, "NSpid: %d %d", &first, &second);
+	return false;
+}
+
 /* A program that has a namespace of process numbers of its own names nobody outside of it. */
 static bool numbers_are_its_own(const struct egret_call *call)
 {
-	char path[64], line[512];
-	int first, second, found = 0;
-	FILE *status;
+	int found = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)call->pid);
-	status = fopen(path, "re");
-	while (status && fgets(line, sizeof(line), status))
-		if (!strncmp(line, "NSpid:", 6))
-			found = sscanf(line, "NSpid: %d %d", &first, &second);
-	if (status)
-		fclose(status);
-	return found == 2;
+	return egret_status_lines(call->pid, take_numbers, &found) && found == 2;
 }
 
 /* Whom descriptor FD of the caller's stands for (pidfd_open(2)); 0: nobody. */

@@ -213,8 +213,12 @@ struct egret_ruling egret_judge_path(const struct egret_call *call, const char *
 		else if (ruling.verdict.allow)
 			ruling.verdict = (struct egret_verdict){ .reason = EGRET_REASON_NO_ENTRY };
 	}
-	if (!ruling.verdict.allow && (looks_names_up(path) || owner == EGRET_UNIX_NOBODY)) {
-		ruling.error = looks_names_up(path) ? ENOENT : ECONNREFUSED;
+	if (!ruling.verdict.allow && looks_names_up(path)) {
+		ruling.error = ENOENT;
+		return ruling;
+	}
+	if (!ruling.verdict.allow && owner == EGRET_UNIX_NOBODY) {
+		ruling.error = ECONNREFUSED;
 		return ruling;
 	}
 	if (ruling.verdict.allow)

@@ -14,11 +14,9 @@ static void refuse(const struct egret_link *link, const struct egret_verdict *ve
 	char asked[4 * EGRET_NAME_MAX], name[EGRET_NAME_MAX];
 
 	egret_event_init(&event, EGRET_EVENT_TLS);
-	egret_denial_judged(&denial, verdict);
 	if (hello->name)
-		denial.detail = event.server_name = egret_escape(hello->name, hello->len, asked, sizeof(asked));
-	denial.nameable = verdict->reason == EGRET_REASON_SNI && egret_name_canonical(hello->name, hello->len, name, sizeof(name));
-	denial.allow = denial.nameable ? name : NULL;
+		event.server_name = egret_escape(hello->name, hello->len, asked, sizeof(asked));
+	egret_denial_hello(&denial, verdict, event.server_name, name);
 	if (own) {
 		denial.why = event.reason_text = own;
 		event.reason = "client_hello";
@@ -62,26 +60,6 @@ static bool another_name_of_the_address(const struct egret_link *link, const cha
 	return false;
 }
 
-static struct egret_hello hello_of(const struct egret_link *link, enum egret_sni_state state)
-{
-	struct egret_hello hello = { 0 };
-
-	switch (state) {
-	case EGRET_SNI_MALFORMED:
-	case EGRET_SNI_NEED_MORE:
-		break;
-	case EGRET_SNI_HELLO:
-		hello.kind = EGRET_HELLO_TLS;
-		hello.encrypted = egret_sni_encrypted(link->sni);
-		hello.name = egret_sni_name(link->sni, &hello.len);
-		break;
-	case EGRET_SNI_NOT_TLS:
-		hello.kind = EGRET_HELLO_NONE;
-		break;
-	}
-	return hello;
-}
-
 /* *OWN: the words where the entry takes no TLS of the program's, whatever it asks for. */
 static struct egret_verdict judge_hello(const struct egret_link *link, const struct egret_hello *hello, const char **own)
 {
@@ -119,9 +97,9 @@ int egret_link_judge_hello(struct egret_link *link)
 	else if (!up->ended)
 		return 0;
 	up->judged = up->end;
-	if (state == EGRET_SNI_NEED_MORE)
-		return up->ended ? 1 : 0;
-	hello = hello_of(link, state);
+	if (state == EGRET_SNI_NEED_MORE && !up->ended)
+		return 0;
+	hello = egret_sni_hello(link->sni, state);
 	verdict = judge_hello(link, &hello, &own);
 	if (up->start == up->end) /* it ended without a byte */
 		verdict = (struct egret_verdict){ .allow = true };

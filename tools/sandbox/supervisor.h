@@ -100,6 +100,10 @@ bool egret_call_interrupted(const struct egret_call *call);
 /* The errno of an interrupted call: it is run again by the kernel, unless the socket has a time-out (socket(7)). */
 int egret_call_interruption(const struct egret_target *target);
 void egret_call_raise(const struct egret_call *call, int signal);
+/* Gives TAKE the lines of /proc/PID/status until it says false. False: there is no such process. */
+bool egret_status_lines(pid_t pid, bool (*take)(const char *line, void *data), void *data);
+/* The process of THREAD; the thread itself where that is not known any more. */
+pid_t egret_process_of(pid_t thread);
 /* How many threads the caller's process has; 0: not known. */
 int egret_call_threads(const struct egret_call *call);
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size);
@@ -129,8 +133,8 @@ struct egret_ruling {
 /* Judges an internet destination, writes its line and counts it. */
 struct egret_ruling egret_judge_address(const struct egret_call *call, enum egret_transport transport,
 					const struct egret_addr *addr, uint16_t port);
-/* Judges a unix socket's path. What of the tree is bound there needs no entry. */
 struct egret_unix_place;
+/* Judges a unix socket's path. What of the tree is bound there needs no entry. */
 struct egret_ruling egret_judge_path(const struct egret_call *call, const char *path, const struct egret_unix_place *place);
 int egret_deny_errno(const struct egret_call *call);
 /* Is a denial of ENTRY only written down? */

@@ -37,27 +37,42 @@ bool egret_call_write(const struct egret_call *call, uint64_t address, const voi
 	return egret_call_valid(call) && process_vm_writev(call->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
+bool egret_status_lines(pid_t pid, bool (*take)(const char *line, void *data), void *data)
+{
+	char path[64], line[512];
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		if (!take(line, data))
+			break;
+	fclose(status);
+	return true;
+}
+
+static bool take_process(const char *line, void *data) { return sscanf(line, "Tgid: %d", (int *)data) != 1; }
+
+pid_t egret_process_of(pid_t thread)
+{
+	int process = 0;
+
+	return egret_status_lines(thread, take_process, &process) && process ? process : thread;
+}
+
 /* A thread may have a descriptor table of its own: PIDFD_THREAD names it; kernels before 6.9 only know the process. */
 static int open_pidfd(pid_t tid)
 {
-	char path[64], line[128];
-	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD), tgid = 0;
-	FILE *status;
+	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
 
 	if (fd >= 0)
 		return fd;
 	fd = (int)syscall(SYS_pidfd_open, tid, 0);
 	if (fd >= 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	status = fopen(path, "re");
-	if (!status)
-		return -ESRCH;
-	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	fclose(status);
-	fd = (int)syscall(SYS_pidfd_open, tgid, 0);
+	fd = (int)syscall(SYS_pidfd_open, egret_process_of(tid), 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -175,22 +190,6 @@ void egret_target_close(struct egret_target *target)
 	target->fd = -1;
 }
 
-static bool status_line(pid_t pid, bool (*take)(const char *line, void *data), void *data)
-{
-	char path[64], line[256];
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	status = fopen(path, "re");
-	if (!status)
-		return false;
-	while (fgets(line, sizeof(line), status))
-		if (!take(line, data))
-			break;
-	fclose(status);
-	return true;
-}
-
 struct signals {
 	unsigned long long pending, blocked, ignored;
 };
@@ -213,7 +212,7 @@ bool egret_call_interrupted(const struct egret_call *call)
 {
 	struct signals signals = { 0 };
 
-	if (!egret_call_valid(call) || !status_line(call->pid, take_signals, &signals))
+	if (!egret_call_valid(call) || !egret_status_lines(call->pid, take_signals, &signals))
 		return true;
 	return (signals.pending & ~signals.blocked & ~signals.ignored) != 0;
 }
@@ -244,7 +243,7 @@ int egret_call_threads(const struct egret_call *call)
 {
 	int threads = 0;
 
-	return status_line(call->pid, take_threads, &threads) ? threads : 0;
+	return egret_status_lines(call->pid, take_threads, &threads) ? threads : 0;
 }
 
 const char *egret_call_exe(const struct egret_call *call, char *buf, size_t size)

@@ -106,30 +106,13 @@ void egret_trace(struct egret_supervisor *sup, const struct egret_event *event)
 		egret_record_write(sup->log_format, event);
 }
 
-/* The process of a thread; the thread itself when that is not known any more. */
-static int process_of(pid_t thread)
-{
-	char path[64], line[128];
-	int process = 0;
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	status = fopen(path, "re");
-	while (status && !process && fgets(line, sizeof(line), status))
-		if (sscanf(line, "Tgid: %d", &process) != 1)
-			process = 0;
-	if (status)
-		fclose(status);
-	return process ? process : (int)thread;
-}
-
 void egret_say_denied(pid_t thread, const struct egret_denial *denial)
 {
 	static struct egret_told told;
 	char text[EGRET_DENIAL_LINE], line[2 * EGRET_DENIAL_LINE];
 	size_t len;
 
-	if (!egret_denial_is_new(&told, thread ? process_of(thread) : 0, denial))
+	if (!egret_denial_is_new(&told, thread ? egret_process_of(thread) : 0, denial))
 		return;
 	egret_denial_line(denial, text, sizeof(text));
 	snprintf(line, sizeof(line), "egret: ");
