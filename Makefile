@@ -90,7 +90,7 @@ $(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) $(HTTP_LIB) preload/libegre
 
 $(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) preload/engine/engine.map
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(FEW) $(PACK) $(WRAP) -o $@ \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(FEW) $(PACK) $(WRAP) -Wl,--wrap=getpid -o $@ \
 		$(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(HTTP_LIB)

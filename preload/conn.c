@@ -197,9 +197,17 @@ static void make_own_pid_page(void)
 		munmap(page, sizeof *own_pid_page);
 }
 
+static long noted_pid(void) { return own_pid_page ? atomic_load_explicit(own_pid_page, memory_order_relaxed) : 0; }
+
+long egret_known_pid(void)
+{
+	long pid = noted_pid();
+	return pid ? pid : egret_raw(SYS_getpid, 0, 0, 0, 0);
+}
+
 long egret_own_pid(void)
 {
-	long pid = own_pid_page ? atomic_load_explicit(own_pid_page, memory_order_relaxed) : 0;
+	long pid = noted_pid();
 	if (pid)
 		return pid;
 	pid = egret_raw(SYS_getpid, 0, 0, 0, 0);

@@ -29,6 +29,14 @@ enum egret_conn_state {
 	EGRET_CONN_FAILED          /* connect_errno says how; SO_ERROR gives it once */
 };
 
+/* Nagle's algorithm would hold the program's first bytes until the server's kernel has acknowledged the end of the handshake, of which a TCP
+ * connection knows nothing: TCP_NODELAY is set while they are sent. */
+enum egret_prompt {
+	EGRET_PROMPT_NOT = 0, /* the program has set it itself, or its first bytes are out */
+	EGRET_PROMPT_DUE,
+	EGRET_PROMPT_SET      /* it is set, and not by the program */
+};
+
 struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
 struct egret_observed; /* observed.h */
@@ -60,7 +68,7 @@ struct egret_conn {
 	struct egret_dns_watch *dns;  /* owned; NULL unless it talks to port 53: then neither wrapped nor passthrough */
 	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none; under step_lock */
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
-	_Atomic bool prompt;          /* TCP_NODELAY is set, and not by the program: until its first bytes are out */
+	_Atomic int prompt;           /* enum egret_prompt */
 	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */
 	bool is_pending;              /* ... is it on it */
 	short narrowed;               /* what its epoll registrations wait for meanwhile; 0: not narrowed */
@@ -137,6 +145,8 @@ int egret_conn_other_fd(const struct egret_conn *conn);
 int egret_conn_next_fd(int from);
 /* This process's number, one load: a vfork child may be given its parent's. */
 long egret_own_pid(void);
+/* The same for callers in the middle of something: nothing is done about a copy that no hook told of. */
+long egret_known_pid(void);
 /* Does this process own the registry? false in a vfork child, which must not change its parent's tables. */
 bool egret_conn_registry_is_ours(void);
 /* The same, and there was something to register: false also where nobody knows. */

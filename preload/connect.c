@@ -193,11 +193,26 @@ int egret_connect_made(struct egret_conn *conn)
 	return result;
 }
 
-void egret_connect_spoken(struct egret_conn *conn)
+static void set_nodelay(const struct egret_conn *conn, int on)
 {
-	int off = 0;
-	if (atomic_exchange(&conn->prompt, false))
-		real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+	real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+bool egret_connect_speaks(struct egret_conn *conn)
+{
+	int due = EGRET_PROMPT_DUE;
+	bool first = atomic_compare_exchange_strong(&conn->prompt, &due, EGRET_PROMPT_SET);
+	if (first)
+		set_nodelay(conn, 1);
+	return first;
+}
+
+/* Unless the program has set it meanwhile. */
+void egret_connect_spoken(struct egret_conn *conn, bool went_out)
+{
+	int set = EGRET_PROMPT_SET;
+	if (atomic_compare_exchange_strong(&conn->prompt, &set, went_out ? EGRET_PROMPT_NOT : EGRET_PROMPT_DUE))
+		set_nodelay(conn, 0);
 }
 
 static int step_tcp(struct egret_conn *conn)

@@ -14,8 +14,9 @@ int egret_connect_step(struct egret_conn *conn);
 /* The TCP connect of CONN has succeeded. 0 or a negative errno. */
 int egret_connect_made(struct egret_conn *conn);
 
-/* The program's first bytes are out, or nothing was dialled: TCP_NODELAY is as the program has it. */
-void egret_connect_spoken(struct egret_conn *conn);
+/* Around the program's first bytes, where conn->prompt asks for it. True: they are the first, and SPOKEN must follow, which tells whether they went out. */
+bool egret_connect_speaks(struct egret_conn *conn);
+void egret_connect_spoken(struct egret_conn *conn, bool went_out);
 
 /* Under step_lock: CONN has failed with ERROR, logged with wire.failure's sentence. It never carries a byte again. */
 void egret_connect_fail(struct egret_conn *conn, int error);

@@ -15,7 +15,7 @@
 
 #include <sys/uio.h>
 
-#define EGRET_ENGINE_ABI 3
+#define EGRET_ENGINE_ABI 4
 #define EGRET_ENGINE_SYMBOL "egret_engine"
 #define EGRET_RECORD_PLAIN 16384                    /* bytes of plaintext in one record at most, RFC 8446 5.1 */
 #define EGRET_RECORD_WIRE_MAX (5 + 16384 + 2048)    /* bytes of one record on the wire at most, RFC 5246 6.2.3 */
@@ -52,6 +52,9 @@ struct egret_tls_info {
 
 struct egret_tls_ctx; /* settings, CA store, client certificate, sessions: shared by connections, immutable, counted */
 struct egret_tls;     /* one connection */
+
+/* The number of the process that calls; of a copy (fork) never that of its original. */
+typedef long (*egret_pid_known)(void);
 
 struct egret_engine {
 	unsigned abi;
@@ -95,6 +98,9 @@ struct egret_engine {
 	void (*resume)(void);
 	/* In a relay, after resume: memory comes from here from now on (memory.h). */
 	void (*use_memory)(const struct egret_memory *memory);
+
+	/* Who tells the process's number from now on; before, the kernel is asked each time. */
+	void (*use_pid)(egret_pid_known known);
 
 	/* Where the system's CAs may stand in one file, NULL at the end: for a process that cannot wait until one of them is needed. */
 	const char *const *ca_bundles;

@@ -450,15 +450,16 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 		if (!may_send(conn, fd, flags))
 			return -1;
 	}
+	bool first = atomic_load_explicit(&conn->prompt, memory_order_relaxed) == EGRET_PROMPT_DUE && total > 0 && egret_connect_speaks(conn);
 	ssize_t n = send_all(conn, fd, iov, count, (size_t)total, flags);
+	if (first)
+		egret_connect_spoken(conn, n > 0);
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.writev(fd, iov, count);
 	if (n < 0) {
 		egret_conn_log_outcome(conn, (int)-n);
 		return broken_pipe((int)-n, flags);
 	}
-	if (atomic_load_explicit(&conn->prompt, memory_order_relaxed) && n > 0)
-		egret_connect_spoken(conn);
 	atomic_store_explicit(&conn->wrote, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&conn->bytes_sent, n, memory_order_relaxed);
 	return n;

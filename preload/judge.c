@@ -7,6 +7,7 @@
 #include "runtime.h"
 #include "say.h"
 
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -117,16 +118,31 @@ static bool is_local_family(int family)
 	return family == AF_NETLINK || family == AF_ALG;
 }
 
+/* What kind of socket is FD? Of a TCP socket one question tells all: it alone has TCP_NODELAY, and it takes addresses of its own family only. False: it
+ * is no socket. */
+static bool look_at_socket(struct egret_judged *judged, int fd, sa_family_t family)
+{
+	socklen_t size = sizeof judged->nodelay;
+	if (family != AF_UNIX && real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &judged->nodelay, &size) == 0) {
+		judged->type = SOCK_STREAM;
+		judged->domain = family;
+		return true;
+	}
+	size = sizeof judged->type;
+	if (real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &judged->type, &size) != 0)
+		return false;
+	size = sizeof judged->domain;
+	real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &judged->domain, &size);
+	return true;
+}
+
 void egret_judge(struct egret_judged *judged, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	memset(judged, 0, sizeof *judged);
 	if (!addr || len < sizeof(sa_family_t) || is_local_family(addr->sa_family))
 		return; /* the kernel answers */
-	socklen_t size = sizeof judged->type;
-	if (real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &judged->type, &size) != 0)
-		return; /* not a socket: the kernel says so */
-	size = sizeof judged->domain;
-	real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &judged->domain, &size);
+	if (!look_at_socket(judged, fd, addr->sa_family))
+		return; /* the kernel says so */
 	egret_guard_enter();
 	judged->policy = egret_runtime_policy();
 	if (!judged->policy)

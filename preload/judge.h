@@ -14,6 +14,7 @@ struct egret_judged {
 	char name[EGRET_NAME_MAX];
 	char others[1024];           /* other names of the address */
 	int domain, type;            /* of the socket */
+	int nodelay;                 /* TCP_NODELAY, as the program has it */
 	int denied;                  /* positive errno; 0: go on */
 };
 

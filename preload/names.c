@@ -2,11 +2,12 @@
 
 #include "lock.h"
 #include "names_shared.h"
+#include "runtime.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define MAX_ADDRESSES 4096
 #define BUCKETS 8192  /* a power of two */
@@ -37,6 +38,7 @@ struct table {
 
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct table *table;
+static _Atomic bool anything_known; /* the table was made */
 static uint64_t forker_mask; /* under names_lock */
 
 void egret_names_before_fork(void)
@@ -57,6 +59,7 @@ static struct table *table_ready(void)
 	if (!table) {
 		long at = egret_raw6(SYS_mmap, 0, sizeof *table, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		table = at < 0 && at > -4096 ? NULL : (struct table *)at;
+		atomic_store(&anything_known, table != NULL);
 	}
 	return table;
 }
@@ -150,6 +153,16 @@ static void remember(const struct egret_addr *addr, const char *name, int thread
 	slot->thread = thread;
 }
 
+/* This thread's, which no system call tells. */
+static int own_number(void)
+{
+	static __thread __attribute__((tls_model("initial-exec"))) int number;
+	static _Atomic int latest_given = ANY_THREAD;
+	if (!number)
+		number = atomic_fetch_add(&latest_given, 1) + 1;
+	return number;
+}
+
 /* What another process asked counts for addresses that this one asked nothing about. */
 static void remember_others(const struct egret_addr *addr, const char *name)
 {
@@ -169,7 +182,7 @@ void egret_names_remember(const struct egret_addr *addr, const char *name)
 		egret_names_read_shared(remember_others);
 		told = name_in(find(addr), name) != NULL;
 	}
-	remember(addr, name, gettid());
+	remember(addr, name, own_number());
 	egret_unlock(&names_lock, &before);
 	if (!told)
 		egret_names_share(addr, name);
@@ -198,16 +211,21 @@ static void list_others(const struct known *known, const struct name_of *chosen,
 			used += (size_t)snprintf(others + used, size - used, "%s%s", used ? "," : "", known->names[i].text);
 }
 
+/* Nobody has asked for a name: neither this process nor another that would tell. */
+static bool nothing_known(void) { return !atomic_load(&anything_known) && !egret_runtime.run_dir[0]; }
+
 bool egret_names_find(const struct egret_addr *addr, char name[EGRET_NAME_MAX], char *others, size_t others_size)
 {
 	uint64_t before;
+	if (nothing_known())
+		return false;
 	egret_lock(&names_lock, &before);
 	struct known *known = find(addr);
 	if (!known) {
 		egret_names_read_shared(remember_others);
 		known = find(addr);
 	}
-	const struct name_of *chosen = known ? latest(known, gettid()) : NULL;
+	const struct name_of *chosen = known ? latest(known, own_number()) : NULL;
 	if (known && !chosen)
 		chosen = latest(known, ANY_THREAD);
 	if (chosen) {

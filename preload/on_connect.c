@@ -131,25 +131,8 @@ static void keep_from_exec(int fd)
 /* Nothing was dialled: the socket is as it was, the program may try again. */
 static void give_back(int fd)
 {
-	struct egret_conn *conn = egret_conn_take(fd);
-	if (conn)
-		egret_connect_spoken(conn);
-	egret_conn_put(conn);
+	egret_conn_put(egret_conn_take(fd));
 	real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
-}
-
-/* Nagle's algorithm would hold the program's first bytes until the server's kernel has acknowledged the end of the handshake, of which a
- * TCP connection knows nothing. */
-static void prepare_socket(struct egret_conn *conn)
-{
-	int fd = conn->wire.fd, on = 1, was = 0;
-	socklen_t size = sizeof was;
-	real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &size);
-	if (!was)
-		real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	atomic_store(&conn->prompt, !was);
-	egret_io_take_over_lowat(conn, fd);
-	keep_from_exec(fd);
 }
 
 /* Dials the endpoints in turn until one answers or is under way. 0, or the positive errno of the last. */
@@ -180,20 +163,21 @@ static int originate(int fd, const struct egret_judged *judged)
 	egret_guard_leave();
 	if (!conn)
 		return code;
-	bool blocking = is_blocking(fd);
 	struct egret_endpoint dialled = { 0 };
 	atomic_store(&conn->state, EGRET_CONN_CONNECTING);
 	conn->wire.wants = POLLOUT; /* until TCP has connected */
 	conn->started_us = egret_now_us();
 	conn->deadline_us = INT64_MAX / 2;
-	prepare_socket(conn);
+	atomic_store(&conn->prompt, judged->nodelay ? EGRET_PROMPT_NOT : EGRET_PROMPT_DUE);
+	egret_io_take_over_lowat(conn, fd);
+	keep_from_exec(fd);
 	code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &dialled) : ENOMEM;
 	conn->dialled = dialled.addr;
 	conn->dialled_port = dialled.port;
 	egret_judged_log(judged, &dialled);
 	if (code == 0)
 		code = -egret_connect_made(conn);
-	if (code == 0 && blocking) {
+	if (code == 0 && is_blocking(fd)) {
 		code = handshake_blocking(conn);
 		atomic_store(&conn->reported, code == 0);
 	} else if (code == 0) {

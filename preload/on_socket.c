@@ -80,7 +80,7 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 	struct egret_conn *conn = is_ours_to_tell(level, option) ? egret_io_wrapped(fd) : NULL;
 	bool is_error = level == SOL_SOCKET && option == SO_ERROR;
 	int number;
-	if (conn && level == IPPROTO_TCP && !atomic_load(&conn->prompt)) {
+	if (conn && level == IPPROTO_TCP && atomic_load(&conn->prompt) != EGRET_PROMPT_SET) {
 		egret_conn_put(conn);
 		conn = NULL;
 	}
@@ -116,7 +116,7 @@ static void note_option(struct egret_conn *conn, int fd, int level, int option)
 	else if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_SNDBUFFORCE))
 		conn->wire.resized = true;
 	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
-		atomic_store(&conn->prompt, false);
+		atomic_store(&conn->prompt, EGRET_PROMPT_NOT);
 	else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
 		conn->wire.careful = true;
 }

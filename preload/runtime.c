@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,12 +17,15 @@
 
 #define RELOAD_CHECK_US 400000 /* a change must be seen within 1 s */
 #define LINE_SIZE 16384        /* bytes of a line of the log */
+#define PATIENCE 1000           /* looks at whether a thread is still at taking the old policy: it needs some nanoseconds */
 #define SETTLE_MS 200          /* an editor that writes in place has emptied the file first */
 #define SETTLE_MOST_US 400000  /* however often it is written */
 
+/* The policy in force is taken without the lock, which is for whoever loads and looks. What was replaced goes when nobody is at taking it. */
 static pthread_mutex_t policy_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct egret_policy *policy_now; /* one reference, under policy_lock */
-static int64_t policy_checked_us;
+static _Atomic(struct egret_policy *) policy_now; /* one reference; changed under policy_lock */
+static _Atomic unsigned policy_takers; /* threads that have read policy_now, perhaps, and hold no reference yet */
+static _Atomic int64_t policy_checked_us;
 static bool policy_failed; /* a reload failed and was said */
 static int64_t policy_unsettled_us; /* when a change was first seen that was too fresh to read; 0: none */
 
@@ -66,19 +70,45 @@ static void log_reload(const struct egret_policy *policy, const char *reason, co
 	egret_runtime_log(policy, &event);
 }
 
+/* FRESH is in force. Of takers that do not come to an end, since a signal handler stands in their way or they did not come along into this
+ * copy of the process, the old policy may still be taken: it stays. */
+static void replace(struct egret_policy *fresh)
+{
+	struct egret_policy *old = atomic_exchange(&policy_now, fresh);
+	for (int i = 0; i < PATIENCE && atomic_load(&policy_takers) != 0; i++)
+		sched_yield();
+	if (atomic_load(&policy_takers) == 0)
+		egret_policy_unref(old);
+}
+
+/* The policy in force with a reference; NULL: none yet, or it is time to look at its files again. */
+static struct egret_policy *take_now(int64_t now)
+{
+	atomic_fetch_add(&policy_takers, 1);
+	struct egret_policy *policy = atomic_load(&policy_now);
+	if (now - atomic_load(&policy_checked_us) < RELOAD_CHECK_US)
+		egret_policy_ref(policy);
+	else
+		policy = NULL;
+	atomic_fetch_sub(&policy_takers, 1);
+	return policy;
+}
+
 /* Under policy_lock. */
 static void load_first(void)
 {
 	struct egret_err err = { 0 };
+	struct egret_policy *first = NULL;
 	if (access(egret_runtime.config, F_OK) != 0 && errno == ENOENT)
 		egret_err_add(&err, NULL, 0, "no policy: there is no %s; write it or set EGRET_CONFIG", egret_runtime.config);
 	else
-		policy_now = egret_policy_load(egret_runtime.config, &err, NULL);
-	if (!policy_now) {
+		first = egret_policy_load(egret_runtime.config, &err, NULL);
+	if (!first) {
 		say_errors(&err, "the policy did not load: everything external is denied");
-		policy_now = egret_policy_deny_all();
+		first = egret_policy_deny_all();
 		policy_failed = true;
 	}
+	atomic_store(&policy_now, first);
 	egret_err_free(&err);
 }
 
@@ -92,8 +122,7 @@ static void load_again(void)
 		egret_policy_unref(fresh);
 		policy_checked_us = 0;
 	} else if (fresh) {
-		egret_policy_unref(policy_now);
-		policy_now = fresh;
+		replace(fresh);
 		policy_failed = false;
 		log_reload(fresh, "reloaded", NULL);
 	} else if (!policy_failed) {
@@ -124,16 +153,19 @@ struct egret_policy *egret_runtime_policy(void)
 {
 	uint64_t before;
 	egret_guard_enter();
-	egret_lock(&policy_lock, &before);
 	int64_t now = egret_now_us();
-	if (!policy_now) {
-		load_first();
-		policy_checked_us = now;
-	} else if (now - policy_checked_us >= RELOAD_CHECK_US) {
-		check_again(now);
+	struct egret_policy *policy = take_now(now);
+	if (!policy) {
+		egret_lock(&policy_lock, &before);
+		if (!policy_now) {
+			load_first();
+			policy_checked_us = now;
+		} else if (now - policy_checked_us >= RELOAD_CHECK_US) {
+			check_again(now);
+		}
+		policy = egret_policy_ref(policy_now);
+		egret_unlock(&policy_lock, &before);
 	}
-	struct egret_policy *policy = policy_now ? egret_policy_ref(policy_now) : NULL;
-	egret_unlock(&policy_lock, &before);
 	egret_guard_leave();
 	return policy;
 }

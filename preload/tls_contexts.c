@@ -1,5 +1,6 @@
 #include "tls_contexts.h"
 
+#include "conn.h"
 #include "guard.h"
 #include "runtime.h"
 #include "say.h"
@@ -59,6 +60,7 @@ static void drop_stale(const struct egret_engine *engine, const struct egret_pol
 
 static struct egret_tls_ctx *make(const struct egret_engine *engine, const struct egret_tls_settings *settings, struct egret_tls_error *error)
 {
+	engine->use_pid(egret_known_pid);
 	return engine->ctx_new(settings, egret_runtime.run_dir[0] ? egret_runtime.run_dir : NULL, error);
 }
 

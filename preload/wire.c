@@ -12,6 +12,7 @@
 #define HANDSHAKE_BATCH 16384 /* bytes looked at in one receive */
 #define DRAIN_ROUNDS 64
 #define DRAIN_BATCH (1 << 20) /* bytes dropped in one call */
+#define TICKET 256            /* bytes of a record with a session ticket, about */
 #define CLOSE_NOTIFY 512      /* bytes that the record takes at most */
 #define SEND_COST 1152        /* bytes of credit that a send costs beside its own: half of what the kernel needs for a segment (sk_buff) of one byte */
 #define WIDE 212992           /* bytes: net.core.wmem_max as kernels have it, the most that SO_SNDBUF accepts */
@@ -254,6 +255,7 @@ static void handshake_done(struct egret_wire *wire)
 	egret_buf_free(&wire->in);
 	wire->record_overhead = wire->engine->record_overhead(wire->tls);
 	wire->credit = EGRET_WIRE_LEAST;
+	wire->last_record = TICKET; /* what a server of TLS 1.3 says first */
 	wire->handshaken = true;
 }
 
@@ -343,8 +345,8 @@ void egret_wire_set_fd(struct egret_wire *wire, int fd)
 void egret_wire_drain(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->in_lock);
-	for (int i = 0; i < DRAIN_ROUNDS && egret_wire_recv(wire, NULL, DRAIN_BATCH, MSG_TRUNC) > 0; i++)
-		;
+	for (int i = 0; i < DRAIN_ROUNDS && egret_wire_recv(wire, NULL, DRAIN_BATCH, MSG_TRUNC) == DRAIN_BATCH; i++)
+		; /* a shorter one has emptied the queue */
 	wire->stale = 0;
 	pthread_mutex_unlock(&wire->in_lock);
 }

@@ -127,8 +127,7 @@ static struct egret_tls *open_locked(struct egret_tls_ctx *ctx, const char *host
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_app_data(tls->ssl, tls);
 	SSL_set_connect_state(tls->ssl);
-	egret_session_key(tls, port);
-	egret_session_offer(tls);
+	egret_session_offer(tls, port);
 	return tls;
 }
 
@@ -373,5 +372,6 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.quiesce = quiesce,
 	.resume = resume,
 	.use_memory = egret_memory_use,
+	.use_pid = egret_pid_use,
 	.ca_bundles = egret_store_files,
 };

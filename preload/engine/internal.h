@@ -56,6 +56,9 @@ void egret_lean_start(void);
 void egret_lean_error_texts(void);
 void egret_lean_key_ciphers(void);
 
+/* pid.c */
+void egret_pid_use(egret_pid_known function);
+
 /* blocks.c: before OpenSSL is first used; not where it is shared with the program. */
 void egret_blocks_use(void);
 
@@ -76,8 +79,7 @@ bool egret_store_set(struct egret_tls_ctx *ctx, const struct egret_tls_settings 
 bool egret_store_set_crl(struct egret_tls_ctx *ctx, const struct egret_tls_settings *s, EVP_MD_CTX *sha, struct egret_tls_error *error);
 
 /* session.c: sessions of verified connections only, under a key that covers all verification depends on (design section 6). */
-void egret_session_key(struct egret_tls *tls, uint16_t port);
-void egret_session_offer(struct egret_tls *tls);
+void egret_session_offer(struct egret_tls *tls, uint16_t port); /* of the server that listens on PORT */
 void egret_session_enable(SSL_CTX *ssl_ctx);
 
 /* tickets.c: the run's directory of sessions. Put: false when it cannot be kept there. Take: NULL when there is none; the caller owns it. */

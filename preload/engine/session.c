@@ -15,7 +15,7 @@ static struct {
 } slots[SLOTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-void egret_session_key(struct egret_tls *tls, uint16_t port)
+static void make_key(struct egret_tls *tls, uint16_t port)
 {
 	uid_t user = geteuid();
 	uint8_t all[KEY_SIZE + EGRET_NAME_MAX + 3 + sizeof user] = { 0 };
@@ -60,11 +60,12 @@ static bool still_good(struct egret_tls *tls, SSL_SESSION *session)
 	       egret_verify_certificate(tls, peer, NULL);
 }
 
-void egret_session_offer(struct egret_tls *tls)
+void egret_session_offer(struct egret_tls *tls, uint16_t port)
 {
 	SSL_SESSION *session = NULL;
 	if (!tls->ctx->cache)
 		return;
+	make_key(tls, port);
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < 2 && !session; i++) {
 		size_t slot = slot_of(tls->session_key, i);

@@ -92,6 +92,29 @@ test_two_names_on_one_address_are_told_apart() { # quick
 	in_network_with_names "192.0.2.1 unused.example" shared_address
 }
 
+threads() {
+	resolver host-record=one.example,203.0.113.9 host-record=two.example,203.0.113.9
+	allowing "one.example, two.example"
+	EGRET_LOG=$T/log EGRET_LOG_FORMAT=json covered python3 -c '
+import socket, threading
+asked = threading.Barrier(2)
+def go(name):
+    to = socket.getaddrinfo(name, 80, socket.AF_INET, socket.SOCK_STREAM)[0][4]
+    asked.wait()
+    for _ in range(2):
+        socket.socket().connect_ex(to)
+all = [threading.Thread(target=go, args=(n,)) for n in ("one.example", "two.example")]
+[t.start() for t in all]; [t.join() for t in all]' 2>>said
+	equal "$(jq -r 'select(.event == "connect").host' "$T/log" | sort | xargs)" "one.example one.example two.example two.example"
+}
+
+test_each_thread_connects_under_the_name_that_it_asked_for() { # quick
+	need jq
+	need_library
+	export -f resolver resolver_answers reach allowing
+	in_network_with_names "192.0.2.1 unused.example" threads
+}
+
 rotation() {
 	printf '198.51.100.%s many.example\n' 1 2 3 4 5 6 >hosts.many
 	resolver "addn-hosts=$T/hosts.many"

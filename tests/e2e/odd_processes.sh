@@ -33,6 +33,35 @@ test_a_connection_is_judged_and_wrapped_in_signal_handlers_and_after_exit() {
 	wire_is_tls
 }
 
+# A connect by ctypes: Python itself would refuse such an address.
+odd_families() {
+	"$@" python3 - "$PORT" <<-'PY'
+		import ctypes, errno, socket, struct, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		port = int(sys.argv[1])
+		v4 = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton("127.0.0.1") + bytes(8)
+		v6 = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) + socket.inet_pton(socket.AF_INET6, "::ffff:127.0.0.1") + bytes(4)
+		for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+		    for family, address in (socket.AF_INET, v6), (socket.AF_INET6, v4), (socket.AF_INET6, v6):
+		        s = socket.socket(family, kind)
+		        failed = libc.connect(s.fileno(), address, len(address)) != 0
+		        print(kind.name, family.name, errno.errorcode[ctypes.get_errno()] if failed else s.getpeername()[:2])
+	PY
+}
+
+test_an_address_of_another_family_than_the_sockets_is_answered_as_by_tcp() {
+	originated_at
+	printf '[datagrams]
+hosts = 127.0.0.1
+ports = %s
+protocol = udp
+' "$PORT" >>"$T/egret.ini"
+	odd_families env >"$T/bare"
+	odd_families covered >"$T/out" 2>"$T/err" || fail "$(cat "$T/err")"
+	[ "$(grep -c EAFNOSUPPORT "$T/bare")" -ge 2 ] || fail "$(cat "$T/bare")"
+	equal "$(cat "$T/out")" "$(cat "$T/bare")"
+}
+
 test_a_process_that_lost_its_root_directory_keeps_policy_engine_and_certificates() {
 	[ "$(id -u)" = 0 ] || skip "only root may chroot"
 	originated_at

@@ -123,6 +123,28 @@ test_every_way_to_fork_leaves_one_owner() {
 	ended_well
 }
 
+test_no_copy_of_a_process_takes_the_random_numbers_of_the_other() {
+	serving
+	program <<-'PY'
+		import platform
+		def once():
+		    t = socket.create_connection(("www.googleapis.com", 80), 10); t.sendall(b"secret"); t.recv(100); t.close()
+		once()
+		for way in (os.fork, libc._Fork, lambda: libc.syscall(56 if platform.machine() == "x86_64" else 220, 17, 0, 0, 0, 0)):
+		    pid = way()
+		    if pid == 0:
+		        once()
+		        os._exit(0)
+		    print("child", os.waitpid(pid, 0)[1])
+		    once()
+	PY
+	equal "$(cat "$T/out")" "$(printf 'child 0\nchild 0\nchild 0')"
+	# RFC 8446 4.1.2: a ClientHello's random numbers.
+	equal "$(python3 -c 'import re, sys
+seen = re.findall(rb"\x16\x03\x01..\x01...\x03\x03(.{32})", open(sys.argv[1], "rb").read(), re.S)
+print(len(seen), len(set(seen)))' "$T/wire")" "8 8"
+}
+
 test_a_subprocess_reads_and_writes_a_connection_as_its_stdin_and_stdout() {
 	serving --http
 	program <<-'PY'
