@@ -17,13 +17,15 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void make_key(struct egret_tls *tls, uint16_t port)
 {
-	uid_t user = geteuid();
-	uint8_t all[KEY_SIZE + EGRET_NAME_MAX + 3 + sizeof user] = { 0 };
-	memcpy(all, tls->ctx->settings_digest, KEY_SIZE);
-	memcpy(all + KEY_SIZE, tls->name, strlen(tls->name));
-	memcpy(all + KEY_SIZE + EGRET_NAME_MAX, (uint8_t[]){ (uint8_t)(port >> 8), (uint8_t)port, tls->is_address }, 3);
-	memcpy(all + KEY_SIZE + EGRET_NAME_MAX + 3, &user, sizeof user);
-	SHA256(all, sizeof all, tls->session_key);
+	struct {
+		uint8_t settings[KEY_SIZE];
+		uint32_t user, port, is_address;
+		char name[EGRET_NAME_MAX]; /* last, and as far as it goes: each block of the digest takes its time */
+	} all = { .user = geteuid(), .port = port, .is_address = tls->is_address };
+	size_t length = strlen(tls->name);
+	memcpy(all.settings, tls->ctx->settings_digest, KEY_SIZE);
+	memcpy(all.name, tls->name, length);
+	SHA256((const unsigned char *)&all, offsetof(__typeof__(all), name) + length, tls->session_key);
 }
 
 /* Two slots a key: parallel connections find one each. */
