@@ -92,16 +92,16 @@ static struct egret_conn *conn_for(int fd, const struct egret_judged *judged)
 static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged, int *code)
 {
 	struct egret_tls_error error = { 0 };
+	struct egret_conn *conn = conn_for(fd, judged); /* first, so that this process's number is known (egret_known_pid) */
+	if (!conn) {
+		*code = ENOMEM;
+		return NULL;
+	}
 	const struct egret_engine *engine = egret_engine_load(&error);
 	struct egret_tls *tls = engine ? open_tls(engine, judged, &error) : NULL;
 	if (!tls) {
+		egret_conn_put(conn);
 		*code = refuse(judged, &error);
-		return NULL;
-	}
-	struct egret_conn *conn = conn_for(fd, judged);
-	if (!conn) {
-		engine->free(tls);
-		*code = ENOMEM;
 		return NULL;
 	}
 	/* Of an http entry the observer knows better whether an end without close_notify cuts something off. */

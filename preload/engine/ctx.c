@@ -24,7 +24,7 @@ static bool set_client(struct egret_tls_ctx *ctx, const struct egret_tls_setting
 	bool asked = false;
 	if (!s->client_cert)
 		return true;
-	egret_lean_key_ciphers(); /* an encrypted key is told from a broken one */
+	egret_lean_keys(); /* an encrypted key is told from a broken one */
 	const char *key = s->client_key ? s->client_key : s->client_cert;
 	SSL_CTX_set_default_passwd_cb(ctx->ssl_ctx, no_password);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx->ssl_ctx, &asked);

@@ -54,7 +54,7 @@ struct egret_tls {
 void egret_lean_start(void);
 /* What it leaves for later: before ERR_reason_error_string, and before a private key is read. */
 void egret_lean_error_texts(void);
-void egret_lean_key_ciphers(void);
+void egret_lean_keys(void);
 
 /* pid.c */
 void egret_pid_use(egret_pid_known function);

@@ -2,7 +2,8 @@
  * first answer in filling OpenSSL's tables: algorithms that no cipher suite, certificate or key names, texts of errors that do not happen.
  *
  * The default provider is asked through one of ours that passes on all but the algorithms below; what a newer OpenSSL has besides is passed
- * on, too. Error texts are loaded when there is an error, the names of ciphers when there is a private key to read. All of that calls functions
+ * on, too. Error texts are loaded when there is an error, the names of ciphers and what else reads keys than certificates' when there is a private
+ * key to read. All of that calls functions
  * inside libcrypto.a; where OpenSSL is a shared library (TLS_LINK=shared) they are not to be had, and it starts as it does by itself.
  */
 #include "internal.h"
@@ -25,17 +26,18 @@ extern void openssl_add_all_digests_int(void) __attribute__((weak));
 struct left_out {
 	int operation;
 	char in_names[12][12];
-	char in_properties[4][16];
+	char in_properties[8][16];
 };
 
 static const struct left_out table[] = {
 	{ OSSL_OP_DIGEST, { "BLAKE2", "SM3", "RIPEMD", "KECCAK" }, { "" } },
-	{ OSSL_OP_CIPHER, { "-XTS", "-OCB", "-SIV", "WRAP", "-CTS", "-CFB", "-OFB", "SM4", "DES-EDE-" }, { "" } },
+	{ OSSL_OP_CIPHER, { "-XTS", "-OCB", "-SIV", "WRAP", "-CTS", "-CFB", "-OFB", "SM4", "DES-EDE-", "-192-" }, { "" } },
 	{ OSSL_OP_MAC, { "BLAKE2", "KMAC", "SIPHASH" }, { "" } },
 	{ OSSL_OP_KDF, { "SCRYPT", "KBKDF", "SSHKDF", "X942KDF", "X963KDF", "SSKDF", "KRB5KDF" }, { "" } },
 	{ OSSL_OP_KEYMGMT, { "SM2", "SCRYPT", "POLY1305", "SIPHASH", "CMAC" }, { "" } },
 	{ OSSL_OP_SIGNATURE, { "SM2", "POLY1305", "SIPHASH", "CMAC" }, { "" } },
-	{ OSSL_OP_DECODER, { "SM2", "DH", "X25519", "X448" }, { "input=msblob", "input=pvk" } },
+	{ OSSL_OP_DECODER, { "SM2", "DH", "X25519", "X448" },
+	  { "input=msblob", "input=pvk", "input=pem", "PrivateKeyInfo", "type-specific", "structure=rsa", "structure=ec", "structure=dsa" } },
 };
 #define TABLE (sizeof table / sizeof table[0])
 
@@ -133,9 +135,15 @@ void egret_lean_error_texts(void)
 	pthread_once(&ssl, (void (*)(void))ossl_err_load_SSL_strings);
 }
 
-void egret_lean_key_ciphers(void)
+static void prepare_keys(void)
+{
+	openssl_add_all_ciphers_int();
+	OSSL_PROVIDER_load(NULL, "base"); /* OpenSSL's own readers of keys, all of them, for another provider's use */
+}
+
+void egret_lean_keys(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	if (openssl_add_all_ciphers_int)
-		pthread_once(&once, openssl_add_all_ciphers_int);
+		pthread_once(&once, prepare_keys);
 }

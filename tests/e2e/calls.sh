@@ -111,6 +111,15 @@ test_a_connection_costs_few_system_calls_more_than_one_of_openssls_own() {
 	[ "$WRAPPED" -le $((NATIVE + 3 * 40)) ] || fail "$WRAPPED calls for 40 connections, $NATIVE with OpenSSL linked in"
 }
 
+test_a_fresh_process_makes_few_system_calls_more_than_one_with_openssl_linked_in() {
+	bench_server
+	local native wrapped
+	native=$(fewest all "$BENCH/client-native" --ca-file "$CERTS/ca.pem" "$TLS" connect 1)
+	wrapped=$(fewest all -E LD_PRELOAD="$EGRET_LIB" "$BENCH/client" "$ASKED" connect 1)
+	[ "$native" -ge 90 ] || fail "$native calls cannot be"
+	[ "$wrapped" -le $((native + 12)) ] || fail "$wrapped calls, $native with OpenSSL linked in"
+}
+
 test_a_programs_first_words_do_not_wait_until_the_handshakes_end_is_acknowledged() {
 	bench_server
 	calls setsockopt,sendto -E LD_PRELOAD="$EGRET_LIB" python3 - >"$T/count" <<-PY
