@@ -17,11 +17,30 @@ struct egret_include {
 	unsigned line;
 };
 
+/* A file of the policy. */
+struct egret_file {
+	const char *path; /* stored once */
+	const char *text;
+	size_t len; /* bytes */
+};
+
+/* The titles so far: an open-addressed table, at most half full, so that a load of many entries neither grows it nor allocates for each. */
+struct egret_title {
+	uint32_t hash, number; /* 1 + index of the entry; 0: free */
+};
+struct egret_titles {
+	struct egret_title *slots;
+	size_t mask;
+};
+
 struct egret_build {
 	struct egret_policy *policy;
 	struct egret_intern intern; /* strings, port lists and settings, in the policy's arena */
 	struct egret_err *err, *warn; /* warn may be NULL */
-	const char *file;             /* of the section being built */
+	struct egret_vector files;    /* struct egret_file; the first one's text is the caller's, the others' malloc'ed */
+	struct egret_titles titles;
+	const char *file;             /* of the section being built; stored once */
+	unsigned settings_line;       /* of [egret]'s title; 0: none yet */
 	struct egret_tls_settings tls;      /* being filled: [egret]'s, or an entry's */
 	struct egret_tls_settings defaults; /* what entries start from */
 	const struct egret_tls_settings *shared; /* the stored form of DEFAULTS */
@@ -50,9 +69,9 @@ struct egret_host egret_host_parse(struct egret_build *build, const struct egret
 /* Socket paths: no doubled slash, no "." segment, /var/run is /run. False: too long, or neither absolute nor abstract. */
 bool egret_path_canonical(const char *path, size_t len, char *out, size_t size);
 
-/* The sections of DRAFT into the policy. Errors go to build->err. */
-void egret_compile_egret(struct egret_build *build, const struct egret_draft *draft, size_t file);
-void egret_compile_entries(struct egret_build *build, const struct egret_draft *draft);
+/* [egret] of the first file into the policy; then the entries of all. Errors go to build->err. */
+void egret_compile_settings(struct egret_build *build);
+void egret_compile_entries(struct egret_build *build);
 /* Checks the filled entry as a whole (check.c); of a DAMAGED one it is not known what it lacks. False: an error was added. */
 bool egret_check_entry(struct egret_build *build, const struct egret_section *section, bool damaged);
 /* Two allow entries of equal specificity with different settings (conflict.c). */

@@ -19,17 +19,36 @@ static void apply(struct egret_build *build, const struct egret_draft *draft, co
 	}
 }
 
-/* Lists may not be empty where an empty one could be taken for "everything". */
-static void refuse_empty(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section, const char *key,
-			 size_t count)
+/* How many items the entry has of a list key, from all its lines. */
+static size_t count_of(const struct egret_build *build, const char *key)
 {
-	for (size_t i = 0; count == 0 && i < section->count; i++) {
-		const struct egret_value *value = &draft->values[section->first + i];
-		const char *item;
-		size_t at = 0, len;
+	const struct { const char *key; size_t count; } lists[] = {
+		{"hosts", build->hosts.count}, {"ports", build->ports.count}, {"addresses", build->endpoints.count},
+		{"http_allow", build->http_allow.count}, {"http_deny", build->http_deny.count}, {"tls_pin_sha256", build->pins.count},
+	};
 
-		if (!value->more && strcmp(value->key->name, key) == 0 && !egret_next_item(value, &at, &item, &len))
-			egret_err_add(build->err, build->file, value->line, "%s: the list is empty; expected %s", key, value->key->values);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (strcmp(lists[i].key, key) == 0)
+			return lists[i].count;
+	return 0;
+}
+
+static bool has_no_item(const struct egret_value *value)
+{
+	const char *item;
+	size_t at = 0, len;
+
+	return (value->len == 0 || value->text[0] == ',') && !egret_next_item(value, &at, &item, &len);
+}
+
+/* Lists may not be empty where an empty one could be taken for "everything". */
+static void refuse_empty(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct egret_value *value = &draft->values[section->first + i];
+
+		if (value->key->form == EGRET_FORM_LIST && !value->more && has_no_item(value) && count_of(build, value->key->name) == 0)
+			egret_err_add(build->err, build->file, value->line, "%s: the list is empty; expected %s", value->key->name, value->key->values);
 	}
 }
 
@@ -43,22 +62,30 @@ static const struct egret_tls_settings *store_settings(struct egret_build *build
 	return egret_intern(&build->intern, &build->tls, sizeof(build->tls));
 }
 
-void egret_compile_egret(struct egret_build *build, const struct egret_draft *draft, size_t file)
+static void compile_settings(void *ctx, const struct egret_draft *draft, const struct egret_section *section)
 {
-	const struct egret_section *seen = NULL;
+	struct egret_build *build = ctx;
 
-	build->file = draft->files[file].path;
-	for (size_t i = 0; i < draft->section_count; i++) {
-		const struct egret_section *section = &draft->sections[i];
+	if (build->settings_line)
+		egret_err_add(build->err, build->file, section->line, "[egret] was given in line %u already", build->settings_line);
+	build->settings_line = section->line;
+	apply(build, draft, section, EGRET_FORM_SCALAR);
+	apply(build, draft, section, EGRET_FORM_LIST);
+}
 
-		if (section->file != file || section->title_len != 5 || memcmp(section->title, "egret", 5) != 0)
-			continue;
-		if (seen)
-			egret_err_add(build->err, build->file, section->line, "[egret] was given in line %u already", seen->line);
-		seen = section;
-		apply(build, draft, section, EGRET_FORM_SCALAR);
-		apply(build, draft, section, EGRET_FORM_LIST);
-	}
+static void read_file(struct egret_build *build, struct egret_draft *draft, const struct egret_file *file, enum egret_part part)
+{
+	build->file = file->path;
+	egret_draft_read(draft, file->path, file->text, file->len, part, build->err);
+}
+
+void egret_compile_settings(struct egret_build *build)
+{
+	struct egret_draft draft = {.take = compile_settings, .ctx = build};
+
+	read_file(build, &draft, build->files.items, EGRET_PART_SETTINGS);
+	build->policy->arena.failed |= draft.no_memory;
+	egret_draft_free(&draft);
 	build->shared = store_settings(build);
 	memcpy(&build->defaults, &build->tls, sizeof(build->tls)); /* padding too */
 }
@@ -78,11 +105,7 @@ static void store_entry(struct egret_build *build, const struct egret_section *s
 	struct egret_entry *entry = &build->entry;
 
 	entry->name = egret_arena_text(&policy->arena, section->title, section->title_len);
-	/* The draft's path goes with the draft; neighbours share one copy. */
-	if (policy->entry_count && strcmp(policy->entries[policy->entry_count - 1].file, build->file) == 0)
-		entry->file = policy->entries[policy->entry_count - 1].file;
-	else
-		entry->file = egret_intern_text(&build->intern, build->file, strlen(build->file));
+	entry->file = build->file;
 	entry->hosts = egret_arena_copy(&policy->arena, build->hosts.items, build->hosts.count, sizeof(char *));
 	entry->host_count = (uint32_t)build->hosts.count;
 	entry->ports = build->ports.count ? egret_intern(&build->intern, build->ports.items, build->ports.count * sizeof(struct egret_port_range)) : NULL;
@@ -96,81 +119,75 @@ static void store_entry(struct egret_build *build, const struct egret_section *s
 	entry->settings = build->tls_given ? store_settings(build) : build->shared;
 	if (entry->action == EGRET_DENY)
 		policy->any_deny = true;
-	policy->entries[policy->entry_count++] = *entry;
+	if (egret_grow(&policy->entries, &policy->entry_room, policy->entry_count, sizeof(*entry)))
+		policy->entries[policy->entry_count++] = *entry;
+	else
+		policy->arena.failed = true;
 }
 
-static void compile_entry(struct egret_build *build, const struct egret_draft *draft, const struct egret_section *section)
+/* Adds the title, or an error when an entry has it already. */
+static void add_title(struct egret_build *build, const struct egret_section *section, uint32_t hash)
 {
-	size_t errors = build->err->count;
+	const struct egret_policy *policy = build->policy;
+	struct egret_titles *titles = &build->titles;
+	size_t at = hash & titles->mask;
 
+	for (; titles->slots[at].number; at = (at + 1) & titles->mask) {
+		const struct egret_entry *other = &policy->entries[titles->slots[at].number - 1];
+
+		if (titles->slots[at].hash != hash || strncmp(other->name, section->title, section->title_len) != 0 || other->name[section->title_len])
+			continue;
+		egret_err_add(build->err, build->file, section->line, "[%s] was given in %s:%u already", other->name, other->file, other->line);
+		return;
+	}
+	titles->slots[at] = (struct egret_title){.hash = hash, .number = (uint32_t)policy->entry_count + 1};
+}
+
+static void compile_entry(void *ctx, const struct egret_draft *draft, const struct egret_section *section)
+{
+	struct egret_build *build = ctx;
+	size_t errors = build->err->count;
+	uint32_t hash;
+
+	if (build->policy->arena.failed)
+		return;
+	hash = egret_hosts_hash(section->title, section->title_len);
+	__builtin_prefetch(&build->titles.slots[hash & build->titles.mask], 1); /* for add_title */
 	reset_entry(build, section);
-	build->file = draft->files[section->file].path;
 	apply(build, draft, section, EGRET_FORM_SCALAR);
 	apply(build, draft, section, EGRET_FORM_LIST);
-	refuse_empty(build, draft, section, "hosts", build->hosts.count);
-	refuse_empty(build, draft, section, "http_allow", build->http_allow.count);
-	refuse_empty(build, draft, section, "http_deny", build->http_deny.count);
-	refuse_empty(build, draft, section, "ports", build->ports.count);
-	refuse_empty(build, draft, section, "addresses", build->endpoints.count);
-	refuse_empty(build, draft, section, "tls_pin_sha256", build->pins.count);
+	refuse_empty(build, draft, section);
 	egret_check_entry(build, section, section->damaged || build->err->count > errors);
+	add_title(build, section, hash);
 	if (!build->policy->arena.failed)
 		store_entry(build, section);
 }
 
-/* The titles so far: an open-addressed table of 1 + section number, at most half full, so that a load of many entries neither
- * grows it nor allocates for each. */
-struct titles {
-	uint32_t *slots;
-	size_t mask;
-};
-
-static size_t title_hash(const struct egret_section *section)
+/* Room for all that may come, where that is known before: growing copies what is there. */
+static void make_room(struct egret_build *build, size_t entries)
 {
-	uint64_t state = 0xcbf29ce484222325u; /* FNV-1a */
-
-	for (size_t i = 0; i < section->title_len; i++)
-		state = (state ^ (unsigned char)section->title[i]) * 0x100000001b3u;
-	return (size_t)(state ^ state >> 32);
-}
-
-/* Adds the title of section I, or an error when another section had it. */
-static void add_title(struct egret_build *build, const struct egret_draft *draft, struct titles *titles, size_t i)
-{
-	const struct egret_section *section = &draft->sections[i];
-	size_t at = title_hash(section) & titles->mask;
-
-	for (; titles->slots[at]; at = (at + 1) & titles->mask) {
-		const struct egret_section *other = &draft->sections[titles->slots[at] - 1];
-
-		if (other->title_len != section->title_len || memcmp(other->title, section->title, section->title_len) != 0)
-			continue;
-		egret_err_add(build->err, draft->files[section->file].path, section->line, "[%.*s] was given in %s:%u already",
-			      (int)section->title_len, section->title, draft->files[other->file].path, other->line);
-		return;
-	}
-	titles->slots[at] = (uint32_t)i + 1;
-}
-
-void egret_compile_entries(struct egret_build *build, const struct egret_draft *draft)
-{
-	struct titles titles = {.mask = 15};
 	struct egret_policy *policy = build->policy;
+	struct egret_titles *titles = &build->titles;
 
-	while (titles.mask < draft->section_count * 2)
-		titles.mask = titles.mask * 2 + 1;
-	titles.slots = calloc(titles.mask + 1, sizeof(*titles.slots));
-	policy->entries = calloc(draft->section_count + 1, sizeof(*policy->entries));
-	if (!titles.slots || !policy->entries)
-		policy->arena.failed = true;
-	egret_hosts_reserve(&policy->index.names, draft->section_count); /* most entries have one */
-	for (size_t i = 0; i < draft->section_count && !policy->arena.failed; i++) {
-		const struct egret_section *section = &draft->sections[i];
+	for (titles->mask = 15; titles->mask < entries * 2;)
+		titles->mask = titles->mask * 2 + 1;
+	titles->slots = calloc(titles->mask + 1, sizeof(*titles->slots));
+	policy->arena.failed |= !titles->slots;
+	egret_reserve(&policy->entries, &policy->entry_room, entries, sizeof(*policy->entries));
+	egret_hosts_reserve(&policy->index.names, entries); /* most entries have one */
+}
 
-		if (section->title_len == 5 && memcmp(section->title, "egret", 5) == 0)
-			continue;
-		add_title(build, draft, &titles, i);
-		compile_entry(build, draft, section);
-	}
-	free(titles.slots);
+void egret_compile_entries(struct egret_build *build)
+{
+	struct egret_draft draft = {.take = compile_entry, .ctx = build};
+	const struct egret_file *files = build->files.items;
+	size_t most = 0;
+
+	for (size_t i = 0; i < build->files.count; i++)
+		most += egret_draft_most(files[i].text, files[i].len);
+	make_room(build, most);
+	for (size_t i = 0; i < build->files.count; i++)
+		read_file(build, &draft, &files[i], i == 0 ? EGRET_PART_ENTRIES : EGRET_PART_INCLUDED);
+	build->policy->arena.failed |= draft.no_memory;
+	egret_draft_free(&draft);
 }

@@ -21,8 +21,17 @@ struct egret_net_key {
 	uint8_t family, bits, bytes[16];
 };
 
+/* A host that is to be put into its table. */
+struct egret_waiting {
+	struct egret_hosts *hosts; /* NULL: none waits */
+	const void *key;
+	size_t len;
+	uint32_t hash, ref;
+};
+
 struct egret_index {
 	struct egret_hosts names, nets;       /* keys in the policy's arena */
+	struct egret_waiting waiting;
 	struct egret_link *links;             /* malloc'ed */
 	size_t link_count, link_room;
 	uint64_t suffix_labels;  /* bit n: a suffix of n labels exists; bit 63: of 63 or more */
@@ -57,12 +66,12 @@ struct egret_policy {
 
 /* ---- match.c ---- */
 
-/* Add REF under a host. False: memory is out. */
+/* Add REF under a host; it can be found when the index is closed. False: memory is out. */
 bool egret_index_add_path(struct egret_policy *policy, const char *path, uint32_t ref);
 bool egret_index_add_name(struct egret_policy *policy, const char *name, bool suffix, uint32_t ref);
 bool egret_index_add_net(struct egret_policy *policy, const struct egret_addr *net, unsigned bits, uint32_t ref);
-/* All were added: gives back the room for more. */
-void egret_index_fit(struct egret_index *index);
+/* All were added: gives back the room for more. False: memory is out. */
+bool egret_index_close(struct egret_index *index);
 void egret_index_free(struct egret_index *index);
 
 enum egret_match { EGRET_MATCH_EXACT, EGRET_MATCH_SUFFIX, EGRET_MATCH_NET };

@@ -12,12 +12,12 @@ struct reading {
 	struct egret_draft *draft;
 	struct egret_err *err;
 	const char *file;
-	uint32_t file_index;
+	enum egret_part part;
 	const char *next, *end;      /* of the text */
 	const char *source, *handed; /* the line in the text, and where inih has it */
 	unsigned line;
 	const struct egret_key *key; /* that an indented line would go on with */
-	bool in_section, in_egret, skip_section, included;
+	bool in_section, in_egret, skip_section;
 	enum egret_line_kind kind;
 };
 
@@ -46,28 +46,44 @@ void egret_reserve(void *items, size_t *room, size_t wanted, size_t size)
 	*room = wanted;
 }
 
+/* The section above is whole. */
+static void end_section(struct reading *r)
+{
+	struct egret_draft *d = r->draft;
+
+	if (!d->take || d->section_count == 0)
+		return;
+	if (!d->no_memory)
+		d->take(d->ctx, d, &d->sections[0]);
+	d->section_count = d->value_count = 0;
+}
+
 static void begin_section(struct reading *r, const struct egret_line *line)
 {
 	struct egret_draft *d = r->draft;
 
+	end_section(r);
 	r->in_section = true;
 	r->key = NULL;
 	r->in_egret = line->title_len == 5 && memcmp(line->title, "egret", 5) == 0;
-	r->skip_section = r->in_egret && r->included;
-	if (r->skip_section)
+	r->skip_section = r->in_egret && r->part == EGRET_PART_INCLUDED;
+	if (r->skip_section) {
 		egret_err_add(r->err, r->file, r->line, "an included file holds entries only; [egret] belongs into the file that includes it");
+		return;
+	}
 	if (!egret_grow(&d->sections, &d->section_room, d->section_count, sizeof(*d->sections))) {
 		d->no_memory = true;
 		return;
 	}
 	d->sections[d->section_count++] = (struct egret_section){.title = line->title, .title_len = (uint32_t)line->title_len,
-								 .line = r->line, .file = r->file_index, .first = (uint32_t)d->value_count};
+								 .line = r->line, .first = (uint32_t)d->value_count};
 }
 
 /* A refused line: of the section above it, or a title, whose keys are then nobody's. */
 static void bad_line(struct reading *r, const struct egret_line *line)
 {
 	if (line->title) {
+		end_section(r);
 		r->in_section = r->skip_section = true;
 		r->key = NULL;
 	} else if (r->in_section && r->draft->section_count) {
@@ -87,37 +103,85 @@ static void hand_over(struct reading *r, char *buf, size_t len, bool is_ascii)
 	r->handed = buf;
 }
 
+/* The next line behind AT that begins with `[`; END when there is none. */
+static const char *next_title(const char *at, const char *end)
+{
+	while ((at = memchr(at + 1, '[', (size_t)(end - at - 1))) != NULL)
+		if (at[-1] == '\n')
+			return at;
+	return end;
+}
+
+size_t egret_draft_most(const char *text, size_t len)
+{
+	const char *end = text + len;
+	size_t most = 1; /* whatever the first line is: a byte order mark may stand before it */
+
+	while (text < end && (text = next_title(text, end)) < end)
+		most++;
+	return most;
+}
+
+/* Is the line at NEXT in a section of the part that is read? It begins the text or a section. */
+static bool is_wanted(const struct reading *r)
+{
+	bool settings = r->end - r->next >= 7 && memcmp(r->next, "[egret]", 7) == 0;
+
+	switch (r->part) {
+	case EGRET_PART_SETTINGS:
+		return settings;
+	case EGRET_PART_ENTRIES:
+		return !settings;
+	case EGRET_PART_WHOLE:
+	case EGRET_PART_INCLUDED:
+		break;
+	}
+	return true;
+}
+
+/* Goes on to the next section of the part that is read. */
+static void skip_sections(struct reading *r)
+{
+	const char *from = r->next;
+
+	while (r->next < r->end && !is_wanted(r))
+		r->next = next_title(r->next, r->end);
+	for (; r->next < r->end && (from = memchr(from, '\n', (size_t)(r->next - from))) != NULL; from++)
+		r->line++;
+}
+
 /* ini_reader: the next line that inih may see. */
 static char *next_line(char *buf, int size, void *user)
 {
 	struct reading *r = user;
 
-	while (r->next < r->end) {
-		const char *newline = memchr(r->next, '\n', (size_t)(r->end - r->next));
-		size_t len = (size_t)((newline ? newline : r->end) - r->next);
+	for (;;) {
+		const char *newline;
 		struct egret_line line;
+		size_t len;
 
+		if (r->next < r->end && (r->line == 0 || r->next[0] == '['))
+			skip_sections(r);
+		if (r->next == r->end)
+			return NULL;
+		newline = memchr(r->next, '\n', (size_t)(r->end - r->next));
+		len = (size_t)((newline ? newline : r->end) - r->next);
 		r->source = r->next;
 		r->next += len + (newline != NULL);
 		r->line++;
-		if (r->line == 1 && len >= 3 && memcmp(r->source, "\xef\xbb\xbf", 3) == 0) {
-			r->source += 3; /* a byte order mark */
-			len -= 3;
-		}
 		line = egret_scan_line(r->source, len, r->key, r->file, r->line, r->err);
 		r->kind = line.kind;
 		if (line.kind == EGRET_LINE_BAD)
 			bad_line(r, &line);
-		if (line.kind == EGRET_LINE_BLANK || line.kind == EGRET_LINE_BAD || len + 2 > (size_t)size)
-			continue;
 		if (line.kind == EGRET_LINE_TITLE)
-			begin_section(r, &line);
+			begin_section(r, &line); /* inih would only hand the title on */
+		if ((line.kind != EGRET_LINE_KEY && line.kind != EGRET_LINE_MORE) || len + 2 > (size_t)size)
+			continue;
 		if (line.kind == EGRET_LINE_KEY)
 			r->key = NULL;
 		hand_over(r, buf, len, line.is_ascii);
 		return buf;
 	}
-	return NULL;
 }
 
 static const struct egret_key *find_key(struct reading *r, const char *name)
@@ -157,6 +221,15 @@ static bool is_repeated(struct reading *r)
 	return false;
 }
 
+/* What other dialects read as a comment: `#` behind white space. */
+static bool has_hash_comment(const char *text, size_t len)
+{
+	for (const char *at = text; (at = memchr(at, '#', len - (size_t)(at - text))) != NULL; at++)
+		if (at > text && (at[-1] == ' ' || at[-1] == '\t'))
+			return true;
+	return false;
+}
+
 /* ini_handler: one value. NAME and VALUE point into the masked line, so their place in the text is known. */
 static int take_value(void *user, const char *section, const char *name, const char *value)
 {
@@ -180,12 +253,11 @@ static int take_value(void *user, const char *section, const char *name, const c
 	item.key = r->key;
 	item.text = r->source + (value - r->handed);
 	item.len = (uint32_t)egret_scan_trim(item.text, strlen(value));
-	for (size_t i = 1; i < item.len; i++)
-		if (item.text[i] == '#' && (item.text[i - 1] == ' ' || item.text[i - 1] == '\t')) {
-			egret_err_add(r->err, r->file, r->line, "`#` inside a line begins no comment; write `;`");
-			d->sections[d->section_count - 1].damaged = true;
-			return 1;
-		}
+	if (has_hash_comment(item.text, item.len)) {
+		egret_err_add(r->err, r->file, r->line, "`#` inside a line begins no comment; write `;`");
+		d->sections[d->section_count - 1].damaged = true;
+		return 1;
+	}
 	if (!egret_grow(&d->values, &d->value_room, d->value_count, sizeof(*d->values))) {
 		d->no_memory = true;
 		return 1;
@@ -193,19 +265,6 @@ static int take_value(void *user, const char *section, const char *name, const c
 	d->values[d->value_count++] = item;
 	d->sections[d->section_count - 1].count++;
 	return 1;
-}
-
-/* No more values than lines, no more sections than brackets at their beginning. */
-static void make_room(struct egret_draft *draft, const char *text, size_t len)
-{
-	size_t lines = 1, titles = len > 0 && text[0] == '[';
-
-	for (const char *at = text; (at = memchr(at, '\n', len - (size_t)(at - text))) != NULL; at++) {
-		lines++;
-		titles += at + 1 < text + len && at[1] == '[';
-	}
-	egret_reserve(&draft->values, &draft->value_room, draft->value_count + lines - titles, sizeof(*draft->values));
-	egret_reserve(&draft->sections, &draft->section_room, draft->section_count + titles, sizeof(*draft->sections));
 }
 
 static pthread_once_t inih_once = PTHREAD_ONCE_INIT;
@@ -219,40 +278,24 @@ static void set_inih_options(void)
 	ini_initial_alloc = EGRET_LINE_MAX;
 }
 
-void egret_draft_add(struct egret_draft *draft, const char *path, char *text, size_t len, const struct stat *seen, bool included,
-		     struct egret_err *err)
+void egret_draft_read(struct egret_draft *draft, const char *file, const char *text, size_t len, enum egret_part part, struct egret_err *err)
 {
-	struct reading r = {.draft = draft, .err = err, .next = text, .end = text + len, .included = included};
-	struct egret_draft_file file = {.path = strdup(path), .text = text, .len = len};
+	struct reading r = {.draft = draft, .err = err, .file = file, .part = part, .next = text, .end = text + len};
 	int refused;
 
-	if (seen)
-		file.seen = *seen;
-	if (!file.path || !egret_grow(&draft->files, &draft->file_room, draft->file_count, sizeof(file))) {
-		free(file.path);
-		free(text);
-		draft->no_memory = true;
-		return;
-	}
-	r.file = file.path;
-	r.file_index = (uint32_t)draft->file_count;
-	draft->files[draft->file_count++] = file;
-	make_room(draft, text, len);
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		r.next += 3; /* a byte order mark */
 	pthread_once(&inih_once, set_inih_options);
 	refused = ini_parse_stream(next_line, &r, take_value, &r);
+	end_section(&r);
 	if (refused == -2)
 		draft->no_memory = true;
 	else if (refused != 0 && !egret_err_any(err))
-		egret_err_add(err, r.file, 0, "cannot be read as an INI file");
+		egret_err_add(err, file, 0, "cannot be read as an INI file");
 }
 
 void egret_draft_free(struct egret_draft *draft)
 {
-	for (size_t i = 0; i < draft->file_count; i++) {
-		free(draft->files[i].path);
-		free(draft->files[i].text);
-	}
-	free(draft->files);
 	free(draft->sections);
 	free(draft->values);
 	*draft = (struct egret_draft){0};

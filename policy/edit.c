@@ -7,25 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* TEXT parsed, its own copy in the draft's only file. NULL text: an error was added. */
-static const char *open_text(struct egret_draft *draft, const char *file, const char *text, size_t len, struct egret_err *err)
+/* False: it cannot be read, and an error was added. */
+static bool read_draft(struct egret_draft *draft, const char *file, const char *text, size_t len, struct egret_err *err)
 {
 	struct egret_err found = {0};
-	char *copy = malloc(len + 1);
 	bool good;
 
-	if (copy) {
-		memcpy(copy, text, len);
-		copy[len] = '\0';
-		egret_draft_add(draft, file, copy, len, NULL, false, &found);
-	}
-	good = copy && !draft->no_memory && !egret_err_any(&found);
+	egret_draft_read(draft, file, text, len, EGRET_PART_WHOLE, &found);
+	good = !draft->no_memory && !egret_err_any(&found);
 	for (size_t i = 0; i < found.count; i++)
 		egret_err_add(err, found.items[i].file, found.items[i].line, "%s", found.items[i].text);
-	if (!good && !egret_err_any(&found))
+	if (!good && !found.count)
 		egret_err_add(err, file, 0, "out of memory");
 	egret_err_free(&found);
-	return good ? draft->files[0].text : NULL;
+	return good;
 }
 
 static const struct egret_section *find_section(const struct egret_draft *draft, const char *name)
@@ -138,10 +133,9 @@ static bool is_alike(const struct egret_draft *draft, const struct egret_section
 }
 
 /* What becomes of the entry that has the name already: its text with the grant, or NULL when it cannot be extended. */
-static char *extend_entry(const struct egret_draft *draft, const struct egret_section *section, const struct egret_grant *grant)
+static char *extend_entry(const struct egret_draft *draft, const struct egret_section *section, const char *text, size_t len,
+			  const struct egret_grant *grant)
 {
-	const char *text = draft->files[0].text;
-	size_t len = draft->files[0].len;
 	char port[8], added[EGRET_NAME_MAX + 8];
 	struct list hosts, ports;
 
@@ -179,6 +173,7 @@ char *egret_edit_allow(const char *file, const char *text, size_t len, const str
 	const struct egret_section *section;
 	char other[EGRET_TITLE_MAX + 1];
 	char *result = NULL;
+	bool good;
 
 	if (!is_plain(grant->host, ",;") || strlen(grant->host) >= EGRET_NAME_MAX) {
 		egret_err_add(err, NULL, 0, "\"%s\" is not a host", grant->host);
@@ -193,19 +188,19 @@ char *egret_edit_allow(const char *file, const char *text, size_t len, const str
 			      name, EGRET_TITLE_MAX);
 		return NULL;
 	}
-	text = open_text(&draft, file, text, len, err);
-	section = text ? find_section(&draft, name) : NULL;
+	good = read_draft(&draft, file, text, len, err);
+	section = good ? find_section(&draft, name) : NULL;
 	if (section)
-		result = extend_entry(&draft, section, grant);
-	if (text && section && !result && !grant->name) {
+		result = extend_entry(&draft, section, text, len, grant);
+	if (section && !result && !grant->name) {
 		snprintf(other, sizeof(other), "%.40s-%u", grant->host, grant->port);
 		name = other;
 		section = find_section(&draft, name);
-		result = section ? extend_entry(&draft, section, grant) : NULL;
+		result = section ? extend_entry(&draft, section, text, len, grant) : NULL;
 	}
-	if (text && !section)
+	if (good && !section)
 		result = append_entry(text, len, grant, name);
-	else if (text && !result)
+	else if (good && !result)
 		egret_err_add(err, file, section->line, "[%s] cannot take %s: that would change what it opens already; choose another name with --name",
 			      name, grant->host);
 	egret_draft_free(&draft);
@@ -260,9 +255,9 @@ char *egret_edit_delete(const char *file, const char *text, size_t len, const ch
 	struct egret_draft draft = {0};
 	const struct egret_section *section;
 	char *result = NULL;
+	bool good = read_draft(&draft, file, text, len, err);
 
-	text = open_text(&draft, file, text, len, err);
-	section = text && strcmp(name, "egret") != 0 ? find_section(&draft, name) : NULL;
+	section = good && strcmp(name, "egret") != 0 ? find_section(&draft, name) : NULL;
 	if (section) {
 		const char *last = section->count ? draft.values[section->first + section->count - 1].text : section->title;
 		size_t start = line_start(text, section->title), end = line_end(text, len, last);
@@ -271,7 +266,7 @@ char *egret_edit_delete(const char *file, const char *text, size_t len, const ch
 		if (end < len && text[end] == '\n' && (start == 0 || (start >= 2 && text[start - 2] == '\n')))
 			end++;
 		result = splice(text, len, start, end - start, "");
-	} else if (text) {
+	} else if (good) {
 		say_no_entry(&draft, file, name, err);
 	}
 	egret_draft_free(&draft);

@@ -69,6 +69,12 @@ struct egret_host egret_host_parse(struct egret_build *build, const struct egret
 	enum egret_name_fault fault;
 	struct egret_addr addr;
 
+	fault = egret_name_fold(item + (suffix ? 2 : 0), len - (suffix ? 2 : 0), host.text + (suffix ? 2 : 0), EGRET_NAME_MAX);
+	if (suffix)
+		memcpy(host.text, "*.", 2);
+	host.kind = suffix ? EGRET_HOST_SUFFIX : EGRET_HOST_NAME;
+	if (fault == EGRET_NAME_GOOD && (suffix || item[0] < '0' || item[0] > '9'))
+		return host; /* most are: no address begins so, no other form is a good name */
 	if (len >= sizeof(text))
 		return bad_host(build, key, value, item, len, egret_name_fault_text(EGRET_NAME_LONG));
 	memcpy(text, item, len);
@@ -78,22 +84,19 @@ struct egret_host egret_host_parse(struct egret_build *build, const struct egret
 	if (len == 1 && text[0] == '*')
 		return bad_host(build, key, value, item, len, "is no host; for everything write unmatched = allow in [egret], or 0.0.0.0/0, ::/0");
 	if (!suffix && (strchr(text, '/') || strchr(text, ':') || (text[0] >= '0' && text[0] <= '9'))) {
-		host = parse_net(build, key, value, text);
-		if (host.kind != EGRET_HOST_BAD || strchr(text, '/'))
-			return host;
+		struct egret_host net = parse_net(build, key, value, text);
+
+		if (net.kind != EGRET_HOST_BAD || strchr(text, '/'))
+			return net;
 		if (strchr(text, ':'))
 			return bad_host(build, key, value, item, len, "is not a host; ports belong into the key `ports`");
 		if (egret_addr_parse_libc(text, &addr))
 			return bad_host(build, key, value, item, len, "is an address in a form that no name has; write it as a dotted quad");
 	}
-	fault = egret_name_fold(text + (suffix ? 2 : 0), len - (suffix ? 2 : 0), host.text + (suffix ? 2 : 0), EGRET_NAME_MAX);
 	if (fault != EGRET_NAME_GOOD && strchr(text + (suffix ? 2 : 0), '*'))
 		return bad_host(build, key, value, item, len, "has a `*` that is not the first label; only *.suffix is known");
 	if (fault != EGRET_NAME_GOOD)
 		return bad_host(build, key, value, item, len, egret_name_fault_text(fault));
-	if (suffix)
-		memcpy(host.text, "*.", 2);
-	host.kind = suffix ? EGRET_HOST_SUFFIX : EGRET_HOST_NAME;
 	return host;
 }
 

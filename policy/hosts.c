@@ -8,7 +8,7 @@
 #define FIRST_SLOTS 16
 #define MIX UINT64_C(0x9e3779b97f4a7c15) /* 2^64 over the golden ratio */
 
-static uint32_t hash_of(const void *key, size_t len)
+uint32_t egret_hosts_hash(const void *key, size_t len)
 {
 	const unsigned char *at = key;
 	uint64_t state = len * MIX, word;
@@ -40,7 +40,7 @@ static uint32_t *slot_of(const struct egret_hosts *hosts, const void *key, size_
 
 struct egret_host_node *egret_hosts_find(const struct egret_hosts *hosts, const void *key, size_t len)
 {
-	uint32_t number = hosts->slot_count ? *slot_of(hosts, key, len, hash_of(key, len)) : 0;
+	uint32_t number = hosts->slot_count ? *slot_of(hosts, key, len, egret_hosts_hash(key, len)) : 0;
 
 	return number ? &hosts->nodes[number - 1] : NULL;
 }
@@ -81,9 +81,15 @@ void egret_hosts_reserve(struct egret_hosts *hosts, size_t count)
 	egret_reserve(&hosts->nodes, &hosts->room, count, sizeof(*hosts->nodes));
 }
 
-struct egret_host_node *egret_hosts_add(struct egret_hosts *hosts, const void *key, size_t len, bool *is_new)
+void egret_hosts_fetch(const struct egret_hosts *hosts, uint32_t hash)
 {
-	uint32_t hash = hash_of(key, len), *slot;
+	if (hosts->slot_count)
+		__builtin_prefetch(&hosts->slots[hash & (hosts->slot_count - 1)], 1);
+}
+
+struct egret_host_node *egret_hosts_add(struct egret_hosts *hosts, const void *key, size_t len, uint32_t hash, bool *is_new)
+{
+	uint32_t *slot;
 
 	*is_new = false;
 	if (!is_wide_enough(hosts->slot_count, hosts->count) && !widen(hosts, hosts->slot_count ? hosts->slot_count * 2 : FIRST_SLOTS))

@@ -26,9 +26,12 @@ struct egret_hosts {
 	size_t slot_count; /* a power of two, or 0 */
 };
 
+uint32_t egret_hosts_hash(const void *key, size_t len);
 struct egret_host_node *egret_hosts_find(const struct egret_hosts *hosts, const void *key, size_t len);
-/* The node of KEY, a new one with *IS_NEW; valid until the next is added. NULL: memory is out. */
-struct egret_host_node *egret_hosts_add(struct egret_hosts *hosts, const void *key, size_t len, bool *is_new);
+/* The node of KEY, whose hash is HASH, a new one with *IS_NEW; valid until the next is added. NULL: memory is out. */
+struct egret_host_node *egret_hosts_add(struct egret_hosts *hosts, const void *key, size_t len, uint32_t hash, bool *is_new);
+/* Asks for the memory where a key of that HASH will be looked for. */
+void egret_hosts_fetch(const struct egret_hosts *hosts, uint32_t hash);
 /* Makes room for COUNT hosts in all. Without memory nothing changes. */
 void egret_hosts_reserve(struct egret_hosts *hosts, size_t count);
 /* Gives back the room for more. */

@@ -71,18 +71,29 @@ static char *read_policy_file(const char *path, size_t *len, struct stat *seen, 
 	return text;
 }
 
-static bool is_loaded(const struct egret_draft *draft, const char *path)
+/* The path is copied, the text is not. False: memory is out. */
+static bool add_file(struct egret_build *build, const char *path, const char *text, size_t len)
 {
-	for (size_t i = 0; i < draft->file_count; i++)
-		if (strcmp(draft->files[i].path, path) == 0)
+	struct egret_file file = {.path = egret_intern_text(&build->intern, path, strlen(path)), .text = text, .len = len};
+
+	if (file.path)
+		egret_push(build, &build->files, &file, sizeof(file));
+	return !build->policy->arena.failed;
+}
+
+static bool is_loaded(const struct egret_build *build, const char *path)
+{
+	const struct egret_file *files = build->files.items;
+
+	for (size_t i = 0; i < build->files.count; i++)
+		if (strcmp(files[i].path, path) == 0)
 			return true;
 	return false;
 }
 
 /* The files of one item of `include`. What keeps one from being read is told where the item stands. */
-static void load_include(struct egret_build *build, struct egret_draft *draft, const struct egret_include *include)
+static void load_include(struct egret_build *build, const struct egret_include *include)
 {
-	const char *from = draft->files[0].path;
 	char **files = NULL;
 	size_t count = 0, room = 0;
 
@@ -92,14 +103,14 @@ static void load_include(struct egret_build *build, struct egret_draft *draft, c
 		struct egret_err err = {0};
 		struct stat seen;
 		size_t len;
-		char *text = is_loaded(draft, files[i]) ? NULL : read_policy_file(files[i], &len, &seen, &err);
+		char *text = is_loaded(build, files[i]) ? NULL : read_policy_file(files[i], &len, &seen, &err);
 
-		if (text) {
+		if (text)
 			egret_watch(build->policy, files[i], &seen);
-			egret_draft_add(draft, files[i], text, len, &seen, true, build->err);
-		}
+		if (text && !add_file(build, files[i], text, len))
+			free(text);
 		for (size_t k = 0; k < err.count; k++)
-			egret_err_add(build->err, from, include->line, "include: %s %s", err.items[k].file, err.items[k].text);
+			egret_err_add(build->err, build->file, include->line, "include: %s %s", err.items[k].file, err.items[k].text);
 		build->err->no_memory |= err.no_memory;
 		egret_err_free(&err);
 		free(files[i]);
@@ -107,7 +118,7 @@ static void load_include(struct egret_build *build, struct egret_draft *draft, c
 	free(files);
 }
 
-static void load_includes(struct egret_build *build, struct egret_draft *draft)
+static void load_includes(struct egret_build *build)
 {
 	const struct egret_include *includes = build->includes.items;
 	struct egret_policy *policy = build->policy;
@@ -117,7 +128,7 @@ static void load_includes(struct egret_build *build, struct egret_draft *draft)
 		return;
 	for (size_t i = 0; i < build->includes.count; i++) {
 		patterns[i] = includes[i].pattern;
-		load_include(build, draft, &includes[i]);
+		load_include(build, &includes[i]);
 	}
 	policy->patterns = patterns;
 	policy->pattern_count = build->includes.count;
@@ -127,24 +138,41 @@ static void load_includes(struct egret_build *build, struct egret_draft *draft)
 static void free_build(struct egret_build *build)
 {
 	struct egret_vector *vectors[] = {&build->hosts, &build->ports, &build->endpoints, &build->http_allow, &build->http_deny,
-		&build->pins, &build->includes};
+		&build->pins, &build->includes, &build->files};
+	struct egret_file *files = build->files.items;
 
+	for (size_t i = 1; i < build->files.count; i++)
+		free((void *)files[i].text);
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
 		free(vectors[i]->items);
+	free(build->titles.slots);
 	egret_intern_free(&build->intern);
 }
 
-/* Takes over TEXT. SEEN: NULL for a policy from memory, whose includes are not read. */
-static struct egret_policy *compile(const char *file, char *text, size_t len, const struct stat *seen, struct egret_err *err,
+static void compile_files(struct egret_build *build, bool with_includes)
+{
+	struct egret_policy *policy = build->policy;
+
+	egret_compile_settings(build);
+	if (with_includes && build->includes.count)
+		load_includes(build);
+	egret_compile_entries(build);
+	policy->arena.failed |= !egret_index_close(&policy->index);
+	if (!egret_err_any(build->err) && !policy->arena.failed)
+		egret_check_conflicts(build);
+	if (!egret_err_any(build->err) && build->warn)
+		egret_warn_of(build);
+}
+
+/* SEEN: NULL for a policy from memory, whose includes are not read. */
+static struct egret_policy *compile(const char *path, const char *text, size_t len, const struct stat *seen, struct egret_err *err,
 				    struct egret_err *warn)
 {
 	struct egret_build build = {.policy = new_policy(), .err = err, .warn = warn};
 	struct egret_policy *policy = build.policy;
-	struct egret_draft draft = {0};
 
 	if (!policy) {
-		egret_err_add(err, file, 0, "out of memory");
-		free(text);
+		egret_err_add(err, path, 0, "out of memory");
 		return NULL;
 	}
 	build.intern.arena = &policy->arena;
@@ -153,22 +181,12 @@ static struct egret_policy *compile(const char *file, char *text, size_t len, co
 	build.tls.handshake_timeout_ms = 10000;
 	build.tls.session_cache = true;
 	if (seen)
-		egret_watch(policy, file, seen);
-	egret_draft_add(&draft, file, text, len, seen, false, err);
-	if (draft.file_count)
-		egret_compile_egret(&build, &draft, 0);
-	if (seen && build.includes.count)
-		load_includes(&build, &draft);
-	egret_compile_entries(&build, &draft);
-	egret_index_fit(&policy->index);
-	if (!egret_err_any(err) && !policy->arena.failed && !draft.no_memory)
-		egret_check_conflicts(&build);
-	if (!egret_err_any(err) && warn)
-		egret_warn_of(&build);
-	if (policy->arena.failed || draft.no_memory)
-		egret_err_add(err, file, 0, "out of memory");
+		egret_watch(policy, path, seen);
+	if (add_file(&build, path, text, len))
+		compile_files(&build, seen != NULL);
+	if (policy->arena.failed)
+		egret_err_add(err, path, 0, "out of memory");
 	free_build(&build);
-	egret_draft_free(&draft);
 	if (egret_err_any(err)) {
 		egret_policy_unref(policy);
 		return NULL;
@@ -185,19 +203,13 @@ struct egret_policy *egret_policy_load(const char *file, struct egret_err *err, 
 
 	if (text)
 		policy = compile(file, text, len, &seen, err, warn);
+	free(text);
 	return policy;
 }
 
 struct egret_policy *egret_policy_parse(const char *file, const char *text, size_t len, struct egret_err *err, struct egret_err *warn)
 {
-	char *copy = malloc(len + 1);
-
-	if (!copy) {
-		egret_err_add(err, file, 0, "out of memory");
-		return NULL;
-	}
-	memcpy(copy, text, len);
-	return compile(file, copy, len, NULL, err, warn);
+	return compile(file, text, len, NULL, err, warn);
 }
 
 struct egret_policy *egret_policy_deny_all(void)

@@ -1,4 +1,5 @@
 /* One JSON object a line (RFC 8259); keys as in design section 8 and egret(1). */
+#include "eight.h"
 #include "escape.h"
 #include "log_line.h"
 
@@ -6,21 +7,12 @@
 
 #define VALUE_MAX 2048 /* bytes of one value; a longer one ends in "..." */
 
-#define EACH(byte) ((byte) * UINT64_C(0x0101010101010101))
-
-/* Has WORD a zero byte? Its high bit is set then; perhaps those of bytes above it, too. */
-static uint64_t zero_bytes(uint64_t word)
-{
-	return (word - EACH(0x01)) & ~word & EACH(0x80);
-}
-
-/* Do all eight bytes at TEXT stand in a JSON string as they are: 0x20 to 0x7e, no quote, no backslash? */
+/* Do all eight bytes at TEXT stand in a JSON string as they are: printable ASCII, no quote, no backslash? */
 static bool all_plain(const char *text)
 {
-	uint64_t word;
-	memcpy(&word, text, sizeof word);
-	return !((word & EACH(0x80)) | ((word - EACH(0x20)) & ~word & EACH(0x80)) | zero_bytes(word ^ EACH(0x7f)) | zero_bytes(word ^ EACH('"')) |
-		 zero_bytes(word ^ EACH('\\')));
+	uint64_t word = egret_eight(text);
+
+	return !(egret_odd_bytes(word) | egret_zero_bytes(word ^ EGRET_EACH('"')) | egret_zero_bytes(word ^ EGRET_EACH('\\')));
 }
 
 /* How many bytes of TEXT stand in a JSON string as they are? */

@@ -5,27 +5,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Adds REF under a key. */
-static bool add(struct egret_index *index, struct egret_hosts *hosts, const void *key, size_t len, uint32_t ref)
+/* Puts in the host that waits. */
+static bool settle(struct egret_index *index)
 {
-	bool is_new;
-	struct egret_host_node *node = egret_hosts_add(hosts, key, len, &is_new);
+	struct egret_waiting host = index->waiting;
+	struct egret_host_node *node;
 	uint32_t *last;
+	bool is_new;
 
+	index->waiting.hosts = NULL;
+	if (!host.hosts)
+		return true;
+	node = egret_hosts_add(host.hosts, host.key, host.len, host.hash, &is_new);
 	if (!node)
 		return false;
 	if (is_new)
-		node->ref = ref;
-	if (node->ref == ref)
+		node->ref = host.ref;
+	if (node->ref == host.ref)
 		return true;
 	if (!egret_grow(&index->links, &index->link_room, index->link_count, sizeof(*index->links)))
 		return false;
 	for (last = &node->next; *last; last = &index->links[*last - 1].next)
-		if (index->links[*last - 1].ref == ref)
+		if (index->links[*last - 1].ref == host.ref)
 			return true;
-	index->links[index->link_count] = (struct egret_link){.ref = ref};
+	index->links[index->link_count] = (struct egret_link){.ref = host.ref};
 	*last = (uint32_t)++index->link_count;
 	return true;
+}
+
+/* Adds REF under a key. A large table's slot is far away: it is fetched while the next host is parsed, and filled when that one comes. */
+static bool add(struct egret_index *index, struct egret_hosts *hosts, const void *key, size_t len, uint32_t ref)
+{
+	bool good = settle(index);
+
+	index->waiting = (struct egret_waiting){.hosts = hosts, .key = key, .len = len, .hash = egret_hosts_hash(key, len), .ref = ref};
+	egret_hosts_fetch(hosts, index->waiting.hash);
+	return good;
 }
 
 bool egret_index_add_path(struct egret_policy *policy, const char *path, uint32_t ref)
@@ -73,10 +88,13 @@ bool egret_index_add_net(struct egret_policy *policy, const struct egret_addr *n
 	return stored && add(&policy->index, &policy->index.nets, stored, sizeof(*stored), ref);
 }
 
-void egret_index_fit(struct egret_index *index)
+bool egret_index_close(struct egret_index *index)
 {
+	bool good = settle(index);
+
 	egret_hosts_fit(&index->names);
 	egret_hosts_fit(&index->nets);
+	return good;
 }
 
 void egret_index_free(struct egret_index *index)

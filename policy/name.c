@@ -30,9 +30,9 @@ static enum egret_name_fault fold_ascii(const char *name, size_t len, char *out,
 			out[i] = c;
 			continue;
 		}
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+		if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+			c |= 0x20;
+		else if (!((c >= '0' && c <= '9') || c == '-' || c == '_'))
 			return EGRET_NAME_CHARACTER;
 		if (++label > LABEL_BYTES)
 			return EGRET_NAME_LABEL;
@@ -73,14 +73,20 @@ static enum egret_name_fault fold_idna(const char *name, size_t len, char *out, 
 	return fault;
 }
 
+static bool is_ascii(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] >= 0x80)
+			return false;
+	return true;
+}
+
 enum egret_name_fault egret_name_fold(const char *name, size_t len, char *out, size_t size)
 {
-	enum egret_name_fault fault = EGRET_NAME_GOOD;
-	bool ascii = true;
+	enum egret_name_fault fault = fold_ascii(name, len, out, size);
 
-	for (size_t i = 0; i < len; i++)
-		ascii &= (unsigned char)name[i] < 0x80;
-	fault = ascii ? fold_ascii(name, len, out, size) : fold_idna(name, len, out, size);
+	if (fault != EGRET_NAME_GOOD && !is_ascii(name, len))
+		fault = fold_idna(name, len, out, size);
 	if (fault != EGRET_NAME_GOOD && size > 0)
 		out[0] = '\0';
 	return fault;

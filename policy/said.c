@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILE_MOST (16u << 20)
 
@@ -53,7 +54,7 @@ bool egret_policy_said(const char *file, unsigned title_line, const char *key, s
 
 	memset(said, 0, sizeof(*said));
 	if (text)
-		egret_draft_add(&draft, file, text, len, NULL, false, &ignored);
+		egret_draft_read(&draft, file, text, len, EGRET_PART_WHOLE, &ignored);
 	for (size_t i = 0; i < draft.section_count; i++)
 		for (uint32_t k = 0; is_meant(&draft.sections[i], title_line) && k < draft.sections[i].count; k++) {
 			const struct egret_value *value = &draft.values[draft.sections[i].first + k];
@@ -63,5 +64,6 @@ bool egret_policy_said(const char *file, unsigned title_line, const char *key, s
 		}
 	egret_draft_free(&draft);
 	egret_err_free(&ignored);
+	free(text);
 	return said->line != 0;
 }

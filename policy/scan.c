@@ -1,5 +1,7 @@
 #include "scan.h"
 
+#include "eight.h"
+
 #include <string.h>
 
 static bool is_blank(char c)
@@ -30,6 +32,8 @@ static const char *bad_bytes(const char *text, size_t len, bool *is_ascii)
 
 	*is_ascii = true;
 	for (size_t i = 0;; i += step) {
+		while (i + 8 <= len && !egret_odd_bytes(egret_eight(text + i)))
+			i += 8;
 		while (i < len && p[i] >= 0x20 && p[i] < 0x7f)
 			i++;
 		if (i == len)
@@ -65,7 +69,7 @@ size_t egret_scan_trim(const char *text, size_t len)
 static struct egret_line scan_title(const char *text, size_t len, const char *file, unsigned line, struct egret_err *err)
 {
 	const char *end = memchr(text, ']', len);
-	struct egret_line result = {.kind = EGRET_LINE_BAD, .title = text + 1}; /* a bad title is a title all the same */
+	struct egret_line result = {.kind = EGRET_LINE_BAD, .title = text + 1};
 	size_t rest;
 
 	if (!end) {
@@ -126,6 +130,7 @@ struct egret_line egret_scan_line(const char *text, size_t len, const struct egr
 	size_t indent = 0;
 
 	if (wrong || len + 3 > EGRET_LINE_MAX) {
+		result.title = text[0] == '[' ? text + 1 : NULL; /* a bad title is a title all the same */
 		egret_err_add(err, file, line, "%s", wrong ? wrong : "a line of more than 65533 bytes; go on in indented lines");
 		return result;
 	}

@@ -134,6 +134,8 @@ static void one_mistake_is_one_error(void **state)
 		"[a] junk\nhosts = a\nports = 1\n", "[a\nhosts = a\nports = 1\n", "[]\nhosts = a\nports = 1\n", "[a]\nhosts = a..b\nports = 1\n",
 		"[a]\nhosts = a\nports = 0\n", "[a]\nhots = a\nports = 1\n", "[a]\nhosts = \xff\nports = 1\n", "[a]\nhosts = a # b\nports = 1\n",
 		"[a]\nhosts = a\nports =\n", "[a]\nhosts = a\n\tports = 1\n", "mode = audit\n[a]\nhosts = a\nports = 1\n",
+		"[a]\nhosts = a\nports = 1\n[b\x01]\nhosts = b\nports = 1\n", "[egret] junk\nmode = off\n[a]\nhosts = a\nports = 1\n",
+		"[a]\nhosts = a\nports = 1\n[egret]\nmode = of\n[b]\nhosts = b\nports = 1\n",
 	};
 
 	(void)state;
@@ -238,6 +240,17 @@ static void defaults_of_egret_reach_every_entry(void **state)
 	egret_policy_unref(p);
 }
 
+static void settings_may_stand_anywhere_and_errors_keep_their_lines(void **state)
+{
+	(void)state;
+	assert_refused("\xef\xbb\xbf[egret]\nmode = maybe\n[a]\nhosts = a\nports = 1\n", "t.ini:2:", "got \"maybe\"");
+	assert_refused("; comment\n\n[a]\nhosts = a\nports = 1\n\n[egret]\n; [b]\nmode = maybe\n[c]\nhosts = c\nports = 1\n", "t.ini:9:", "got \"maybe\"");
+	assert_refused("[egret]\nmode = audit\n ; comment\n\n[a]\nhosts = a..b\nports = 1\n", "t.ini:6:", "empty label");
+	assert_refused("[a]\nhosts = a\nports = 1\n[egret]\nmode = audit\n[[egret]\nhosts = a..b\nports = 1\n", "t.ini:7:", "empty label");
+	assert_refused("[a]\nhosts = a\nports = 1\n[egret]\n[a]\nhosts = b\nports = 1\n[egret]\n", "t.ini:5:", "[a] was given in t.ini:1 already");
+	assert_refused("[a]\nhosts = a\nports = 1\n[egret]\n[a]\nhosts = b\nports = 1\n[egret]\n", "t.ini:8:", "[egret] was given in line 4 already");
+}
+
 /* The warnings of TEXT contain WANTED. */
 static void assert_warned(const char *text, const char *wanted)
 {
@@ -303,6 +316,7 @@ int main(void)
 		cmocka_unit_test(keys_that_contradict_each_other_are_refused),
 		cmocka_unit_test(ambiguous_allow_entries_are_refused),
 		cmocka_unit_test(defaults_of_egret_reach_every_entry),
+		cmocka_unit_test(settings_may_stand_anywhere_and_errors_keep_their_lines),
 		cmocka_unit_test(check_warns_of_what_looks_unsafe),
 		cmocka_unit_test(deny_entry_may_leave_ports_out),
 	};
