@@ -94,7 +94,8 @@ static void start_helper(struct start *start)
 	hold_conn(start->conn);
 	egret_locks_take();
 	bool ours = egret_conn_own(start->conn); /* until now another thread may have forked */
-	int pid = ours ? real.clone(helper, start->stack + STACK, CLONE_VM | CLONE_VFORK, start) : -1;
+	/* Not `clone`: ThreadSanitizer has one that marks its caller's state as a forked child's, here in our own memory. */
+	int pid = ours ? real.__clone(helper, start->stack + STACK, CLONE_VM | CLONE_VFORK, start) : -1;
 	if (!ours)
 		start->pid = -EIO;
 	else if (pid < 0)

@@ -166,6 +166,11 @@ test_a_write_that_waits_goes_on_after_a_handler_that_restarts_calls() {
 	answers "first ok" "last ok" "handled 1"
 }
 
+test_a_handler_of_faults_ends_no_write_that_waits() {
+	interrupted restarting_write_beside_faults
+	answers "first ok" "last ok" "handled 1"
+}
+
 test_a_write_that_waits_is_ended_by_a_handler_that_does_not_restart_calls() {
 	interrupted interrupted_write
 	answers "first ok" "last EINTR" "handled 1"

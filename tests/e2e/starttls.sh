@@ -203,6 +203,7 @@ start_postgres() {
 
 test_psql_asks_in_plaintext_a_server_that_insists_on_tls() { # limit=180
 	need psql
+	need_start psql
 	start_postgres
 	upgrading postgres "$PORT"
 	for mode in prefer disable allow; do

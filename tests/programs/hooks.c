@@ -300,6 +300,14 @@ static void interrupted_with(int flags)
 static void interrupted_write(void) { interrupted_with(0); }
 static void restarting_write(void) { interrupted_with(SA_RESTART); }
 
+/* A handler of faults that restarts no call, as crash reporters have it, is no handler of what comes. */
+static void restarting_write_beside_faults(void)
+{
+	struct sigaction crash = { .sa_handler = count };
+	sigaction(SIGSEGV, &crash, NULL);
+	interrupted_with(SA_RESTART);
+}
+
 /* ---- names of addresses: hooks names_of ADDRESS ---- */
 
 static void names_of(void)
@@ -325,7 +333,8 @@ static const struct {
 	void (*run)(void);
 } ways[] = {
 	ROW(fast_open), ROW(fast_open_connect), ROW(remote_commands), ROW(datagrams), ROW(routes), ROW(by_number), ROW(at_an_offset),
-	ROW(interrupted_write), ROW(restarting_write), ROW(asynchronous_transfers), ROW(asynchronous_transfers_of_a_file), ROW(names_of),
+	ROW(interrupted_write), ROW(restarting_write), ROW(restarting_write_beside_faults), ROW(asynchronous_transfers),
+	ROW(asynchronous_transfers_of_a_file), ROW(names_of),
 };
 
 int main(int argc, char **argv)
