@@ -134,6 +134,23 @@ test_a_programs_first_words_do_not_wait_until_the_handshakes_end_is_acknowledged
 		"sendto sendto TCP_NODELAY, [1] sendto TCP_NODELAY, [0] "
 }
 
+test_the_first_words_of_a_moved_connection_do_not_wait_either() {
+	bench_server
+	calls setsockopt,sendto -E LD_PRELOAD="$EGRET_LIB" python3 - >"$T/count" <<-PY
+		import os, socket
+		s = socket.create_connection(("127.0.0.1", $ASKED))
+		os.dup2(s.fileno(), 0)
+		os.write(0, b"e" + bytes(15))
+		os.write(0, bytes(64))
+		got = b""
+		while len(got) < 64:
+		    got += os.read(0, 64)
+	PY
+	# Records alone: a byte goes into the relay's own pair of sockets, too.
+	equal "$(awk '/sendto\([0-9]+, "\\2[0-9]\\3/ { print "sendto" } /TCP_NODELAY, \[1\]/ { print "on" }' "$T/strace" | sed -n 1,4p | xargs)" \
+		"sendto sendto on sendto"
+}
+
 test_what_a_program_asks_of_its_socket_while_its_first_words_wait_is_what_it_gets() {
 	need_library
 	start_tls right --slow --echo
