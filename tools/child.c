@@ -41,24 +41,21 @@ static void catch_signals(sigset_t *before)
 			sigaction(forwarded[i], &act, NULL);
 }
 
-/* execve, and a shell for a text without #!, as execvp(3) does. Returns only on failure. */
-static void exec_program(const char *program, char *const argv[])
+/* The words that give a text without #! to a shell, as execvp(3) does; malloc'ed. NULL: memory is out. */
+static char **shell_words(const char *program, char *const argv[])
 {
 	size_t count = 0;
 
-	execv(program, argv);
-	if (errno != ENOEXEC)
-		return;
 	while (argv[count])
 		count++;
-	char **shell = calloc(count + 2, sizeof(*shell));
-	if (!shell)
-		return;
-	shell[0] = (char *)"/bin/sh";
-	shell[1] = (char *)program;
+	char **words = calloc(count + 2, sizeof(*words));
+	if (!words)
+		return NULL;
+	words[0] = (char *)"/bin/sh";
+	words[1] = (char *)program;
 	for (size_t i = 1; i < count; i++)
-		shell[i + 1] = argv[i];
-	execv(shell[0], shell);
+		words[i + 1] = argv[i];
+	return words;
 }
 
 static int wait_for(pid_t pid)
@@ -98,10 +95,14 @@ static int exec_error(int fd)
 
 static void in_child(int report, const char *program, char *const argv[], const sigset_t *mask)
 {
+	char **words;
 	int error;
 
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	exec_program(program, argv);
+	execv(program, argv);
+	words = errno == ENOEXEC ? shell_words(program, argv) : NULL;
+	if (words)
+		execv(words[0], words);
 	error = errno;
 	if (write(report, &error, sizeof(error)) < 0)
 		_exit(EGRET_FAILED);
@@ -111,37 +112,49 @@ static void in_child(int report, const char *program, char *const argv[], const 
 static int say_not_started(const char *program, int error)
 {
 	egret_say("%s: %s", program, strerror(error));
+	if (error == EAGAIN || error == ENOMEM) /* no process could be made */
+		return EGRET_FAILED;
 	return error == ENOENT ? EGRET_NOT_FOUND : EGRET_CANNOT_RUN;
+}
+
+/* vfork copies no memory of ours, which may hold a large policy, and returns when the program runs or cannot. (posix_spawn asks for the
+ * handler of every signal first.) An errno. */
+static int start(pid_t *pid, const char *program, char *const argv[], const sigset_t *mask)
+{
+	volatile int error = 0; /* the child's, in memory that both have */
+	pid_t made = vfork();
+
+	if (made == 0) {
+		sigprocmask(SIG_SETMASK, mask, NULL);
+		execv(program, argv);
+		error = errno;
+		_exit(EGRET_CANNOT_RUN);
+	}
+	if (made < 0)
+		return errno;
+	if (error)
+		waitpid(made, NULL, 0);
+	else
+		*pid = made;
+	return error;
 }
 
 int egret_child_run(const char *program, char *const argv[])
 {
-	int report[2], error;
 	sigset_t before;
-	pid_t pid;
+	char **words;
+	pid_t pid = 0;
+	int error;
 
-	if (pipe2(report, O_CLOEXEC)) {
-		egret_say("pipe: %m");
-		return EGRET_FAILED;
-	}
 	catch_signals(&before);
-	pid = fork();
-	if (pid == 0)
-		in_child(report[1], program, argv, &before);
+	error = start(&pid, program, argv, &before);
+	words = error == ENOEXEC ? shell_words(program, argv) : NULL;
+	if (words)
+		error = start(&pid, words[0], words, &before);
+	free(words);
 	child = pid;
-	close(report[1]);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (pid < 0) {
-		close(report[0]);
-		egret_say("fork: %m");
-		return EGRET_FAILED;
-	}
-	error = exec_error(report[0]);
-	if (error) {
-		waitpid(pid, NULL, 0);
-		return say_not_started(program, error);
-	}
-	return wait_for(pid);
+	return error ? say_not_started(program, error) : wait_for(pid);
 }
 
 /* The supervisor is the command's parent: it tells the status. Without it the network of the tree is gone too. */

@@ -139,12 +139,19 @@ static bool is_passable(const char *room)
 	return geteuid() != 0 || (stat(room, &st) == 0 && st.st_mode & S_IXOTH);
 }
 
+bool egret_run_preloads(const struct egret_run *run)
+{
+	return !run->sandboxed || run->sandbox.sandbox != EGRET_SANDBOX_REQUIRE;
+}
+
 int egret_run_open(struct egret_run *run)
 {
 	const char *const rooms[] = { getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp", getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR") };
 	char path[PATH_MAX];
 	int fd;
 
+	if (!egret_run_preloads(run))
+		return 0;
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
 		if (!rooms[i] || rooms[i][0] != '/' || (i < 3 && !is_passable(rooms[i])) ||
 		    (run->lock = egret_run_dir_make(rooms[i], run->dir)) < 0)
@@ -173,9 +180,7 @@ static bool set_variable(const char *name, const char *value)
 
 int egret_run_command(struct egret_run *run)
 {
-	/* Under `require` the supervisor alone judges: a layer inside the program would only do its work twice. */
-	if (!(run->sandboxed && run->sandbox.sandbox == EGRET_SANDBOX_REQUIRE) &&
-	    !egret_cover_environment(&run->settings, set_variable))
+	if (egret_run_preloads(run) && !egret_cover_environment(&run->settings, set_variable))
 		return EGRET_FAILED;
 	if (run->sandboxed)
 		return egret_child_run_sandboxed(run->program, run->argv, &run->sandbox, &run->box);

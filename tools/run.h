@@ -18,7 +18,7 @@ struct egret_run {
 	struct egret_policy *policy; /* referenced by the run */
 	char **argv;                 /* the command, NULL-terminated; borrowed */
 	char program[PATH_MAX];      /* the file that argv[0] means */
-	char dir[PATH_MAX];          /* the run's private directory (0700); "" before it is made */
+	char dir[PATH_MAX];          /* the run's private directory (0700); "" when there is none */
 	int lock;                    /* on it, run_dir.h */
 	bool reports;                /* the events are wanted at the end; set before egret_run_sandbox */
 	bool sandboxed;              /* a layer below catches what preload cannot cover */
@@ -36,7 +36,11 @@ int egret_run_sandbox(struct egret_run *run, const char *mode, char *layers, siz
 /* Refuses a program that the preload layer cannot cover. 0, or the exit status after printing. */
 int egret_run_cover(const struct egret_run *run);
 
-/* Makes the run's directory, with an empty file "events" to which the library appends JSON lines. 0 or an exit status. */
+/* Is the library in the programs? Under `require` the supervisor alone judges: a layer inside the program would only do its work twice. */
+bool egret_run_preloads(const struct egret_run *run);
+
+/* Makes the run's directory, with an empty file "events" to which the library appends JSON lines; none where the library is not. 0 or an
+ * exit status. */
 int egret_run_open(struct egret_run *run);
 
 /* Starts the command and waits for it; signals sent to us reach it. The exit status to end with. */

@@ -28,12 +28,6 @@ static bool is_told_twice(const char *line)
 	return (has(line, "\"event\":\"connect\"") || has(line, "\"event\":\"dns\"")) && has(line, "\"verdict\":\"allow\"");
 }
 
-/* Under `require` nothing of ours is inside the program: what stands in the run's directory was written by the tree. */
-static bool preload_counts(const struct egret_run *run)
-{
-	return !run->sandboxed || run->sandbox.sandbox != EGRET_SANDBOX_REQUIRE;
-}
-
 /* The record below DIR, NULL with a count in *LOST where there is none. In a room of another user anything may have taken its place. */
 static FILE *open_record(int dir, const char *file, size_t *lost)
 {
@@ -106,7 +100,7 @@ bool egret_run_events(const struct egret_run *run, char path[PATH_MAX])
 		egret_say("the run's report: %m");
 		return false;
 	}
-	if (preload_counts(run))
+	if (egret_run_preloads(run))
 		each_record(run, copy_record, &(struct copy){ to, run->sandboxed ? is_told_twice : NULL });
 	if (run->sandboxed && run->sandbox.events >= 0) {
 		snprintf(supervisor, sizeof(supervisor), "/proc/self/fd/%d", run->sandbox.events);
@@ -132,7 +126,7 @@ size_t egret_run_denials(const struct egret_run *run)
 {
 	size_t count = run->sandboxed ? run->box.denied : 0, lost = 0;
 
-	if (preload_counts(run))
+	if (egret_run_preloads(run))
 		lost = each_record(run, count_denials, &count);
 	return count + lost;
 }

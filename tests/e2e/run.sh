@@ -111,6 +111,27 @@ test_run_leaves_no_directory_behind_and_its_own_is_private() { # quick
 	equal "$(ls run)" ""
 }
 
+test_run_under_require_makes_no_directory_which_nothing_of_ours_would_use() { # quick
+	plain_policy
+	mkdir -m 755 room
+	status env TMPDIR="$T/room" XDG_RUNTIME_DIR= "$EGRET" run --sandbox=require -- ls -A room
+	grep -q "layers: sandbox" err || skip "no sandbox here"
+	expect_status 0
+	equal "$(cat out)" ""
+}
+
+test_run_gives_a_text_without_an_interpreter_to_the_shell_with_its_words() { # quick
+	need_library
+	plain_policy
+	printf 'echo "$0 $2 $1"\nexit 3\n' >text
+	chmod +x text
+	for sandbox in off auto; do
+		status "$EGRET" run --sandbox=$sandbox -- ./text "a b" c
+		expect_status 3
+		equal "$(cat out)" "./text c a b"
+	done
+}
+
 # left_by_a_killed_run: a run is killed while its command lives on: their ids into $RUN_PID and $COMMAND, its directory into $LEFT.
 left_by_a_killed_run() {
 	"$EGRET" run --sandbox=off -- sh -c 'echo $$ "$EGRET_RUN" >"$T/alive.new"; mv "$T/alive.new" "$T/alive"; exec sleep 300' 2>/dev/null &

@@ -7,9 +7,6 @@ inside_report() {
 	GITHUB_STEP_SUMMARY=$T/summary status "$EGRET" run --sandbox=require --report=md --fail-on-deny -- bash -c '
 		curl -sS --max-time 10 http://api.example.com/books/1
 		curl -sS --max-time 2 http://203.0.113.9:81/ || true
-		for events in "${TMPDIR:-/tmp}"/egret-run.*/events; do
-			echo "{\"event\":\"connect\",\"verdict\":\"deny\",\"host\":\"invented.example\",\"port\":1}" >>"$events"
-		done
 		true'
 	expect_status 1
 	expect "$T/out" "hello over tls"
@@ -17,7 +14,6 @@ inside_report() {
 	expect "$T/err" "203.0.113.9"
 	expect "$T/summary" "/books/1"
 	expect "$T/summary" "203.0.113.9"
-	expect_not "$T/summary" invented
 }
 
 test_a_sandboxed_report_tells_what_the_supervisor_saw_and_reaches_the_job_summary() {

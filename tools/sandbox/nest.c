@@ -15,6 +15,7 @@
 struct order {
 	pthread_mutex_t lock;
 	int ask[2], answer[2];
+	int *listeners;  /* what the helper finds must be seen here: it shares descriptors, not memory. NULL: no helper was started */
 	uint64_t cookie; /* of the namespace */
 	bool open;
 };
@@ -112,14 +113,14 @@ static bool settle(int listeners[2])
 	return ready && listeners[0] >= 0;
 }
 
-static void live(int listeners[2], pid_t supervisor) __attribute__((noreturn));
-static void live(int listeners[2], pid_t supervisor)
+static void live(pid_t supervisor) __attribute__((noreturn));
+static void live(pid_t supervisor)
 {
 	int domain, fd;
 	int32_t first = -1;
 
 	prctl(PR_SET_NAME, "egret-nest", 0, 0, 0);
-	if (settle(listeners))
+	if (settle(order.listeners))
 		first = 0;
 	/* After unshare, which resets both. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -138,28 +139,34 @@ static void live(int listeners[2], pid_t supervisor)
 	_exit(0);
 }
 
-bool egret_nest_start(struct egret_supervisor *sup, int listeners[2])
+void egret_nest_start(const struct egret_supervisor *sup)
 {
-	/* What the helper finds must be seen here: it shares descriptors, not memory. */
 	int *shared = mmap(NULL, 2 * sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t supervisor = getpid(), pid;
+
+	if (sup->makes_sockets || shared == MAP_FAILED || pipe2(order.ask, O_CLOEXEC) || pipe2(order.answer, O_CLOEXEC))
+		return;
+	shared[0] = shared[1] = -1;
+	order.listeners = shared;
+	pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
+	if (pid == 0)
+		live(supervisor);
+	if (pid < 0)
+		order.listeners = NULL;
+}
+
+void egret_nest_wait(int listeners[2])
+{
 	int32_t first = -1;
 
 	listeners[0] = listeners[1] = -1;
-	if (sup->makes_sockets || shared == MAP_FAILED || pipe2(order.ask, O_CLOEXEC) || pipe2(order.answer, O_CLOEXEC))
-		return false;
-	shared[0] = shared[1] = -1;
-	pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
-	if (pid == 0)
-		live(shared, supervisor);
-	if (pid < 0 || read(order.answer[0], &first, sizeof(first)) != sizeof(first) || first)
-		return false;
-	listeners[0] = shared[0];
-	listeners[1] = shared[1];
-	munmap(shared, 2 * sizeof(int));
+	if (!order.listeners || read(order.answer[0], &first, sizeof(first)) != sizeof(first) || first)
+		return;
+	listeners[0] = order.listeners[0];
+	listeners[1] = order.listeners[1];
+	munmap(order.listeners, 2 * sizeof(int));
 	order.cookie = netns_of(listeners[0]);
 	order.open = order.cookie != 0;
-	return order.open;
 }
 
 /* ---- the supervisor ---- */

@@ -10,9 +10,10 @@
 
 #include "supervisor.h"
 
-/* Starts the helper; call before the supervisor has threads. Fills the descriptors of the two listening sockets (UDP on port 53, IPv4
- * and IPv6; -1: none). False: no nest. */
-bool egret_nest_start(struct egret_supervisor *sup, int listeners[2]);
+/* Starts the helper, which takes a while to make the namespace. Before the supervisor has threads and gives up capabilities. */
+void egret_nest_start(const struct egret_supervisor *sup);
+/* Waits for it; before anybody asks. Fills the descriptors of the two listening sockets (UDP on port 53, IPv4 and IPv6; -1: none, no nest). */
+void egret_nest_wait(int listeners[2]);
 
 /* Gives the program a socket of the nest as its descriptor NUMBER, with what matters of TARGET's state; TARGET is it afterwards.
  * False: there is no nest, or an epoll set watches the socket, which would go

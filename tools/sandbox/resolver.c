@@ -95,7 +95,7 @@ bool egret_resolver_open(struct egret_supervisor *sup)
 {
 	read_servers(sup);
 	read_hosts(sup);
-	egret_nest_start(sup, sockets.nest);
+	egret_nest_start(sup);
 	sup->dns_port4 = open_pair(AF_INET, 0);
 	sup->dns_port6 = open_pair(AF_INET6, 1);
 	return sup->dns_port4 != 0;
@@ -219,6 +219,7 @@ static void *resolver_main(void *data)
 
 void egret_resolver_start(struct egret_supervisor *sup)
 {
+	egret_nest_wait(sockets.nest);
 	for (int i = 0; i < THREADS; i++)
 		egret_start_thread(resolver_main, sup);
 }
