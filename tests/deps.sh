@@ -9,7 +9,7 @@ packages="
 	libssl-dev libinih-dev node-llhttp uthash-dev libyaml-dev libseccomp-dev libidn2-dev libcmocka-dev liburing-dev
 	openssl nginx-light redis-server redis-tools curl wget socat netcat-openbsd telnet stunnel4 haproxy bind9-dnsutils libjemalloc2
 	python3 python3-yaml perl php-cli ruby nodejs git bubblewrap musl-tools libcap2-bin
-	python3-pycares python3-aiohttp python3-grpcio python3-cryptography python3-requests default-jdk-headless erlang-inets rustc golang-go
+	python3-pycares python3-aiohttp python3-grpcio python3-cryptography python3-requests default-jdk-headless erlang-inets rustc golang-go chromium
 	aria2 lftp netcat-traditional apache2-utils wrk mosquitto mosquitto-clients ldap-utils slapd fcgiwrap dnsmasq-base apache2-bin lighttpd lighttpd-mod-openssl
 	postfix dovecot-imapd dovecot-pop3d msmtp swaks postgresql
 	mariadb-server mariadb-client python3-pymysql php-mysql node-mysql libio-socket-ssl-perl

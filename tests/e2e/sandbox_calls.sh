@@ -33,6 +33,7 @@ inside_unprivileged() {
 	expect "$T/without" "mine: 1"
 	sed 's/, mine.*//' "$T/without" >"$T/expected"
 	sed 's/, mine.*//' "$T/out" | diff "$T/expected" -
+	equal "$(grep -c "only root can name their sender" "$T/err")" 1
 }
 
 test_what_goes_along_with_a_message_arrives_for_an_unprivileged_user() { # quick

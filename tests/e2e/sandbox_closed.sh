@@ -246,26 +246,3 @@ test_a_sandbox_inside_a_sandbox_is_refused_with_its_reason() { # quick
 	expect "$T/err" "--sandbox=require: seccomp user notification"
 	[ ! -e "$T/ran" ] || fail "the command ran"
 }
-
-inside_bubblewrap() {
-	start_recorder
-	policy <<-INI
-		[egret]
-		internal = none
-		[good]
-		hosts = good.example
-		ports = $PORT
-	INI
-	sandboxed bwrap --bind / / --dev /dev --unshare-user --unshare-pid --uid 1000 bash -c 'exec 3<>/dev/tcp/203.0.113.9/'"$PORT"
-	[ "$STATUS" != 0 ] || fail "it got out"
-	sandboxed bwrap --bind / / --dev /dev --unshare-net true
-	wire_is_silent
-	sandboxed bwrap --bind / / --dev /dev --unshare-user --unshare-pid bash -c 'exec 3<>/dev/tcp/good.example/'"$PORT"' && echo allowed >&3'
-	expect_status 0
-	wait_for 5 grep -q allowed "$T/wire"
-}
-
-test_bubblewrap_works_in_the_sandbox_and_is_no_way_out() { # limit=180
-	need bwrap
-	in_network_with_names "127.0.0.1 good.example" inside_bubblewrap
-}

@@ -32,4 +32,7 @@ bool egret_credentials_may_tell(const struct egret_call *call, const struct egre
 /* What is told of the caller where we send for it. False: without capabilities the kernel lets us tell nothing but ourselves. */
 bool egret_credentials_tell(const struct egret_credentials *of, struct ucred *told);
 
+/* The caller asks to be told who sends (SO_PASSCRED): it may. A line says once when it will be told of us, not of the sender. */
+int64_t egret_call_ask_sender(struct egret_call *call);
+
 #endif

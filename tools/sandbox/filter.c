@@ -103,13 +103,14 @@ static void socket_rule(struct program *p)
 	close_call(p, at, NOTIFY);
 }
 
-/* Options that send a packet elsewhere than to its address, or make a socket of another kind. */
+/* Options that send a packet elsewhere than to its address, make a socket of another kind, or ask who sends. */
 static void setsockopt_rule(struct program *p)
 {
 	static const uint32_t rows[][2] = {
 		{ IPPROTO_IP, IP_OPTIONS }, { IPPROTO_IP, IP_HDRINCL }, { IPPROTO_IPV6, IPV6_RTHDR }, { IPPROTO_IPV6, IPV6_HOPOPTS },
 		{ IPPROTO_IPV6, IPV6_DSTOPTS }, { IPPROTO_IPV6, IPV6_RTHDRDSTOPTS }, { IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */ },
 		{ IPPROTO_TCP, TCP_REPAIR }, { IPPROTO_TCP, TCP_ULP },
+		{ SOL_SOCKET, SO_PASSCRED }, { SOL_SOCKET, 76 /* SO_PASSPIDFD */ },
 	};
 	unsigned short at = open_call(p, SYS_setsockopt);
 

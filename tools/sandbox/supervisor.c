@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define THREAD_STACK (256u << 10)
@@ -90,6 +91,7 @@ static int64_t dispatch(struct egret_call *call)
 	case SYS_sendmsg: return egret_made_passes(call) ? 0 : egret_call_sendmsg(call);
 	case SYS_sendmmsg: return egret_made_passes(call) ? 0 : egret_call_sendmmsg(call);
 	case SYS_bind: return egret_call_bind(call);
+	case SYS_setsockopt: return (int)call->args[1] == SOL_SOCKET ? egret_call_ask_sender(call) : egret_call_refused(call);
 	case SYS_getpeername: return egret_made_passes(call) ? 0 : egret_call_getpeername(call);
 	case SYS_kill:
 	case SYS_tkill:
