@@ -37,3 +37,29 @@ test_a_private_network_has_its_own_addresses_and_names_and_no_way_out() { # quic
 	getent hosts named.example && fail "the name leaked out of the namespace"
 	true
 }
+
+test_the_bench_leaves_nothing_running_when_it_is_told_to_end() { # quick
+	cat >"$T/bench.py" <<-'PYTHON'
+		import signal, sys
+		sys.path.insert(0, sys.argv[1] + "/tests/bench")
+		from harness import world
+		here = world.World(sys.argv[2])
+		service = world.Service(here, "peer", ["sleep", "300"])
+		print(service.process.pid, here.dir, flush=True)
+		signal.pause()
+	PYTHON
+	local peer dir bench number
+	certificates
+	for number in TERM HUP; do
+		rm -f said
+		python3 "$T/bench.py" "$ROOT" "$EGRET_BUILD" >said &
+		bench=$!
+		wait_for 20 test -s said
+		read -r peer dir <said
+		kill -0 "$peer"
+		kill -"$number" "$bench"
+		wait "$bench" || true
+		! kill -0 "$peer" 2>/dev/null || fail "the peer still runs after SIG$number"
+		[ ! -e "$dir" ] || fail "$dir is left"
+	done
+}

@@ -4,7 +4,7 @@ hooked=$(mktemp)
 trap 'rm -f "$hooked"' EXIT
 # dlopen may be met: its export is a jump to the libc's with one flag less.
 hooked_symbols | grep -vx dlopen >"$hooked"
-for object in "$BUILD"/obj/preload/*.o "$BUILD"/obj/preload/engine/*.o "$BUILD"/obj/policy/*.o; do
+objects preload preload/engine policy | while IFS= read -r object; do
 	[ -e "$object" ] || continue
 	[ "$(basename "$object")" != exports.o ] || continue
 	nm -u "$object" | awk '{print $2}' | grep -xFf "$hooked" | sed "s|^|${object#"$BUILD"/obj/}: |"

@@ -12,12 +12,13 @@ differs() {
 
 # built NAME COMPILER FLAGS...: the library anew with an exports.o made so; all else as it was built.
 built() {
-	local name=$1 cc=$2
+	local name=$1 cc=$2 rest
 	shift 2
 	command -v "$cc" >/dev/null || return 0
 	make -s BUILD="$work/$name" CC="$cc" CFLAGS="$*" "$work/$name/obj/preload/exports.o" 2>&1 || return 0
+	mapfile -t rest < <(objects preload | grep -v '/exports\.o$')
 	cc -shared -nostartfiles -Wl,--version-script=preload/libegret.map -Wl,--gc-sections -o "$work/$name.so" "$work/$name/obj/preload/exports.o" \
-		$(find "$BUILD/obj/preload" -maxdepth 1 -name '*.o' ! -name exports.o) "$BUILD/libegret-policy.a" -Wl,--unresolved-symbols=ignore-all \
+		"${rest[@]}" "$BUILD/libegret-policy.a" -Wl,--unresolved-symbols=ignore-all \
 		-Wl,--exclude-libs,ALL 2>&1 || return 0
 	differs "$name" "$work/$name.so"
 }

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -102,6 +103,9 @@ class World:
         self.library = os.path.join(self.build, "lib", "egret", "libegret.so")
         self.command = os.path.join(self.build, "bin", "egret")
         atexit.register(self.end)
+        # Python ends by these at once, and what was started would stay.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda caught, _: sys.exit(128 + caught))
         subprocess.run(["bash", os.path.join(ROOT, "tests/certs/make.sh"), self.certs], check=True)
 
     def program(self, name):
