@@ -3,7 +3,7 @@
 # stage: what `make install` puts into an image, as the Dockerfile calls it, in $T/stage.
 stage() {
 	local words
-	words=$(sed -n 's/^RUN make -C \/src //p' "$ROOT/examples/docker/Dockerfile")
+	words=$(sed -n 's/^RUN make -C \/src //p' "$ROOT/examples/docker/Dockerfile" | sed 's/ BUILD=[^ ]*//')
 	eval "make -s -C \"\$ROOT\" BUILD=\"\$EGRET_BUILD\" ${words//\/stage/\$T/stage}" >"$T/make" 2>&1 || { cat "$T/make"; exit 1; }
 }
 
@@ -81,15 +81,16 @@ inside_kubernetes() {
 		config, deployment = yaml.safe_load_all(open(file))
 		open(here + "/map.ini", "w").write(config["data"]["egret.ini"])
 		pod = deployment["spec"]["template"]["spec"]
-		def moved(word): return {"/usr/lib/egret/.": here + "/stage/usr/lib/egret/.", "/egret/": here + "/egret/"}.get(word, word)
-		print("init() {", shlex.join(moved(word) for word in pod["initContainers"][0]["command"]), "; }")
+		def moved(word): return here + ("/stage" if word.startswith("/usr/") else "") + word if word.startswith("/") else word
+		print("init=(", shlex.join(moved(word) for word in pod["initContainers"][0]["command"]), ")")
 		paths = {"/egret/libegret.so": here + "/egret/libegret.so", "/etc/egret/egret.ini": here + "/egret.ini"}
 		print("container=(env", " ".join(shlex.quote(e["name"] + "=" + paths[e["value"]]) for e in pod["containers"][0]["env"]), ")")
 	PYTHON
 	policy_of <"$T/map.ini"
 	. "$T/pod"
-	init
-	chmod -R a+rX "$T/egret"
+	# An emptyDir as the kubelet makes it; the init container runs as its image's user.
+	chmod 777 "$T/egret"
+	as_nobody "${init[@]}"
 	holds_to_the_api "${container[@]}"
 }
 
@@ -109,6 +110,7 @@ inside_systemd() {
 	mkdir "$T/log"
 	chown 65534 "$T/log"
 	sed "s#/var/log/billing#$T/log#" "$ROOT/examples/systemd/egret.ini" | policy_of
+	expect "$unit" "AssertPathExists=$(sed -n 's/^Environment=LD_PRELOAD=//p' "$unit")"
 	mapfile -t set < <(sed -n 's/^Environment=//p' "$unit" | sed "s#/usr/lib/egret#$T/stage/usr/lib/egret#; s#/etc/egret/billing.ini#$T/egret.ini#")
 	LOG=$T/log/egret.log holds_to_the_api env "${set[@]}"
 }
