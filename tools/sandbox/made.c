@@ -1,5 +1,7 @@
 #include "made.h"
 
+#include "inode.h"
+
 #include <errno.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -104,7 +106,7 @@ bool egret_made_is_held(unsigned long inode)
 
 int egret_made_dup(const struct egret_call *call, int number)
 {
-	long inode = egret_made_inode(call->pid, number);
+	long inode = egret_inode_of(call->pid, number);
 	const struct made *made;
 	int fd = -ENOENT;
 
@@ -171,7 +173,7 @@ int64_t egret_made_socket(struct egret_call *call)
 
 int64_t egret_made_listen(struct egret_call *call)
 {
-	long inode = egret_made_inode(call->pid, (int)call->args[0]);
+	long inode = egret_inode_of(call->pid, (int)call->args[0]);
 
 	if (inode > 0)
 		forget((unsigned long)inode);

@@ -45,8 +45,6 @@ struct egret_holder {
 	int number; /* there */
 	bool found;
 };
-/* The inode of descriptor NUMBER of thread PID; 0: not a socket; negative errno. Never waits for a file system. */
-long egret_made_inode(pid_t pid, int number);
 /* Looks each of COUNT sockets, sorted by inode, up where it was last and, if it has gone from there, everywhere. */
 void egret_made_look(struct egret_holder *holders, size_t count);
 

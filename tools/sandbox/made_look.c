@@ -1,32 +1,10 @@
-/* Who holds a socket: /proc/PID/fd of every process that may be looked at (proc_pid_fd(5)). Links are read and not followed: a
- * descriptor of a hung file system must not hang the supervisor. */
+/* Who holds a socket: /proc/PID/fd of every process that may be looked at. */
+#include "inode.h"
 #include "made.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-
-static long inode_of(int dir, const char *path)
-{
-	char link[64];
-	ssize_t len = readlinkat(dir, path, link, sizeof(link) - 1);
-	unsigned long inode;
-
-	if (len < 0)
-		return -errno;
-	link[len] = '\0';
-	return sscanf(link, "socket:[%lu]", &inode) == 1 ? (long)inode : 0;
-}
-
-long egret_made_inode(pid_t pid, int number)
-{
-	char path[64];
-	long inode;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, number);
-	inode = inode_of(AT_FDCWD, path);
-	return inode == -ENOENT ? -EBADF : inode;
-}
 
 static int by_inode(const void *key, const void *row)
 {
@@ -49,7 +27,7 @@ static size_t look_at(const char *path, pid_t pid, struct egret_holder *holders,
 		if (!isdigit((unsigned char)item->d_name[0]))
 			continue;
 		seen++;
-		got = inode_of(dirfd(dir), item->d_name);
+		got = egret_inode_at(dirfd(dir), item->d_name);
 		inode = got > 0 ? (unsigned long)got : 0;
 		row = inode ? bsearch(&inode, holders, count, sizeof(*holders), by_inode) : NULL;
 		if (row && !row->found)
@@ -110,7 +88,7 @@ static bool all_found(const struct egret_holder *holders, size_t count)
 void egret_made_look(struct egret_holder *holders, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		holders[i].found = egret_made_inode(holders[i].pid, holders[i].number) == (long)holders[i].inode;
+		holders[i].found = egret_inode_of(holders[i].pid, holders[i].number) == (long)holders[i].inode;
 	/* Twice: a socket that is handed on while one looks is seen on one side or the other. */
 	for (int round = 0; round < 2 && !all_found(holders, count); round++)
 		look_everywhere(holders, count);

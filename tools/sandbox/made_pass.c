@@ -1,5 +1,6 @@
 /* What the kernel may send on a socket that the supervisor does not hold: on streams only, see made.h. What a socket is, the kernel
  * tells (sock_diag(7), proc_pid_net(5)); /proc/net/unix would show what a program put into a path. */
+#include "inode.h"
 #include "made.h"
 #include "unix_sockets.h"
 
@@ -73,7 +74,7 @@ bool egret_made_passes(struct egret_call *call)
 
 	if (!call->sup->makes_sockets)
 		return false;
-	inode = egret_made_inode(call->pid, (int)call->args[0]);
+	inode = egret_inode_of(call->pid, (int)call->args[0]);
 	if (inode <= 0 || egret_made_is_held((unsigned long)inode))
 		return false;
 	if (call->nr == SYS_getpeername) /* leads nowhere */

@@ -1,6 +1,6 @@
 #include "unix_sockets.h"
 
-#include "made.h"
+#include "inode.h"
 #include "unix_diag.h"
 
 #include "policy/hash.h"
@@ -137,7 +137,7 @@ void egret_unix_bound(const struct egret_call *call)
 
 	if (!egret_call_read(call, call->args[1], &family, sizeof(family)) || family != AF_UNIX)
 		return;
-	inode = egret_made_inode(call->pid, (int)call->args[0]);
+	inode = egret_inode_of(call->pid, (int)call->args[0]);
 	if (inode > 0 && egret_unix_socket_of((unsigned long)inode, &socket))
 		remember(socket.cookie);
 }
