@@ -15,7 +15,7 @@ static void make_one_line(char *text)
 
 void egret_err_add(struct egret_err *err, const char *file, unsigned line, const char *fmt, ...)
 {
-	struct egret_err_item item = {.line = line};
+	struct egret_err_item item = {.line = line, .added = err ? err->count : 0};
 	struct egret_err_item *grown;
 	va_list args;
 	int formatted;
@@ -44,6 +44,30 @@ void egret_err_add(struct egret_err *err, const char *file, unsigned line, const
 		return;
 	}
 	err->items[err->count++] = item;
+}
+
+/* Messages without a file come first: they are about all of them. */
+static int rank(const char *file, const char *first)
+{
+	return file == NULL ? 0 : strcmp(file, first) == 0 ? 1 : 2;
+}
+
+static int by_place(const void *one, const void *two, void *first)
+{
+	const struct egret_err_item *a = one, *b = two;
+	int place = rank(a->file, first) - rank(b->file, first);
+
+	if (!place && a->file)
+		place = strcmp(a->file, b->file);
+	if (!place)
+		place = (a->line > b->line) - (a->line < b->line);
+	return place ? place : (a->added > b->added) - (a->added < b->added);
+}
+
+void egret_err_sort(struct egret_err *err, const char *first)
+{
+	if (err->count > 1)
+		qsort_r(err->items, err->count, sizeof(*err->items), by_place, (void *)first);
 }
 
 int egret_err_any(const struct egret_err *err)

@@ -12,6 +12,7 @@ struct egret_err_item {
 	char *file;    /* owned; NULL when the error has no place in a file */
 	unsigned line; /* 1-based; 0 when unknown */
 	char *text;    /* owned */
+	size_t added;  /* how many were there before it */
 };
 
 struct egret_err {
@@ -23,6 +24,10 @@ struct egret_err {
 /* Appends one message. FILE may be NULL. */
 void egret_err_add(struct egret_err *err, const char *file, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Brings the messages into the order in which their places are read: those of file FIRST, then the other files' by name, each by line.
+ * Messages of one line keep their order. */
+void egret_err_sort(struct egret_err *err, const char *first);
 
 /* True when at least one error was added (or memory ran out while adding one). */
 int egret_err_any(const struct egret_err *err);

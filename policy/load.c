@@ -187,7 +187,10 @@ static struct egret_policy *compile(const char *path, const char *text, size_t l
 	if (policy->arena.failed)
 		egret_err_add(err, path, 0, "out of memory");
 	free_build(&build);
+	if (warn)
+		egret_err_sort(warn, path);
 	if (egret_err_any(err)) {
+		egret_err_sort(err, path);
 		egret_policy_unref(policy);
 		return NULL;
 	}

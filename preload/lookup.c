@@ -31,12 +31,25 @@ static const char *host_of(const char *asked)
 	return asked;
 }
 
+/* No name: an address, perhaps with the interface that it is meant on ("fe80::1%eth0", RFC 4007), which the libc looks up without a question
+ * to anybody. The kernel's call is judged. */
+static bool is_literal(const char *asked)
+{
+	char text[EGRET_ADDR_TEXT];
+	struct egret_addr addr;
+	size_t len = strcspn(asked, "%");
+	if (!asked[len] || len >= sizeof text)
+		return egret_addr_parse(asked, &addr);
+	memcpy(text, asked, len);
+	text[len] = '\0';
+	return egret_addr_parse(text, &addr) && egret_addr_is_link_local(&addr);
+}
+
 /* Judges ASKED; true: go on. The caller ends with lookup_end. */
 bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t port)
 {
 	memset(lookup, 0, sizeof *lookup);
-	struct egret_addr literal;
-	if (!asked || egret_addr_parse(asked, &literal))
+	if (!asked || is_literal(asked))
 		return true;
 	egret_guard_enter();
 	lookup->policy = egret_runtime_policy();

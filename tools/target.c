@@ -73,8 +73,14 @@ static const char *split(const char *authority, size_t len, uint16_t default_por
 
 static void read_address(struct egret_target *target)
 {
+	char text[sizeof(target->host)];
 	struct in_addr v4;
 
+	/* "fe80::1%eth0": on which interface is no matter of the policy's. */
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(target->host, "%"), target->host);
+	if (text[0] && egret_addr_parse(text, &target->addr) && egret_addr_is_link_local(&target->addr))
+		return;
+	target->addr = (struct egret_addr){ 0 };
 	if (egret_addr_parse(target->host, &target->addr) || !inet_aton(target->host, &v4))
 		return;
 	target->addr = (struct egret_addr){ .family = EGRET_IPV4 };

@@ -102,3 +102,32 @@ test_a_socket_that_no_entry_names_is_told_with_what_allows_it() {
 	status "$EGRET" explain unix:///run/docker.sock
 	expect_status 0
 }
+
+inside_port_zero() {
+	policy <<<"[egret]"
+	cat >"$T/zero.py" <<-'PYTHON'
+		import socket
+		for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+		    assert socket.socket(socket.AF_INET, kind).connect_ex(("203.0.113.9", 0)) == 13
+		try: socket.getaddrinfo("evil.example", None)
+		except socket.gaierror: pass
+	PYTHON
+	status "$EGRET" run --sandbox=off -- python3 "$T/zero.py"
+	expect_status 0
+	equal "$(grep '^egret: denied' "$T/err")" "egret: denied tcp 203.0.113.9: no entry covers it
+egret: denied udp 203.0.113.9: no entry covers it
+egret: denied dns evil.example: no entry covers it; to allow it: egret allow evil.example:PORT"
+	status "$EGRET" run --sandbox=require -- python3 "$T/zero.py"
+	expect_status 0
+	expect_not "$T/err" ":0"
+	expect "$T/err" "egret: denied tcp 203.0.113.9: no entry covers it"
+	for destination in evil.example:0 evil.example:PORT; do
+		status "$EGRET" allow "$destination"
+		expect_status 2
+		expect "$T/err" "it needs a port from 1 to 65535"
+	done
+}
+
+test_a_denial_without_a_port_names_none_and_promises_no_command_that_would_fail() { # quick
+	in_network inside_port_zero
+}

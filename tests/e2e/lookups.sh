@@ -96,3 +96,34 @@ resolver_functions() {
 test_every_resolver_function_asks_for_covered_names_only_and_names_the_connection() {
 	in_the_net resolver_functions
 }
+
+inside_scope() {
+	ip -6 addr add fe80::9/64 dev lo nodad
+	policy <<-INI
+		[link]
+		hosts = fe80::/10
+		ports = 4242
+	INI
+	cat >"$T/ask.py" <<-'PYTHON'
+		import socket
+		where = socket.getaddrinfo("fe80::9%lo", 4242, type=socket.SOCK_STREAM)[0][4]
+		listener = socket.create_server(where, family=socket.AF_INET6)
+		socket.socket(socket.AF_INET6).connect(where)
+		for name in "evil%lo", "2001:db8::9%lo":
+		    try: socket.getaddrinfo(name, 4242)
+		    except socket.gaierror: continue
+		    raise SystemExit(name + " was looked up")
+	PYTHON
+	status covered python3 "$T/ask.py"
+	expect_status 0
+	status "$EGRET" explain '[fe80::9%lo]:4242'
+	expect_status 0
+	status "$EGRET" explain '[fe80::9%lo]:4243'
+	expect_status 1
+	expect "$T/out" "no entry covers this port of the host"
+}
+
+test_an_address_with_the_name_of_its_interface_is_an_address() { # quick
+	need python3
+	in_network inside_scope
+}

@@ -31,15 +31,15 @@ test_an_installed_tree_still_originates_after_it_was_moved() { # limit=200
 	expect plain "GET / HTTP/1.1"
 }
 
-test_the_package_is_the_same_from_two_directories() { # limit=300
+test_the_package_is_the_same_from_two_directories_also_with_spaces_in_a_name() { # limit=300
 	need_library
 	need dpkg-deb
 	local place
-	for place in one two/deeper; do
+	for place in one "two/deeper with spaces"; do
 		copy_tree "$place"
 		SOURCE_DATE_EPOCH=1700000000 make -s -j2 -C "$place" deb >log 2>&1 || { tail -n 20 log; exit 1; }
 	done
-	cmp one/build/egret_*.deb two/deeper/build/egret_*.deb
+	cmp one/build/egret_*.deb "two/deeper with spaces"/build/egret_*.deb
 	dpkg-deb -c one/build/egret_*.deb >content
 	expect content "./usr/bin/egret"
 }

@@ -150,3 +150,11 @@ test_a_packed_log_is_told_from_a_broken_one() { # quick
 	zcat log.1.gz | "$EGRET" report --format=json - log 2>err >out
 	jq -e '.lines == 16' out >/dev/null || fail "$(cat out)"
 }
+
+test_one_event_is_told_in_the_singular() { # quick
+	echo '{"time":"t","event":"connect","verdict":"allow","protocol":"tcp","host":"a.example","port":1}' >log
+	"$EGRET" report log >out
+	grep -qx '1 event, t to t' out || fail "$(cat out)"
+	"$EGRET" report log log >out
+	grep -qx '2 events, t to t' out || fail "$(cat out)"
+}

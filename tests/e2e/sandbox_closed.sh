@@ -146,6 +146,7 @@ for _ in range(300):
     time.sleep(0.1)
 sys.exit(1)' "$PORT" "$T/shared/started"
 	expect_status 0
+	expect "$T/err" "egret: $T/egret.ini:5: ports: expected numbers from 1 to 65535"
 }
 
 test_the_supervisor_takes_a_changed_policy_that_the_command_could_not_write() { # limit=240

@@ -52,3 +52,45 @@ socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)' "$PORT"
 test_what_audit_only_notes_fails_no_run_with_or_without_the_sandbox() {
 	in_network inside_audited
 }
+
+inside_one_line() {
+	start_recorder
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+		[good]
+		hosts = good.example
+		ports = $PORT
+		protocol = http
+	INI
+	status "$EGRET" run --sandbox=auto -- python3 -c 'import socket, sys; socket.create_connection(("good.example", int(sys.argv[1])), 10)' "$PORT"
+	expect_status 0
+	grep '"event":"connect"' "$T/log" >"$T/connects"
+	equal "$(wc -l <"$T/connects")" 1
+	expect "$T/connects" '"layer":"sandbox","verdict":"allow","entry":"good"'
+	expect "$T/connects" '"protocol":"http","host":"good.example"'
+}
+
+test_a_connection_under_both_layers_is_one_line_of_the_log() { # quick
+	in_network_with_names "127.0.0.1 good.example" inside_one_line
+}
+
+inside_several_names() {
+	policy <<-INI
+		[egret]
+		log = $T/log
+		[second]
+		hosts = second.example
+		ports = 1
+	INI
+	status "$EGRET" run --sandbox=require -- python3 -c 'import socket; socket.socket().connect_ex(("203.0.113.9", 4242))'
+	expect_status 0
+	expect "$T/err" "denied tcp second.example:4242 (203.0.113.9): no entry covers this port of the host"
+	expect "$T/log" '"ambiguous":"third.example,first.example"'
+}
+
+test_of_several_names_of_an_address_the_one_that_an_entry_knows_is_told_and_the_log_has_the_others() { # quick
+	in_network_with_names "203.0.113.9 first.example second.example
+203.0.113.9 third.example" inside_several_names
+}

@@ -128,6 +128,40 @@ static void empty_lists_mean_nothing_and_are_refused(void **state)
 	assert_refused("[a]\n", "t.ini:1:", "has no hosts");
 }
 
+static void errors_stand_in_the_order_of_their_lines(void **state)
+{
+	static const char text[] = "[a]\nhosts = a..b\nbogus = 1\nprotocol = no\n[b]\nports = 1\n[egret]\nmode = maybe\n[egret]\n[c]\naddresses = x\nhosts = y z\nports = 0, 0\n[d] junk\n";
+	struct egret_err err = {0};
+
+	(void)state;
+	assert_null(egret_policy_parse("t.ini", text, strlen(text), &err, NULL));
+	assert_true(err.count >= 9);
+	for (size_t i = 1; i < err.count; i++)
+		assert_true(err.items[i - 1].line <= err.items[i].line);
+	egret_err_free(&err);
+}
+
+static void errors_of_one_line_keep_their_order_and_included_files_come_behind(void **state)
+{
+	struct egret_err err = {0};
+	char text[4096] = "", line[64];
+
+	(void)state;
+	egret_err_add(&err, "a.ini", 1, "f");
+	egret_err_add(&err, "m.ini", 2, "c");
+	egret_err_add(&err, "m.ini", 2, "d");
+	egret_err_add(&err, "m.ini", 1, "b");
+	egret_err_add(&err, NULL, 0, "a");
+	egret_err_add(&err, "m.ini", 2, "e");
+	egret_err_sort(&err, "m.ini");
+	for (size_t i = 0; i < err.count; i++) {
+		egret_err_format(&err, i, line, sizeof(line));
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s|", line);
+	}
+	assert_string_equal(text, "a|m.ini:1: b|m.ini:2: c|m.ini:2: d|m.ini:2: e|a.ini:1: f|");
+	egret_err_free(&err);
+}
+
 static void one_mistake_is_one_error(void **state)
 {
 	static const char *const mistakes[] = {
@@ -309,6 +343,8 @@ int main(void)
 		cmocka_unit_test(lines_longer_than_inihs_default_are_read_whole),
 		cmocka_unit_test(carriage_returns_byte_order_mark_and_missing_newline_are_read),
 		cmocka_unit_test(empty_lists_mean_nothing_and_are_refused),
+		cmocka_unit_test(errors_stand_in_the_order_of_their_lines),
+		cmocka_unit_test(errors_of_one_line_keep_their_order_and_included_files_come_behind),
 		cmocka_unit_test(one_mistake_is_one_error),
 		cmocka_unit_test(unix_entry_may_say_every_port_and_no_other),
 		cmocka_unit_test(hosts_that_no_name_matches_are_refused),

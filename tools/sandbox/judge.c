@@ -20,6 +20,18 @@ bool egret_audits(const struct egret_supervisor *sup, const struct egret_policy 
 	return mode == EGRET_AUDIT || mode == EGRET_OFF;
 }
 
+/* The address's names beside the one that it was judged by, comma separated. */
+static const char *others_of(const struct egret_call *call, const struct egret_addr *addr, const char *host, char *others, size_t size)
+{
+	char name[EGRET_NAME_MAX];
+	size_t used = 0;
+
+	for (size_t i = 0; host[0] && egret_names_get(call->sup->names, addr, i, name) && used < size; i++)
+		if (strcmp(name, host))
+			used += (size_t)snprintf(others + used, size - used, "%s%s", used ? "," : "", name);
+	return used ? others : NULL;
+}
+
 /* Allowed ones are written for each call: a log that left some out would be no record. */
 static void trace(const struct egret_call *call, const struct egret_ruling *ruling, const struct egret_addr *addr,
 		  struct egret_sandbox_count *row)
@@ -27,7 +39,7 @@ static void trace(const struct egret_call *call, const struct egret_ruling *ruli
 	struct egret_denial denial = { .what = row->what, .host = row->host, .addr = addr, .port = row->port };
 	const struct egret_verdict *verdict = &ruling->verdict;
 	struct egret_event event;
-	char exe[256];
+	char exe[256], others[2 * EGRET_NAME_MAX];
 
 	row->allowed = verdict->allow;
 	row->audited = verdict->audited;
@@ -45,7 +57,8 @@ static void trace(const struct egret_call *call, const struct egret_ruling *ruli
 	event.exe = egret_call_exe(call, exe, sizeof(exe));
 	event.layer = "sandbox";
 	event.verdict = verdict;
-	event.protocol = row->what;
+	event.protocol = verdict->entry ? egret_protocol_name(verdict->entry->protocol) : row->what;
+	event.ambiguous = addr ? others_of(call, addr, row->host, others, sizeof(others)) : NULL;
 	event.host = row->host[0] ? row->host : NULL;
 	event.address = row->address[0] ? row->address : NULL;
 	event.port = row->port;
@@ -131,6 +144,12 @@ static bool lifts(const struct egret_verdict *refusal, const struct egret_verdic
 	return verdict->allow && (verdict->by_host || !spelt_out);
 }
 
+/* Of two names that nothing opens, an entry knows the second. */
+static bool tells_more(const struct egret_verdict *refusal, const struct egret_verdict *verdict)
+{
+	return !verdict->allow && refusal->reason == EGRET_REASON_NO_ENTRY && verdict->reason == EGRET_REASON_PORT;
+}
+
 static void judge_names(const struct egret_call *call, struct egret_request *request, struct egret_ruling *ruling)
 {
 	const struct egret_supervisor *sup = call->sup;
@@ -147,7 +166,7 @@ static void judge_names(const struct egret_call *call, struct egret_request *req
 			if (entry)
 				verdict = (struct egret_verdict){ .allow = true, .by_host = true, .reason = EGRET_REASON_ENTRY, .entry = entry };
 		}
-		if (!i || lifts(&ruling->verdict, &verdict)) {
+		if (!i || lifts(&ruling->verdict, &verdict) || tells_more(&ruling->verdict, &verdict)) {
 			ruling->verdict = verdict;
 			memcpy(ruling->host, name, sizeof(name));
 		}
