@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -227,16 +228,19 @@ static void server_sends(struct world *world, uint8_t type, size_t len, size_t p
 		world->next_sent = next;
 }
 
+/* On an address of its own: elsewhere a busy machine's closed connections may have used up the ports. */
 static void set_up(struct world *world)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f400000 | ((uint32_t)getpid() & 0xffff)) };
 	struct linger reset = { 1, 0 }; /* no TIME_WAIT: there are many */
 	socklen_t size = sizeof to;
 	int one = 1, wide = 212992, listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (bind(listener, (struct sockaddr *)&to, sizeof to) || listen(listener, 1) || getsockname(listener, (struct sockaddr *)&to, &size) ||
-	    connect(fd, (struct sockaddr *)&to, sizeof to))
+	    connect(fd, (struct sockaddr *)&to, sizeof to)) {
+		perror("a connection of this machine with itself");
 		abort();
+	}
 	world->server = accept(listener, NULL, NULL);
 	close(listener);
 	setsockopt(world->server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
