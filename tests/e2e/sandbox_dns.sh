@@ -130,3 +130,44 @@ test_an_entry_for_another_name_of_a_shared_address_holds_and_loopback_is_logged_
 	export -f allowed_by_the_other
 	in_the_net inside_leads_elsewhere allowed_by_the_other 127.0.0.1 good.wild.example
 }
+
+# A server that answers nothing until it has been asked for six names.
+start_holding_names() {
+	/usr/bin/python3 -c '
+import socket, struct, sys
+s, held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), {}
+s.bind((sys.argv[1], 53))
+open(sys.argv[2], "w").write("up")
+def answer(query, client):
+    end = query.index(b"\0", 12) + 5
+    s.sendto(query[:2] + struct.pack("!5H", 0x8180, 1, 1, 0, 0) + query[12:end] + struct.pack("!HHHIH", 0xc00c, 1, 1, 60, 4) + bytes((198, 51, 100, 3)), client)
+while True:
+    query, client = s.recvfrom(4096)
+    held[query[12:]] = query, client
+    if len(held) == 6:
+        for one in held.values(): answer(*one)' "$SERVER" "$T/holding" &
+	wait_for 10 test -s "$T/holding"
+}
+
+inside_held_queries() {
+	start_holding_names
+	policy <<-INI
+		[good]
+		hosts = *.held.example
+		ports = 80
+	INI
+	sandboxed /usr/bin/python3 -c '
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+for ident in range(6):
+    s.sendto(struct.pack("!6H", ident, 0x100, 1, 0, 0, 0) + b"\2n%d\4held\7example\0" % ident + struct.pack("!2H", 1, 1), (sys.argv[1], 53))
+answers = [s.recv(4096) for _ in range(6)]
+assert sorted(a[1] for a in answers) == [0, 1, 2, 3, 4, 5] and all(a[3] & 15 == 0 for a in answers), answers' "$SERVER"
+	expect_status 0
+}
+
+test_names_that_a_server_is_slow_to_answer_hold_up_no_other_name() { # quick
+	export -f start_holding_names
+	in_the_net inside_held_queries
+}

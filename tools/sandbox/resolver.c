@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 
-#define THREADS 6
+#define THREADS_MOST 6
 #define TCP_IDLE_MS 5000
 
 static struct {
@@ -101,27 +101,41 @@ bool egret_resolver_open(struct egret_supervisor *sup)
 	return sup->dns_port4 != 0;
 }
 
-/* The answer leaves from the address that was asked: the destination of the query, which the kernel tells (ip(7), ipv6(7)). */
-static void serve_datagram(struct egret_supervisor *sup, int fd)
+static _Atomic int waiting; /* threads that wait for a query */
+static _Atomic int threads;
+
+static void *resolver_main(void *data);
+
+static void add_thread(struct egret_supervisor *sup)
 {
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	uint8_t query[EGRET_DNS_MAX];
-	struct sockaddr_storage from;
+	threads++;
+	waiting++;
+	if (egret_start_thread(resolver_main, sup))
+		return;
+	threads--;
+	waiting--;
+}
+
+/* The servers may take their time: somebody else waits for the next query meanwhile. */
+static void begin_query(struct egret_supervisor *sup)
+{
+	if (--waiting == 0 && threads < THREADS_MOST)
+		add_thread(sup);
+}
+
+/* The answer leaves from the address that was asked: the destination of the query, which the kernel tells (ip(7), ipv6(7)). */
+static void answer_datagram(struct egret_supervisor *sup, int fd, struct msghdr *msg, size_t len)
+{
+	struct iovec iov;
 	struct egret_dns_reply reply;
-	struct iovec iov = { query, sizeof(query) };
-	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = control, .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
 	bool edns;
 
-	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		return;
-	reply.limit = egret_dns_room(query, (size_t)n, &edns) - EGRET_DNS_EDNS_LEN;
-	if (!egret_resolver_answer(sup, query, (size_t)n, &reply))
+	reply.limit = egret_dns_room(msg->msg_iov->iov_base, len, &edns) - EGRET_DNS_EDNS_LEN;
+	if (!egret_resolver_answer(sup, msg->msg_iov->iov_base, len, &reply))
 		return;
 	if (edns)
 		egret_dns_add_edns(&reply);
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
 		if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo *info = (struct in_pktinfo *)(void *)CMSG_DATA(cmsg);
 
@@ -130,7 +144,25 @@ static void serve_datagram(struct egret_supervisor *sup, int fd)
 		}
 	}
 	iov = (struct iovec){ reply.data, reply.len };
-	sendmsg(fd, &msg, MSG_NOSIGNAL);
+	msg->msg_iov = &iov;
+	sendmsg(fd, msg, MSG_NOSIGNAL);
+}
+
+static void serve_datagram(struct egret_supervisor *sup, int fd)
+{
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	uint8_t query[EGRET_DNS_MAX];
+	struct sockaddr_storage from;
+	struct iovec iov = { query, sizeof(query) };
+	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
+
+	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return;
+	begin_query(sup);
+	answer_datagram(sup, fd, &msg, (size_t)n);
+	waiting++;
 }
 
 static bool receive(int fd, uint8_t *buf, size_t size)
@@ -220,8 +252,7 @@ static void *resolver_main(void *data)
 void egret_resolver_start(struct egret_supervisor *sup)
 {
 	egret_nest_wait(sockets.nest);
-	for (int i = 0; i < THREADS; i++)
-		egret_start_thread(resolver_main, sup);
+	add_thread(sup);
 }
 
 /* Port 53 of any address: a server that resolv.conf does not name is no other way out. */
