@@ -249,14 +249,15 @@ static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int 
 	return n;
 }
 
-/* Waits in the kernel's own recv on the same descriptor: O_NONBLOCK, SO_RCVTIMEO, SA_RESTART and cancellation are the kernel's. */
+/* Waits in the kernel's own recv on the same descriptor: O_NONBLOCK, SO_RCVTIMEO, SA_RESTART and cancellation are the kernel's. 0, or a
+ * positive errno: ENODATA at the end of what the server sends. */
 static int wait_in_recv(struct egret_conn *conn, int fd)
 {
-	char byte;
+	char bytes[2]; /* of which one is enough, unless it is hidden (wire.h) */
 	ssize_t n;
 	bool waits = egret_answer_wait(conn);
 	pthread_cleanup_push(end_cancelled, conn);
-	n = waits ? real.recv(fd, &byte, 1, MSG_PEEK) : 0;
+	n = waits ? real.recv(fd, bytes, sizeof bytes, MSG_PEEK) : 0;
 	pthread_cleanup_pop(0);
 	egret_answer_waited(conn);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
@@ -266,12 +267,14 @@ static int wait_in_recv(struct egret_conn *conn, int fd)
 		egret_guard_leave();
 		return 0;
 	}
+	if (n == 1 && conn->wire.hidden)
+		return EAGAIN; /* which the kernel itself gives where nothing is: it does not wait, or not any longer */
 	if (n >= 0)
 		atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
-	return n >= 0 ? 0 : errno;
+	return n > 0 || (n == 0 && !waits) ? 0 : n == 0 ? ENODATA : errno;
 }
 
-/* Waits until there may be more to read. 0, or a positive errno. A second wait of one call has what time the first left. */
+/* Waits until there may be more to read. 0, or a positive errno, as wait_in_recv. A second wait of one call has what time the first left. */
 static int wait_readable(struct egret_conn *conn, int fd, int flags, struct patience *patience)
 {
 	if (flags & MSG_DONTWAIT)
@@ -290,7 +293,7 @@ static int wait_readable(struct egret_conn *conn, int fd, int flags, struct pati
 static bool expects_to_wait(struct egret_conn *conn, int flags)
 {
 	return atomic_load_explicit(&conn->wrote, memory_order_relaxed) && atomic_load_explicit(&conn->waits, memory_order_relaxed) &&
-	       !(flags & (MSG_DONTWAIT | MSG_PEEK)) && !conn->wire.unheld && !egret_answer_due(conn);
+	       !(flags & (MSG_DONTWAIT | MSG_PEEK)) && atomic_load_explicit(&conn->lowat, memory_order_relaxed) == 1 && !egret_answer_due(conn);
 }
 
 /* Bytes that a call which may wait waits for, socket(7), recv(2). */
@@ -306,11 +309,12 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 	struct patience patience = { .option = SO_RCVTIMEO };
 	size_t done = 0, target = enough(conn, flags, total);
 	int how = flags & (MSG_PEEK | MSG_TRUNC), error = 0;
-	if ((flags & MSG_PEEK) && target > 1 && !(flags & MSG_DONTWAIT))
-		how |= MSG_WAITALL;
+	bool peeks_all = (flags & (MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT)) == (MSG_PEEK | MSG_WAITALL) && !conn->observed;
+	how |= peeks_all ? MSG_WAITALL : 0;
 	if (expects_to_wait(conn, flags))
 		error = wait_readable(conn, fd, flags, &patience);
-	while (error == 0) {
+	while (error == 0 || (error == ENODATA && !done)) {
+		error = 0;
 		ssize_t n = take_plain(conn, iov, count, (flags & MSG_PEEK) ? 0 : done, how);
 		if (n > 0)
 			done = (flags & MSG_PEEK) ? (size_t)n : done + (size_t)n;
@@ -319,6 +323,11 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 		if (n > 0 && !(flags & MSG_PEEK))
 			continue;
 		error = n > 0 || n == -EAGAIN ? wait_readable(conn, fd, flags, &patience) : (int)-n;
+	}
+	if (peeks_all && done < target) {
+		egret_guard_enter();
+		egret_wire_readable(&conn->wire);
+		egret_guard_leave();
 	}
 	atomic_store_explicit(&conn->wrote, false, memory_order_relaxed);
 	return done || !error ? (ssize_t)done : -error;

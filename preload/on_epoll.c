@@ -23,11 +23,12 @@ int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *even
 /* Is what an edge tells known to the program, and what came only a record without data behind it? *NEWS: what there is to read. */
 static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
 {
-	bool writes = (events & EPOLLOUT) && (!match->told_out || conn->wire.hungry);
+	bool writes = (events & EPOLLOUT) && (!match->told_out || conn->wire.hungry), rd = conn->wire.read_shut, both = rd && conn->wire.write_closed;
+	uint32_t ends = EPOLLERR | (rd ? 0 : (uint32_t)EPOLLRDHUP) | (both ? 0 : (uint32_t)EPOLLHUP); /* not those that the program has made itself */
 	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
 		return false;
 	*news = egret_wire_news(&conn->wire);
-	return *news == match->told_news && !writes && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) && !conn->wire.read_shut && !conn->wire.write_closed;
+	return *news == match->told_news && !writes && !(events & ends);
 }
 
 /* The kernel says readable: what of EVENTS is true for the program? */
@@ -76,38 +77,68 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 	return events;
 }
 
+/* May the kernel have reported EVENTS for MATCH, one of several with the same `data`? */
+static bool may_be_of(const struct egret_ready_match *match, uint32_t events, uint64_t batch)
+{
+	return !match->fired && match->batch != batch && !(events & ~(match->events | EPOLLERR | EPOLLHUP));
+}
+
+/* What one of the registrations that EVENT may be of tells. */
+struct telling {
+	const struct egret_ready_match *match; /* NULL: none has anything to tell */
+	uint32_t seen;
+	uint64_t news;
+};
+
+/* How much MATCH waits for that EVENTS lack, and then whether it tells a thing again: the less, the likelier it is the one. */
+static int distance(const struct egret_ready_match *match, uint32_t events)
+{
+	const uint32_t all = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLPRI | EPOLLRDHUP;
+	return 2 * __builtin_popcount(match->events & all & ~events) + !(match->events & (EPOLLONESHOT | EPOLLET));
+}
+
+/* They cannot be told apart, and need not be: of those that have something to tell one does. */
+static struct telling judge_matches(const struct egret_ready_match *matches, size_t count, const struct epoll_event *event, uint64_t batch, bool *ours)
+{
+	struct telling best = { 0 };
+	for (size_t i = 0; i < count; i++) {
+		const struct egret_ready_match *match = &matches[i];
+		struct telling it = { .match = match };
+		it.seen = judge_match(match, event->events, ours, &it.news);
+		if (count > 1 && !(event->events & EPOLLRDHUP))
+			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
+		bool possible = count == 1 || may_be_of(match, event->events, batch);
+		if (it.seen && possible && (!best.match || distance(match, event->events) < distance(best.match, event->events)))
+			best = it;
+	}
+	return best;
+}
+
 /* What of EVENT the program sees; 0: nothing. */
-static uint32_t judge_event(int epfd, const struct epoll_event *event)
+static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t batch)
 {
 	struct egret_ready_match matches[MATCHES];
 	size_t count = egret_ready_find(epfd, event->data.u64, matches, MATCHES);
-	uint32_t seen = count == 0 || count > MATCHES ? event->events : 0;
-	uint64_t news[MATCHES] = { 0 };
 	bool ours = false;
-	for (size_t i = 0; i < count && count <= MATCHES; i++) {
-		if (count > 1) { /* the event may be another's */
-			matches[i].told_news = 0;
-			matches[i].told_out = false;
-		}
-		seen |= judge_match(&matches[i], event->events, &ours, &news[i]);
-	}
-	if (count > 1 && !(event->events & EPOLLRDHUP))
-		seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
-	for (size_t i = 0; i < count && count <= MATCHES && ours; i++) {
-		if (seen && (matches[i].events & (EPOLLONESHOT | EPOLLET)))
-			egret_ready_told(epfd, matches[i].fd, event->data.u64, seen, news[i]);
-		else if (!seen)
+	if (count == 0 || count > MATCHES)
+		return event->events;
+	struct telling it = judge_matches(matches, count, event, batch, &ours);
+	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
+		egret_ready_told(epfd, it.match, event->data.u64, batch, it.seen, it.news);
+	for (size_t i = 0; i < count && ours; i++)
+		if (it.match != &matches[i] && may_be_of(&matches[i], event->events, batch))
 			egret_ready_rearm(epfd, matches[i].fd);
-	}
-	return seen;
+	return it.seen;
 }
 
 static int filter(int epfd, struct epoll_event *events, int count)
 {
+	static _Atomic uint64_t batches;
+	uint64_t batch = atomic_fetch_add(&batches, 1) + 1;
 	int kept = 0;
 	egret_guard_enter();
 	for (int i = 0; i < count; i++) {
-		uint32_t seen = judge_event(epfd, &events[i]);
+		uint32_t seen = judge_event(epfd, &events[i], batch);
 		if (seen) {
 			events[kept] = events[i];
 			events[kept++].events = seen;

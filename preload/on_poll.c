@@ -36,12 +36,6 @@ static short look_readable(struct egret_conn *conn)
 	return seen;
 }
 
-/* Is there something to read that the kernel's queue does not show (wire.h, unheld)? */
-static bool shows_without_kernel(struct egret_conn *conn)
-{
-	return (conn->wire.unheld && look_readable(conn)) || egret_answer_due(conn);
-}
-
 /* CONN, with its reference, is waited for until settle. False: no need to wait. */
 static bool begin_wait(struct egret_conn *conn, struct egret_conn **waited)
 {
@@ -81,7 +75,7 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, struct egret_c
 			int left = egret_connect_time_left(conn);
 			bound = bound < 0 || left < bound ? left : bound;
 			work[i].events = conn->wire.wants;
-		} else if (conn && (work[i].events & READ_EVENTS) && (!begin_wait(conn, &waited[i]) || shows_without_kernel(conn))) {
+		} else if (conn && (work[i].events & READ_EVENTS) && (!begin_wait(conn, &waited[i]) || egret_answer_due(conn))) {
 			bound = 0;
 		}
 		egret_conn_put(conn);
@@ -89,10 +83,10 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, struct egret_c
 	return bound;
 }
 
-static short unheld_event(const struct egret_conn *conn, const struct pollfd *fd)
+/* What the kernel's queue does not show. */
+static short event_of_answer(const struct egret_conn *conn, const struct pollfd *fd)
 {
-	bool here = conn->wire.unheld || egret_answer_due(conn);
-	return here && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
+	return egret_answer_due(conn) && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
 }
 
 /* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew. */
@@ -107,7 +101,7 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 			fds[i].revents = 0;
 		} else if (conn && work[i].revents && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
 			fds[i].revents |= POLLERR;
-		} else if (conn && ((work[i].revents | unheld_event(conn, &fds[i])) & READ_EVENTS)) {
+		} else if (conn && ((work[i].revents | event_of_answer(conn, &fds[i])) & READ_EVENTS)) {
 			short seen = look_readable(conn);
 			fds[i].revents = (short)((fds[i].revents & ~READ_EVENTS) | (seen & (fds[i].events | POLLERR)));
 		}

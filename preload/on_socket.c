@@ -38,6 +38,9 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 		conn->wire.read_shut = true;
 	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
 		atomic_store(&conn->reported, true); /* the kernel, too, takes the connection for told now: connect is EISCONN, inet_shutdown */
+	egret_guard_enter();
+	egret_wire_make_news(&conn->wire);
+	egret_guard_leave();
 	int result = real.shutdown(fd, how);
 	if (result != 0 && how != SHUT_WR) /* nothing is shut: a reset came before, and is still to be told */
 		conn->wire.read_shut = false;

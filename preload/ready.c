@@ -126,6 +126,8 @@ static void add(int fd, int epfd, const struct epoll_event *event)
 	struct registration *it = slot && set ? calloc(1, sizeof *it) : NULL;
 	if (!it)
 		return;
+	static _Atomic uint64_t made;
+	it->id = atomic_fetch_add(&made, 1);
 	it->set = set;
 	it->fd = fd;
 	it->events = event->events;
@@ -237,21 +239,23 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 		if (it->data != data)
 			continue;
 		if (count < most)
-			matches[count] = (struct egret_ready_match){ it->fd, it->events, it->told_out, it->told_news };
+			matches[count] = (struct egret_ready_match){ .fd = it->fd, .id = it->id, .batch = it->batch, .events = it->events,
+								     .fired = it->fired, .told_out = it->told_out, .told_news = it->told_news };
 		count++;
 	}
 	release(&set->lock);
 	return count;
 }
 
-void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events, uint64_t news)
+void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t data, uint64_t batch, uint32_t events, uint64_t news)
 {
 	struct set *set = set_of(epfd, false);
 	if (!set)
 		return;
 	hold(&set->lock);
 	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data)
-		if (it->fd == fd && it->data == data) {
+		if (it->id == match->id) {
+			it->batch = batch;
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
 			it->told_out = it->told_out || (events & EPOLLOUT);
 			it->told_news = news ? news : it->told_news;

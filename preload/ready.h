@@ -18,7 +18,10 @@
 /* What an event may belong to. */
 struct egret_ready_match {
 	int fd;
+	uint64_t id;      /* of the registration */
+	uint64_t batch;   /* of events in which it was told last: the kernel reports each once in one */
 	uint32_t events;  /* as the program asked */
+	bool fired;       /* one-shot, and not armed */
 	bool told_out;    /* an edge-triggered program knows that it may write */
 	uint64_t told_news; /* ... and what to read (wire.h), 0: nothing */
 };
@@ -39,8 +42,8 @@ int egret_ready_expire(void);
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
 /* Registrations in EPFD with DATA: fills MATCHES, returns how many there are, which may be more than MOST. */
 size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
-/* The program saw EVENTS of FD's registration in EPFD, with that NEWS to read (0: not counted). */
-void egret_ready_told(int epfd, int fd, uint64_t data, uint32_t events, uint64_t news);
+/* Within BATCH the program saw EVENTS of that registration in EPFD, with that NEWS to read (0: not counted). */
+void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t data, uint64_t batch, uint32_t events, uint64_t news);
 /* A one-shot registration woke for nothing: it is armed again. */
 void egret_ready_rearm(int epfd, int fd);
 

@@ -9,6 +9,7 @@ struct registration {
 	struct registration *next_of_fd;   /* the descriptor's other sets */
 	struct set *set;
 	int fd;
+	uint64_t id, batch; /* as in egret_ready_match */
 	int number;    /* a ghost's, before it was closed */
 	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
 	bool fired;    /* one-shot, and not armed */
@@ -29,7 +30,8 @@ struct set {
 
 /* Under the stripe of its descriptor: the kernel waits for EVENTS from now on (not for one that fired, or is the parent's too). */
 void egret_ready_apply(const struct registration *it, uint32_t events);
-/* Before its socket is replaced, and after: while the old one lives elsewhere, the registration would stay and report it. */
+/* Before its socket is replaced, and after: while the old one lives elsewhere, the registration would stay and report it. One that fired cannot
+ * be made anew as one that says nothing: it may tell a hang-up, once. */
 void egret_ready_leave(const struct registration *it);
 void egret_ready_join(const struct registration *it);
 

@@ -48,7 +48,7 @@ void egret_ready_leave(const struct registration *it)
 
 void egret_ready_join(const struct registration *it)
 {
-	struct epoll_event event = { .events = it->fired ? 0 : it->events, .data.u64 = it->data };
+	struct epoll_event event = { .events = it->fired ? (uint32_t)EPOLLONESHOT : it->events, .data.u64 = it->data };
 	int fd = borrow(it);
 	if (fd >= 0)
 		real.epoll_ctl(it->set->epfd, EPOLL_CTL_ADD, fd, &event);
@@ -60,7 +60,7 @@ static int copy_above(int fd, int number) { return (int)egret_raw(SYS_fcntl, fd,
 
 static void move(const struct registration *it, int from, int to)
 {
-	struct epoll_event event = { .events = it->fired ? 0 : it->events, .data.u64 = it->data };
+	struct epoll_event event = { .events = it->fired ? (uint32_t)EPOLLONESHOT : it->events, .data.u64 = it->data };
 	int set = copy_above(it->set->epfd, it->number), old = copy_above(from, it->number), new = copy_above(to, it->number);
 	if (set >= 0 && old >= 0 && new >= 0) {
 		egret_raw(SYS_dup3, old, it->number, O_CLOEXEC, 0);

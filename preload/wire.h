@@ -60,8 +60,8 @@ struct egret_wire {
 	uint64_t data_end;    /* where the newest record ended that was opened and had data */
 	uint64_t noticed;     /* what came before it has been taken for news */
 	uint64_t news;        /* how often something to read was: egret_wire_news */
-	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, nothing is held back in the kernel */
-	_Atomic bool unheld;  /* plaintext may be undelivered without a byte held: egret_wire_readable must be asked before waiting */
+	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, the byte that is held wakes nobody */
+	_Atomic bool hidden;  /* ... since the kernel's SO_RCVLOWAT is 2: the next byte that comes does */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
 
@@ -86,7 +86,7 @@ int egret_wire_unpark(struct egret_wire *wire);
 int egret_wire_handshake(struct egret_wire *wire);
 
 /* Reads into IOV. FLAGS: MSG_PEEK, MSG_TRUNC (counts and drops, tcp(7)), with MSG_PEEK also MSG_WAITALL: the caller waits for more, so
- * nothing is held back meanwhile. Returns bytes, 0 at the end, -EAGAIN, -EFAULT (nothing was taken), -errno. A short read means that the kernel's queue holds no
+ * nothing wakes it meanwhile; when it gives up it asks egret_wire_readable. Returns bytes, 0 at the end, -EAGAIN, -EFAULT (nothing was taken), -errno. A short read means that the kernel's queue holds no
  * complete record. Of no bytes: 0 when there is something, else as any. */
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags);
 
@@ -95,6 +95,8 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 short egret_wire_readable(struct egret_wire *wire);
 /* How often something to read has come so far: the same number again means that whatever came since carried no data. */
 uint64_t egret_wire_news(struct egret_wire *wire);
+/* Something that is told as if it had come: the program has shut a half. */
+void egret_wire_make_news(struct egret_wire *wire);
 /* The error that SO_ERROR or a write takes, as the kernel's sk_err; 0: none. */
 int egret_wire_take_error(struct egret_wire *wire);
 /* The kernel gave the caller ERROR on this descriptor. */
@@ -102,7 +104,7 @@ void egret_wire_note_error(struct egret_wire *wire, int error);
 /* Is the kernel's error one of which the program must not hear? Both halves are shut, and the kernel answered the peer's close_notify with a
  * reset. Takes it from the kernel. */
 bool egret_wire_hides_reset(struct egret_wire *wire);
-/* SO_RCVLOWAT, at least 1. */
+/* SO_RCVLOWAT, at least 1; the kernel's is 1. */
 void egret_wire_set_least(struct egret_wire *wire, size_t bytes);
 /* From now on FD is used; -1: the descriptor is closed: reads give the end, writes EPIPE. No call is under way afterwards on the old one. */
 void egret_wire_set_fd(struct egret_wire *wire, int fd);

@@ -4,8 +4,16 @@
 #include "policy/raw.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
+
+bool egret_wire_hides_end(const struct egret_wire *wire)
+{
+	struct pollfd pfd = { .fd = wire->fd, .events = POLLRDHUP };
+	struct timespec now = { 0, 0 };
+	return wire->hidden && egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
+}
 
 void egret_wire_ended(struct egret_wire *wire)
 {

@@ -32,7 +32,9 @@ int egret_wire_send_out(struct egret_wire *wire);
  * without its help. */
 int egret_wire_force_out(struct egret_wire *wire);
 
-/* How it ended, under in_lock. The end of TLS was met: from now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
+/* How it ended, under in_lock. Does the byte that is hidden stand before the end? It would hide that, too. */
+bool egret_wire_hides_end(const struct egret_wire *wire);
+/* The end of TLS was met: from now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
 void egret_wire_ended(struct egret_wire *wire);
 /* Reads and writes give ERROR. */
 void egret_wire_broken(struct egret_wire *wire, int error);

@@ -76,15 +76,37 @@ static size_t undelivered(const struct egret_wire *wire, const struct sink *sink
 	return (sink->keep ? sink->done : 0) + egret_buf_len(&wire->peeked) + wire->pending;
 }
 
-/* Lets go of what the kernel holds twice: all of it, or all but one byte while the program has something to read. */
+/* The byte that is kept wakes nobody before another comes, or is a byte that wakes. The kernel looks at once whether that is a change. */
+static void hide(struct egret_wire *wire, bool on)
+{
+	int least = on ? 2 : 1;
+	if (wire->hidden != on)
+		egret_raw6(SYS_setsockopt, wire->fd, SOL_SOCKET, SO_RCVLOWAT, (long)&least, sizeof least, 0);
+	wire->hidden = on;
+}
+
+/* Lets go of what the kernel holds twice: all of it, or all but one byte while the program has something to read. What is less than SO_RCVLOWAT
+ * is not to be seen, and yet it must be once the program lowers that: its byte is hidden. */
 static void settle(struct egret_wire *wire, const struct sink *sink)
 {
 	size_t count = undelivered(wire, sink);
-	bool readable = wire->hold || (wire->least > 1 ? count >= wire->least : count || holds_record(wire));
-	size_t keep = readable ? wire->stale > KEEP_STALE ? 1 : wire->stale : 0;
+	bool any = wire->hold || count || holds_record(wire), enough = wire->hold || wire->least <= 1 || count >= wire->least;
+	size_t keep = !any ? 0 : wire->stale && (!enough || wire->stale > KEEP_STALE) ? 1 : wire->stale;
 	if (wire->stale > keep)
 		egret_wire_discard(wire, wire->stale - keep);
 	wire->stale = keep;
+	hide(wire, keep && !enough);
+}
+
+/* How much of `in` may be decrypted into SINK at once: all; where the program's memory ends behind the first record that one; -1: nothing. */
+static ssize_t may_decrypt(const struct egret_wire *wire, struct sink *sink)
+{
+	size_t have = egret_buf_len(&wire->in), first = record_size(wire);
+	if (can_take(sink, wire->pending + have))
+		return (ssize_t)have;
+	if (wire->pending)
+		return can_take(sink, wire->pending) ? 0 : -1;
+	return can_take(sink, first - HEADER) ? (ssize_t)(first < have ? first : have) : -1;
 }
 
 /* One call of the engine. False when more ciphertext is needed or the end was met. */
@@ -92,11 +114,14 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 {
 	uint8_t *plain = NULL;
 	size_t used = 0, produced = 0, room = sink_room(sink, &plain), have = egret_buf_len(&wire->in);
-	if (room && !can_take(sink, wire->pending ? wire->pending : record_size(wire) - HEADER)) {
-		if (wire->pending)
-			return false;
+	ssize_t may = room ? may_decrypt(wire, sink) : (ssize_t)have;
+	if (may < 0 && wire->pending)
+		return false;
+	if (may < 0) {
 		sink->fault = false; /* it may be one without data: opened, and left where it is */
 		room = 0;
+	} else {
+		have = (size_t)may;
 	}
 	pthread_mutex_lock(&wire->tls_lock);
 	enum egret_tls_step step = wire->engine->decrypt(wire->tls, have ? egret_buf_head(&wire->in) : NULL, have, &used, plain, room, &produced,
@@ -201,6 +226,11 @@ static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *draine
 		return false;
 	}
 	ssize_t count = fit ? take(wire, sink, size, room) : look(wire, sink, size, room);
+	if (count == -EAGAIN && egret_wire_hides_end(wire)) {
+		egret_wire_discard(wire, wire->stale);
+		wire->stale = 0;
+		count = egret_wire_recv(wire, room, size, 0);
+	}
 	if (count > 0) {
 		egret_buf_added(&wire->in, (size_t)count);
 		wire->copied += (size_t)count;
@@ -297,10 +327,8 @@ static void show(struct egret_wire *wire, struct sink *sink, int flags)
 {
 	uint8_t *data;
 	size_t room, least = wire->least, most = sink->left < PEEK_MOST ? sink->left : PEEK_MOST;
-	if (flags & MSG_WAITALL) { /* as long as it is not all there, the kernel must not wake the caller with what is */
+	if (flags & MSG_WAITALL) /* as long as it is not all there, the kernel must not wake the caller with what is */
 		wire->least = most;
-		wire->unheld = true;
-	}
 	fill_peeked(wire, most);
 	wire->least = least;
 	const uint8_t *from = egret_buf_len(&wire->peeked) ? egret_buf_head(&wire->peeked) : NULL;
@@ -345,6 +373,8 @@ static short readable(struct egret_wire *wire)
 		fill_peeked(wire, wire->least);
 	else if (undelivered(wire, &none) == 0)
 		open_next(wire);
+	else
+		settle(wire, &none); /* who waited for more by MSG_PEEK has given up */
 	bool over = is_over(wire) || wire->read_shut;
 	if (!over && undelivered(wire, &none) < wire->least)
 		return 0;
@@ -421,25 +451,35 @@ uint64_t egret_wire_news(struct egret_wire *wire)
 		if (!is_over(wire) && wire->data_end <= wire->noticed && have < AVAILABLE_MOST)
 			fill_peeked(wire, have + 1);
 	} while (undelivered(wire, &none) > have);
-	if (is_over(wire) || wire->data_end > wire->noticed || have >= AVAILABLE_MOST) {
+	bool shut = wire->read_shut || wire->write_closed; /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
+	if (is_over(wire) || wire->data_end > wire->noticed || have >= AVAILABLE_MOST || (shut && arrived(wire) == wire->noticed)) {
 		wire->noticed = arrived(wire);
 		wire->news++;
+	} else if (shut) {
+		wire->noticed = arrived(wire);
 	}
 	uint64_t news = wire->news;
 	pthread_mutex_unlock(&wire->in_lock);
 	return news;
 }
 
+void egret_wire_make_news(struct egret_wire *wire)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	wire->news++;
+	pthread_mutex_unlock(&wire->in_lock);
+}
+
 void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 {
 	pthread_mutex_lock(&wire->in_lock);
 	wire->news++; /* the kernel, too, reports anew, tcp_set_rcvlowat */
-	if (wire->least != bytes) {
+	wire->hidden = false;
+	if (wire->handshaken && (bytes > 1 || wire->least > 1)) {
 		wire->least = bytes;
-		wire->unheld = bytes > 1 || wire->unheld || wire->handshaken;
-		if (wire->handshaken)
-			fill_peeked(wire, bytes);
+		fill_peeked(wire, bytes);
 	}
+	wire->least = bytes;
 	pthread_mutex_unlock(&wire->in_lock);
 }
 

@@ -1,5 +1,6 @@
 #include "caller.h"
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #define CONTROL_COPY 100 /* and above: no sequence closes it */
 #define SETTLE_MS 30000
 #define ACKNOWLEDGE_ROUNDS 25 /* of 200 us: nothing moves any more */
+#define ACKNOWLEDGE_MOST 2000 /* of these: the kernel delays an acknowledgement of what it has for 200 ms at most */
 
 struct caller it;
 int epoll_set = -1, in_use;
@@ -80,13 +82,13 @@ size_t ask(char *word, const char *format, ...)
 /* include/net/tcp_states.h of the kernel; netinet/tcp.h, which has them too, does not go with linux/tcp.h. */
 enum { TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9, TCP_CLOSING = 11 };
 
-/* Whether a small send buffer has room is a matter of what the peer's kernel has acknowledged, at once or a little later. */
+/* Whether a small send buffer has room is a matter of what the peer's kernel has acknowledged, at once or a little later: what was sent will be. */
 static void settle_sent(void)
 {
-	int left = 0, before = -1;
-	for (int same = 0; it.small && same < ACKNOWLEDGE_ROUNDS; same = left == before ? same + 1 : 0) {
+	int left = 0, unsent = 0, before = -1;
+	for (int same = 0; it.small && same < (unsent || it.peer_cut ? ACKNOWLEDGE_ROUNDS : ACKNOWLEDGE_MOST); same = left == before ? same + 1 : 0) {
 		before = left;
-		if (ioctl(it.fd, TIOCOUTQ, &left) != 0 || left == 0)
+		if (ioctl(it.fd, TIOCOUTQ, &left) != 0 || left == 0 || ioctl(it.fd, SIOCOUTQNSD, &unsent) != 0)
 			return;
 		if (same == 0)
 			ask(NULL, "acknowledge");
@@ -103,7 +105,7 @@ static void settle_moved(void)
 		int amount = 0;
 		ioctl(it.fd, FIONREAD, &amount);
 		int n = poll(&pfd, 1, 0);
-		if (it.peer_cut ? n > 0 && (pfd.revents & (POLLHUP | POLLERR)) : (size_t)amount >= it.owed && (!it.peer_fin || n > 0 || it.shut_rd))
+		if (it.peer_cut ? n > 0 && (pfd.revents & (POLLHUP | POLLERR)) : (size_t)amount >= it.owed && (!it.peer_ended || n > 0 || it.shut_rd))
 			return;
 		usleep(100);
 	}

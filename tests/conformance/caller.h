@@ -21,6 +21,7 @@
 
 #define MOST_ARGS 6
 #define ROOM (1 << 20)  /* bytes of the largest transfer */
+#define UNREAD_LITTLE 600 /* bytes that fit whatever was set */
 #define UNREAD_MOST 6000 /* bytes that surely fit on their way to a peer that does not read */
 
 struct call {
@@ -40,6 +41,7 @@ struct caller {
 	bool more;   /* MSG_MORE was used: TCP may hold bytes back, TLS holds none */
 	bool uneven; /* how much was sent depended on the size of buffers: where lines end in the pattern does, too */
 	bool moved; /* sent by SCM_RIGHTS: wrapped, it is the end of a socket pair now, and what is on its way comes a little later */
+	bool edges; /* a registration in the set waits for "writable" by edges: whether a send that waits makes one is a matter of acknowledgements */
 	bool small, tiny; /* the send buffer takes little; the receive buffer takes next to nothing: the peer sends only what is read meanwhile */
 	bool peer_ended, peer_fin, peer_cut; /* the peer's half is closed; with a FIN; by a reset */
 	size_t wire;               /* bytes that the peer has put on the wire */
@@ -83,6 +85,8 @@ unsigned char *broken_room(size_t good, size_t size);
 /* What a stream has read that the program has not, and what it was given that it has not written. */
 size_t read_ahead(void);
 size_t held_back(void);
+/* Does a stream of any connection hold something back? */
+bool any_held_back(void);
 
 /* Each file's calls; false: not one of its. */
 bool call_socket(const struct call *call);

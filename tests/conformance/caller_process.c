@@ -103,7 +103,7 @@ static void do_fork(const struct call *call)
 {
 	settle();
 	fflush(stdout);
-	if (has_word(call, "exit") && held_back()) /* a child's exit would write it, and have the connection */
+	if (has_word(call, "exit") && any_held_back()) /* a child's exit would write it, and have the connection */
 		return skip("a stream has something to write");
 	if (has_word(call, "parent"))
 		fork_parent(call);
@@ -141,7 +141,7 @@ static void do_daemon(const struct call *call)
 	close(line[0]);
 	is_copy = true;
 	if (has_word(call, "late")) {
-		send(it.fd, "", 0, MSG_NOSIGNAL);
+		tell(send(it.fd, "", 0, MSG_NOSIGNAL)); /* which takes a reset's error, if there is one */
 		if (write(line[1], "u", 1) != 1)
 			abort();
 	}
@@ -171,7 +171,7 @@ static void do_pass(const struct call *call)
 	} control = { 0 };
 	struct iovec iov = { &byte, 1 };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room };
-	if (it.fd < 0 || !it.connected || it.stream || it.kept_count || it.tiny || it.small || it.shut_rd || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+	if (it.fd < 0 || !it.connected || it.stream || it.kept_count || it.tiny || it.small || it.shut_rd || it.lowat > 1 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return skip("not now");
 	settle();
 	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof old) };

@@ -78,6 +78,7 @@ static void do_epoll_ctl(const struct call *call)
 	if (epoll_set < 0)
 		epoll_set = fcntl(epoll_create1(EPOLL_CLOEXEC), F_DUPFD_CLOEXEC, 90);
 	tell(epoll_ctl(epoll_set, operation, it.fd, &event));
+	it.edges = it.edges || ((event.events & EPOLLET) && (event.events & EPOLLOUT));
 }
 
 #define EVENTS 16

@@ -99,7 +99,7 @@ static void do_fast(const struct call *call)
 	socklen_t size = sizeof peer;
 	settle();
 	if (!it.connected || it.moved || getpeername(it.fd, (struct sockaddr *)&peer, &size) != 0)
-		return skip("no connection");
+		return skip("not now");
 	if (!it.nonblocking || it.small || held_back() || it.unread + 10 > UNREAD_MOST)
 		return skip("not now");
 	pattern_fill(room, it.sent, 10);
@@ -146,7 +146,7 @@ static void do_set(const struct call *call)
 		if (call->argc < 3 || strcmp(options[i].name, call->argv[1]) != 0)
 			continue;
 		int value = (int)number(call, 2, 0);
-		if (options[i].option == TCP_NOTSENT_LOWAT && it.more)
+		if (options[i].option == TCP_NOTSENT_LOWAT && (it.more || it.unread > UNREAD_LITTLE))
 			return skip("bytes may be held back");
 		tell(setsockopt(it.fd, options[i].level, options[i].option, &value, sizeof value));
 		it.small = it.small || strcmp(call->argv[1], "sndbuf") == 0 || strcmp(call->argv[1], "unsent") == 0;
@@ -276,7 +276,7 @@ static void peer_end(const struct call *call)
 		return skip("it has ended");
 	if (it.shut_rd && it.shut_wr && strcmp(call->argv[1], "reset") == 0)
 		return skip("nobody listens"); /* close_notify of a peer is met with a reset by the kernel then, and hidden */
-	it.peer_cut = strcmp(call->argv[1], "reset") == 0;
+	it.peer_cut = it.peer_cut || strcmp(call->argv[1], "reset") == 0;
 	it.wire = ask(NULL, "%s", call->argv[1]);
 	it.peer_ended = it.peer_fin = true;
 	settle();

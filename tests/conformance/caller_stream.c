@@ -3,6 +3,8 @@
 
 #include <stdio_ext.h>
 
+#define RECORD_OF_ONE 100 /* bytes at most, with what it costs the kernel: without a buffer each byte is one */
+#define UNBUFFERED 2 /* its _IO_UNBUFFERED */
 #define PUTTING 0x800 /* glibc's _IO_CURRENTLY_PUTTING: there is nothing read ahead then */
 
 size_t read_ahead(void)
@@ -13,6 +15,18 @@ size_t read_ahead(void)
 }
 
 size_t held_back(void) { return it.stream ? __fpending(it.stream) : 0; }
+
+bool any_held_back(void)
+{
+	int before = in_use;
+	bool any = false;
+	for (int i = 0; i < CONNECTIONS; i++) {
+		use(i);
+		any = any || held_back();
+	}
+	use(before);
+	return any;
+}
 
 /* fdopen MODE BUFFER: over a copy of the descriptor, or ("own") over the descriptor itself. */
 static void do_fdopen(const struct call *call)
@@ -120,7 +134,7 @@ static void do_fprintf(const struct call *call)
 {
 	size_t size = (size_t)number(call, 1, 100), ahead = read_ahead(), held = held_back();
 	settle();
-	if (!may_put(size))
+	if (!may_put(it.stream && (it.stream->_flags & UNBUFFERED) ? RECORD_OF_ONE * size : size))
 		return skip("would not fit");
 	errno = 0;
 	int n = 0, done = 1;

@@ -20,8 +20,12 @@ static bool prepare(size_t size, int flags)
 	}
 	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0 || (flags & MSG_OOB))
 		return true;
-	if (!waits && it.unread + size > (it.small ? 600 : UNREAD_MOST)) {
+	if (!waits && it.unread + size > (it.small ? UNREAD_LITTLE : UNREAD_MOST)) {
 		skip("would not fit");
+		return false;
+	}
+	if (waits && it.small && it.edges && size > UNREAD_LITTLE) {
+		skip("may wait for room");
 		return false;
 	}
 	if (waits && it.unread) {
@@ -254,7 +258,7 @@ static void do_pour(const struct call *call)
 {
 	char word[16];
 	size_t total = (size_t)number(call, 1, 300000), size = (size_t)number(call, 2, 5000), done = 0;
-	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0 || size > ROOM || held_back())
+	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || size == 0 || size > ROOM || held_back() || (it.small && it.edges))
 		return skip("not now");
 	ask(NULL, "slurp %zu", it.unread + total);
 	it.unread = 0;
