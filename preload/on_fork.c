@@ -18,6 +18,9 @@ pid_t egret_on_bare_fork(void)
 	return pid;
 }
 
+/* The library's own is registered at its start, which comes before the first of the program's for this hook's sake, and so runs behind them all. */
+int egret_on_at_quick_exit(void (*run)(void *), void *library) { return real.__cxa_at_quick_exit(run, library); }
+
 /* vfork's child runs in its parent's memory, where its closes and dups would change the parent's tables. While connections are governed
  * it gets a copy instead, and the parent waits as vfork's does: until the child execs or ends, which closes the pipe. */
 static pid_t fork_and_wait(void)

@@ -19,6 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The library is linked without the compiler's start files, whose constructors and destructors have nothing to do here, and is never unloaded.
+ * This name of theirs is what pthread_atfork(3) and at_quick_exit(3) would know the library by then. */
+extern EGRET_EARLY __attribute__((visibility("hidden"))) void *__dso_handle;
+void *__dso_handle = &__dso_handle;
+
 EGRET_EARLY struct egret_runtime egret_runtime;
 EGRET_EARLY _Atomic bool egret_started;
 
@@ -160,6 +165,13 @@ static void read_environment(void)
 	egret_runtime.mode = mode_of(egret_runtime.mode_text);
 }
 
+/* Streams are not flushed then, at_quick_exit(3). */
+static void leave_quickly(void *unused)
+{
+	(void)unused;
+	egret_fd_farewell();
+}
+
 /* One thread does it, others wait; a signal handler that comes in between meets the guard. A fork waits, too (on_fork.c). */
 bool egret_start(void)
 {
@@ -173,6 +185,7 @@ bool egret_start(void)
 		egret_real_fill();
 		read_environment();
 		pthread_atfork(egret_before_fork, after_fork_in_parent, after_fork_in_child);
+		real.__cxa_at_quick_exit(leave_quickly, &__dso_handle);
 		atomic_store_explicit(&egret_started, true, memory_order_release);
 	}
 	while (!atomic_load_explicit(&egret_started, memory_order_acquire))
@@ -189,11 +202,6 @@ static __attribute__((destructor)) void destructor(void)
 	fflush(NULL);
 	egret_fd_farewell();
 }
-
-/* The library is linked without the compiler's start files, whose constructors and destructors have nothing to do here, and is never unloaded.
- * This name of theirs is what pthread_atfork(3) would know the library by then. */
-extern EGRET_EARLY __attribute__((visibility("hidden"))) void *__dso_handle;
-void *__dso_handle = &__dso_handle;
 
 /* Where the environment does not fit, or means another place after the first chdir, the start cannot wait for a hook. */
 static __attribute__((constructor)) void constructor(int argc, char **argv, char **envp)

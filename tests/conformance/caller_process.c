@@ -13,20 +13,6 @@ static int ended(pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* A child that has a copy of everything and uses nothing of it: it closes its copy, or ends in one of two ways with it open. */
-static void fork_idle(const struct call *call)
-{
-	pid_t child = fork();
-	if (child == 0 && has_word(call, "exit"))
-		exit(7); /* what standard output holds was written before */
-	if (child == 0) {
-		if (!has_word(call, "keep"))
-			close(it.fd);
-		_exit(7);
-	}
-	say("child %d", ended(child));
-}
-
 static bool may_try(void)
 {
 	return it.fd >= 0 && it.connected && !it.moved && !it.stream && !it.peer_ended && !it.shut_wr && !it.shut_rd && !it.small && it.lowat <= 1;
@@ -72,6 +58,34 @@ static void fork_parent(const struct call *call)
 	}
 }
 
+/* Ends with the connection open. */
+static _Noreturn void leave(const struct call *call, int status)
+{
+	if (has_word(call, "exit"))
+		exit(status); /* what standard output holds was written before */
+	if (has_word(call, "quick_exit"))
+		quick_exit(status);
+	if (has_word(call, "abort")) {
+		prctl(PR_SET_DUMPABLE, 0);
+		abort();
+	}
+	if (has_word(call, "kill"))
+		kill(getpid(), SIGKILL);
+	_Exit(status);
+}
+
+/* A child that has a copy of everything and uses nothing of it: it closes its copy, or ends in one of several ways with it open. */
+static void fork_idle(const struct call *call)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		if (!has_word(call, "keep") && !has_word(call, "exit") && !has_word(call, "quick_exit"))
+			close(it.fd);
+		leave(call, 7);
+	}
+	say("child %d", ended(child));
+}
+
 /* The child uses the connection first: it is the child's then. The parent's use is an error; the peer sees what the child sent, and an end. */
 static void fork_child(const struct call *call)
 {
@@ -85,7 +99,7 @@ static void fork_child(const struct call *call)
 		pattern_fill(room, it.sent, size);
 		bool good = send(it.fd, room, size, MSG_NOSIGNAL) == (ssize_t)size;
 		good = good && (!owed || recv(it.fd, room, owed, MSG_WAITALL) == (ssize_t)owed) && pattern_is(room, it.promised - owed, owed);
-		_exit(good ? 7 : 8);
+		leave(call, good ? 7 : 8);
 	}
 	say("child %d", ended(child));
 	it.sent += size;

@@ -70,6 +70,20 @@ test_the_server_receives_everything_and_the_end_of_tls_after_underscore_exit() {
 	ended_well
 }
 
+test_the_server_receives_everything_and_the_end_of_tls_after_quick_exit() {
+	ends 'libc.quick_exit(0)'
+	ended_well
+}
+
+test_what_a_program_writes_at_quick_exit_goes_out_before_the_end_of_tls() {
+	serving --tickets 8
+	status covered "$PROGRAMS/leaves" $HOST
+	expect_status 0
+	wait_for 20 holds 23
+	equal "$(cat "$T/plain")" "secret firstsecret last"
+	ended_well
+}
+
 test_the_server_receives_what_was_sent_before_an_abort() {
 	ends 's.setblocking(False); import select; select.select([s], [], [], 0.3); os.abort()'
 }
