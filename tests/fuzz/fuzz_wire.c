@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,8 +235,12 @@ static void set_up(struct world *world)
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f400000 | ((uint32_t)getpid() & 0xffff)) };
 	struct linger reset = { 1, 0 }; /* no TIME_WAIT: there are many */
 	socklen_t size = sizeof to;
+	sigset_t alarm; /* the fuzzer's, which would interrupt a connect */
 	int one = 1, wide = 212992, listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
 
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_BLOCK, &alarm, NULL);
 	if (bind(listener, (struct sockaddr *)&to, sizeof to) || listen(listener, 1) || getsockname(listener, (struct sockaddr *)&to, &size) ||
 	    connect(fd, (struct sockaddr *)&to, sizeof to)) {
 		perror("a connection of this machine with itself");
@@ -243,6 +248,7 @@ static void set_up(struct world *world)
 	}
 	world->server = accept(listener, NULL, NULL);
 	close(listener);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	setsockopt(world->server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(world->server, SOL_SOCKET, SO_SNDBUF, &wide, sizeof wide);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -210,13 +210,12 @@ static void handler(int rounds)
 	struct sigaction action = { .sa_handler = on_time, .sa_flags = SA_RESTART };
 	sigaction(SIGPROF, &action, NULL);
 	setitimer(ITIMER_PROF, &soon, NULL);
-	for (int i = 0; i < rounds; i++) {
+	for (int i = 0; i < rounds || forked < rounds; i++) { /* the timer counts in ticks, of which some rounds have none */
 		int fd = connected();
 		talk(fd);
 		close(fd);
 	}
 	setitimer(ITIMER_PROF, &never, NULL);
-	must(forked > 0, "fork in a handler");
 }
 
 int main(int argc, char **argv)
