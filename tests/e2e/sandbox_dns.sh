@@ -171,3 +171,16 @@ test_names_that_a_server_is_slow_to_answer_hold_up_no_other_name() { # quick
 	export -f start_holding_names
 	in_the_net inside_held_queries
 }
+
+inside_asks_nothing() {
+	policy <<<"[egret]"
+	status strace -f -e trace=unshare,clone,execve -o calls "$EGRET" run --sandbox=require -- true
+	expect_status 0
+	expect calls '/true", ["true"]'
+	expect_not calls CLONE_NEWNET
+}
+
+test_a_namespace_for_names_is_made_when_the_first_is_asked_for() { # quick
+	need strace
+	in_network_with_names "" inside_asks_nothing
+}

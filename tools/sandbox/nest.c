@@ -15,10 +15,13 @@
 struct order {
 	pthread_mutex_t lock;
 	int ask[2], answer[2];
-	int *listeners;  /* what the helper finds must be seen here: it shares descriptors, not memory. NULL: no helper was started */
+	int *listeners;  /* what the helper finds must be seen here: it shares descriptors, not memory. NULL: no helper, or it has settled */
+	void (*settled)(const int listeners[2]);
 	uint64_t cookie; /* of the namespace */
-	bool open;
+	_Atomic bool open;
 };
+
+#define SETTLE 0 /* among the domains that are asked for */
 
 static struct order order = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -113,33 +116,46 @@ static bool settle(int listeners[2])
 	return ready && listeners[0] >= 0;
 }
 
-static void live(pid_t supervisor) __attribute__((noreturn));
-static void live(pid_t supervisor)
+/* Nobody looks in, and it ends with the supervisor; unshare resets both. */
+static void attach(pid_t supervisor)
 {
-	int domain, fd;
-	int32_t first = -1;
-
-	prctl(PR_SET_NAME, "egret-nest", 0, 0, 0);
-	if (settle(order.listeners))
-		first = 0;
-	/* After unshare, which resets both. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != supervisor)
 		_exit(1);
-	if (write(order.answer[1], &first, sizeof(first)) != sizeof(first) || first)
-		_exit(1);
+}
+
+static int settle_apart(pid_t supervisor)
+{
+	int result = settle(order.listeners) ? 0 : -1;
+
+	attach(supervisor);
+	return result;
+}
+
+static int make_socket(int domain)
+{
+	int fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void live(pid_t supervisor) __attribute__((noreturn));
+static void live(pid_t supervisor)
+{
+	int domain, answer;
+
+	prctl(PR_SET_NAME, "egret-nest", 0, 0, 0);
+	attach(supervisor);
 	while (read(order.ask[0], &domain, sizeof(domain)) == sizeof(domain)) {
-		fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			fd = -errno;
-		if (write(order.answer[1], &fd, sizeof(fd)) != sizeof(fd))
+		answer = domain == SETTLE ? settle_apart(supervisor) : make_socket(domain);
+		if (write(order.answer[1], &answer, sizeof(answer)) != sizeof(answer))
 			break;
 	}
 	_exit(0);
 }
 
-void egret_nest_start(const struct egret_supervisor *sup)
+void egret_nest_start(const struct egret_supervisor *sup, void (*settled)(const int listeners[2]))
 {
 	int *shared = mmap(NULL, 2 * sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t supervisor = getpid(), pid;
@@ -147,6 +163,7 @@ void egret_nest_start(const struct egret_supervisor *sup)
 	if (sup->makes_sockets || shared == MAP_FAILED || pipe2(order.ask, O_CLOEXEC) || pipe2(order.answer, O_CLOEXEC))
 		return;
 	shared[0] = shared[1] = -1;
+	order.settled = settled;
 	order.listeners = shared;
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
 	if (pid == 0)
@@ -155,35 +172,47 @@ void egret_nest_start(const struct egret_supervisor *sup)
 		order.listeners = NULL;
 }
 
-void egret_nest_wait(int listeners[2])
-{
-	int32_t first = -1;
-
-	listeners[0] = listeners[1] = -1;
-	if (!order.listeners || read(order.answer[0], &first, sizeof(first)) != sizeof(first) || first)
-		return;
-	listeners[0] = order.listeners[0];
-	listeners[1] = order.listeners[1];
-	munmap(order.listeners, 2 * sizeof(int));
-	order.cookie = netns_of(listeners[0]);
-	order.open = order.cookie != 0;
-}
-
 /* ---- the supervisor ---- */
 
-/* A tick (wait.h) may interrupt: an answer that was not read would be taken for the next one's. */
-static int nest_socket(int domain)
+/* The helper's answer; the lock is held. A tick (wait.h) may interrupt: an answer that was not read would be taken for the next one's. */
+static int ask(int domain)
 {
-	int fd = -EPIPE;
+	int answer = -EPIPE;
 	ssize_t n;
 
-	pthread_mutex_lock(&order.lock);
 	while ((n = write(order.ask[1], &domain, sizeof(domain))) < 0 && errno == EINTR)
 		;
-	while (n == sizeof(domain) && (n = read(order.answer[0], &fd, sizeof(fd))) < 0 && errno == EINTR)
+	while (n == sizeof(domain) && (n = read(order.answer[0], &answer, sizeof(answer))) < 0 && errno == EINTR)
 		n = sizeof(domain);
+	return n == sizeof(answer) ? answer : -EPIPE;
+}
+
+static int nest_socket(int domain)
+{
+	int fd;
+
+	pthread_mutex_lock(&order.lock);
+	fd = ask(domain);
 	pthread_mutex_unlock(&order.lock);
-	return n == sizeof(fd) ? fd : -EPIPE;
+	return fd;
+}
+
+/* Is there a nest? It is made for the first who needs it: a namespace is a third of what the sandbox's start would cost. */
+static bool is_open(void)
+{
+	if (order.open)
+		return true;
+	pthread_mutex_lock(&order.lock);
+	if (order.listeners && ask(SETTLE) == 0) {
+		order.cookie = netns_of(order.listeners[0]);
+		order.settled(order.listeners);
+		order.open = order.cookie != 0;
+	}
+	if (order.listeners)
+		munmap(order.listeners, 2 * sizeof(int));
+	order.listeners = NULL;
+	pthread_mutex_unlock(&order.lock);
+	return order.open;
 }
 
 bool egret_nest_holds(const struct egret_target *target)
@@ -294,7 +323,7 @@ bool egret_nest_enter(struct egret_call *call, struct egret_target *target, int 
 {
 	int fd;
 
-	if (!order.open || target->transport != EGRET_DATAGRAM)
+	if (target->transport != EGRET_DATAGRAM || !is_open())
 		return false;
 	if (egret_nest_holds(target))
 		return true;

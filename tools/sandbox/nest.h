@@ -10,10 +10,9 @@
 
 #include "supervisor.h"
 
-/* Starts the helper, which takes a while to make the namespace. Before the supervisor has threads and gives up capabilities. */
-void egret_nest_start(const struct egret_supervisor *sup);
-/* Waits for it; before anybody asks. Fills the descriptors of the two listening sockets (UDP on port 53, IPv4 and IPv6; -1: none, no nest). */
-void egret_nest_wait(int listeners[2]);
+/* Starts the helper, before the supervisor has threads and gives up capabilities. The namespace is made when it is needed: SETTLED is then
+ * called, in the thread of whoever needs it, with the two listening sockets (UDP on port 53, IPv4 and IPv6; -1: none). */
+void egret_nest_start(const struct egret_supervisor *sup, void (*settled)(const int listeners[2]));
 
 /* Gives the program a socket of the nest as its descriptor NUMBER, with what matters of TARGET's state; TARGET is it afterwards.
  * False: there is no nest, or an epoll set watches the socket, which would go

@@ -10,10 +10,16 @@
 #define THREADS_MOST 6
 #define TCP_IDLE_MS 5000
 
-static struct {
-	int udp[2], tcp[2]; /* on loopback; IPv4, IPv6 */
-	int nest[2];        /* where every address is here (nest.h) */
-} sockets = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+/* Sockets (IPv4, IPv6; -1: none) and the threads that serve them, no more than are needed. */
+struct desk {
+	struct egret_supervisor *sup;
+	int udp[2], tcp[2];
+	_Atomic int waiting; /* threads that wait for a query */
+	_Atomic int threads;
+};
+
+static struct desk on_loopback = { .udp = { -1, -1 }, .tcp = { -1, -1 } };
+static struct desk in_nest = { .udp = { -1, -1 }, .tcp = { -1, -1 } }; /* where every address is here (nest.h) */
 
 static void read_servers(struct egret_supervisor *sup)
 {
@@ -79,48 +85,52 @@ static uint16_t open_pair(int family, int slot)
 		addr = (struct egret_addr){ .family = EGRET_IPV6, .bytes = { [15] = 1 } };
 	for (int tries = 0; tries < 20; tries++) {
 		len = egret_addr_to_sockaddr(&addr, 0, family, &ss);
-		sockets.udp[slot] = bound(family, SOCK_DGRAM, &ss, len);
-		if (sockets.udp[slot] < 0)
+		on_loopback.udp[slot] = bound(family, SOCK_DGRAM, &ss, len);
+		if (on_loopback.udp[slot] < 0)
 			return 0;
-		getsockname(sockets.udp[slot], (struct sockaddr *)&ss, &len);
-		sockets.tcp[slot] = bound(family, SOCK_STREAM, &ss, len);
-		if (sockets.tcp[slot] >= 0)
+		getsockname(on_loopback.udp[slot], (struct sockaddr *)&ss, &len);
+		on_loopback.tcp[slot] = bound(family, SOCK_STREAM, &ss, len);
+		if (on_loopback.tcp[slot] >= 0)
 			return egret_addr_from_sockaddr((struct sockaddr *)&ss, len, &addr, &port) ? port : 0;
-		close(sockets.udp[slot]);
+		close(on_loopback.udp[slot]);
 	}
 	return 0;
+}
+
+static void *resolver_main(void *data);
+
+static void add_thread(struct desk *desk)
+{
+	desk->threads++;
+	desk->waiting++;
+	if (egret_start_thread(resolver_main, desk))
+		return;
+	desk->threads--;
+	desk->waiting--;
+}
+
+/* The servers may take their time: somebody else waits for the next query meanwhile. */
+static void begin_query(struct desk *desk)
+{
+	if (--desk->waiting == 0 && desk->threads < THREADS_MOST)
+		add_thread(desk);
+}
+
+static void open_nest(const int listeners[2])
+{
+	memcpy(in_nest.udp, listeners, sizeof(in_nest.udp));
+	add_thread(&in_nest);
 }
 
 bool egret_resolver_open(struct egret_supervisor *sup)
 {
 	read_servers(sup);
 	read_hosts(sup);
-	egret_nest_start(sup);
+	on_loopback.sup = in_nest.sup = sup;
+	egret_nest_start(sup, open_nest);
 	sup->dns_port4 = open_pair(AF_INET, 0);
 	sup->dns_port6 = open_pair(AF_INET6, 1);
 	return sup->dns_port4 != 0;
-}
-
-static _Atomic int waiting; /* threads that wait for a query */
-static _Atomic int threads;
-
-static void *resolver_main(void *data);
-
-static void add_thread(struct egret_supervisor *sup)
-{
-	threads++;
-	waiting++;
-	if (egret_start_thread(resolver_main, sup))
-		return;
-	threads--;
-	waiting--;
-}
-
-/* The servers may take their time: somebody else waits for the next query meanwhile. */
-static void begin_query(struct egret_supervisor *sup)
-{
-	if (--waiting == 0 && threads < THREADS_MOST)
-		add_thread(sup);
 }
 
 /* The answer leaves from the address that was asked: the destination of the query, which the kernel tells (ip(7), ipv6(7)). */
@@ -148,7 +158,7 @@ static void answer_datagram(struct egret_supervisor *sup, int fd, struct msghdr 
 	sendmsg(fd, msg, MSG_NOSIGNAL);
 }
 
-static void serve_datagram(struct egret_supervisor *sup, int fd)
+static void serve_datagram(struct desk *desk, int fd)
 {
 	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	uint8_t query[EGRET_DNS_MAX];
@@ -160,9 +170,9 @@ static void serve_datagram(struct egret_supervisor *sup, int fd)
 
 	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return;
-	begin_query(sup);
-	answer_datagram(sup, fd, &msg, (size_t)n);
-	waiting++;
+	begin_query(desk);
+	answer_datagram(desk->sup, fd, &msg, (size_t)n);
+	desk->waiting++;
 }
 
 static bool receive(int fd, uint8_t *buf, size_t size)
@@ -232,27 +242,26 @@ static void accept_stream(struct egret_supervisor *sup, int listener)
 
 static void *resolver_main(void *data)
 {
-	struct pollfd fds[] = { { sockets.udp[0], POLLIN, 0 }, { sockets.udp[1], POLLIN, 0 }, { sockets.nest[0], POLLIN, 0 },
-				{ sockets.nest[1], POLLIN, 0 }, { sockets.tcp[0], POLLIN, 0 }, { sockets.tcp[1], POLLIN, 0 } };
+	struct desk *desk = data;
+	struct pollfd fds[] = { { desk->udp[0], POLLIN, 0 }, { desk->udp[1], POLLIN, 0 }, { desk->tcp[0], POLLIN, 0 }, { desk->tcp[1], POLLIN, 0 } };
 
 	for (;;) {
-		if (poll(fds, 6, -1) < 0 && errno != EINTR)
+		if (poll(fds, 4, -1) < 0 && errno != EINTR)
 			return NULL;
-		for (int i = 0; i < 6; i++) {
+		for (int i = 0; i < 4; i++) {
 			if (!(fds[i].revents & POLLIN))
 				continue;
-			if (i < 4)
-				serve_datagram(data, fds[i].fd);
+			if (i < 2)
+				serve_datagram(desk, fds[i].fd);
 			else
-				accept_stream(data, fds[i].fd);
+				accept_stream(desk->sup, fds[i].fd);
 		}
 	}
 }
 
-void egret_resolver_start(struct egret_supervisor *sup)
+void egret_resolver_start(void)
 {
-	egret_nest_wait(sockets.nest);
-	add_thread(sup);
+	add_thread(&on_loopback);
 }
 
 /* Port 53 of any address: a server that resolv.conf does not name is no other way out. */

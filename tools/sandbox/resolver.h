@@ -11,7 +11,7 @@
 /* Reads resolv.conf, opens the sockets. Before the command is started. False: no resolver, port 53 is judged as any other. */
 bool egret_resolver_open(struct egret_supervisor *sup);
 /* Starts its first thread, others as they are needed: in the supervisor, after the fork. */
-void egret_resolver_start(struct egret_supervisor *sup);
+void egret_resolver_start(void);
 /* Does port 53 of ADDR lead to the resolver? */
 bool egret_resolver_takes(const struct egret_supervisor *sup, const struct egret_addr *addr);
 /* The resolver's address on loopback for a socket of DOMAIN; 0: none. */

@@ -154,7 +154,7 @@ static void supervise(struct egret_supervisor *sup, struct handshake *shared, in
 	if (write(go, "g", 1) != 1)
 		_exit(125);
 	close(go);
-	egret_resolver_start(sup); /* what the command asks first waits for it; the command need not */
+	egret_resolver_start(); /* what the command asks first waits for it; the command need not */
 	egret_supervise(sup, out);
 }
 
