@@ -112,6 +112,10 @@ assert s.recv(100) == b""' "$PORT"
 
 test_a_server_that_speaks_first_and_a_half_closed_connection_work_through_the_relay() { # quick
 	in_network_with_names "127.0.0.1 good.example" inside_half_close
+	equal "$(jq -c 'select(.event == "close") | [.layer, .host, .entry, .protocol, .bytes_received, .bytes_sent]' "$T/log")" \
+		'["relay","good.example","named","tcp",300000,19]'
+	status "$EGRET" report "$T/log"
+	expect "$T/out" "300000"
 }
 
 inside_refused() {
@@ -344,6 +348,7 @@ s.recv(1000)
 os.kill(os.getpid(), 9)' "$PORT"
 	wait_for 10 grep -q '"path":"/big-90000000"' "$T/log"
 	logged '.path == "/big-90000000" and .status == 200 and .flags == "DC" and .layer == "relay"'
+	equal "$(jq -r 'select(.layer == "relay") | .event' "$T/log" | tail -n 2 | tr '\n' ' ')" "http close "
 }
 
 test_the_relay_logs_the_requests_of_a_program_that_is_killed() {

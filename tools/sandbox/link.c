@@ -1,6 +1,8 @@
 /* Bytes both ways, each with a bounded buffer: a side that does not read stops the other. */
 #include "link.h"
 
+#include "wait.h"
+
 #include <errno.h>
 #include <poll.h>
 
@@ -10,7 +12,7 @@ static bool blocked(ssize_t result) { return result == -EAGAIN || result == -EIN
 
 bool egret_link_init(struct egret_link *link, struct egret_supervisor *sup, const struct egret_errand *errand, int client)
 {
-	*link = (struct egret_link){ .sup = sup, .errand = errand, .client = client, .far = { .fd = -1 } };
+	*link = (struct egret_link){ .sup = sup, .errand = errand, .client = client, .far = { .fd = -1 }, .began_ms = egret_wait_now_ms() };
 	link->up.data = malloc(EGRET_FLOW_BYTES);
 	link->down.data = malloc(EGRET_FLOW_BYTES);
 	link->sni = egret_sni_new();
@@ -86,6 +88,7 @@ static int give(struct egret_link *link)
 	if (n < 0)
 		return blocked(-errno) ? 0 : -1;
 	down->start += (size_t)n;
+	link->given += n;
 	return 1;
 }
 
@@ -150,13 +153,35 @@ static void take_last_words(struct egret_link *link)
 		;
 }
 
-bool egret_link_run(struct egret_link *link)
+/* The same line as the library's (conn_log.c), behind those of the requests. */
+static void log_closed(struct egret_link *link)
+{
+	const struct egret_errand *errand = link->errand;
+	struct egret_event event;
+
+	egret_observed_free(link->far.observed);
+	link->far.observed = NULL;
+	egret_event_init(&event, EGRET_EVENT_CLOSE);
+	event.layer = "relay";
+	event.pid = errand->pid;
+	event.exe = errand->exe;
+	event.entry = errand->entry->name;
+	event.protocol = egret_protocol_name(errand->entry->protocol);
+	event.host = errand->host[0] ? errand->host : NULL;
+	event.port = errand->port;
+	event.address = link->far.address;
+	event.bytes_received = link->taken;
+	event.bytes_sent = link->given;
+	event.duration_ms = (double)(egret_wait_now_ms() - link->began_ms);
+	egret_trace(link->sup, &event);
+}
+
+/* False: the program is to see a reset. */
+static bool move(struct egret_link *link)
 {
 	int upward, downward;
 	bool refused = false;
 
-	if (!egret_link_watch(link))
-		return false;
 	while (!(link->up.finished && link->down.finished)) {
 		upward = link->up.finished ? 0 : move_up(link);
 		if (link->broken)
@@ -176,4 +201,13 @@ bool egret_link_run(struct egret_link *link)
 	if (refused)
 		take_last_words(link);
 	return true;
+}
+
+bool egret_link_run(struct egret_link *link)
+{
+	bool whole = egret_link_watch(link) && move(link);
+
+	if (!link->broken)
+		log_closed(link);
+	return whole;
 }

@@ -27,12 +27,14 @@ struct egret_link {
 	struct egret_flow up, down;
 	struct egret_sni *sni;    /* while the first bytes are read; NULL: done */
 	bool broken;              /* a rule ended it */
+	int64_t began_ms;
+	int64_t taken, given;     /* bytes of the program that went on, and to it */
 };
 
 /* Prepares the observers. False: memory is out. */
 bool egret_link_init(struct egret_link *link, struct egret_supervisor *sup, const struct egret_errand *errand, int client);
 void egret_link_free(struct egret_link *link);
-/* Moves bytes until both directions have ended. False: the program is to see a reset. */
+/* Moves bytes until both directions have ended, and logs the end. False: the program is to see a reset. */
 bool egret_link_run(struct egret_link *link);
 
 /* ---- link_watch.c ---- */

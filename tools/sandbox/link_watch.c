@@ -173,5 +173,6 @@ int egret_link_send_up(struct egret_link *link)
 	if (n < 0)
 		return blocked(n) ? 0 : -1;
 	up->start += (size_t)n;
+	link->taken += n;
 	return n > 0;
 }
