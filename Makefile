@@ -166,21 +166,21 @@ $(DOC_FILES): $(BUILD)/docs/%: docs/%.in $(PAGES)
 docs: $(DOC_FILES) ## manual pages and completions
 
 install: all docs ## install below $(DESTDIR)$(PREFIX)
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/egret $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
-	$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/egret
-	$(INSTALL) -m 755 $(PRELOAD) $(ENGINE) $(DESTDIR)$(LIBDIR)/egret/
-	$(INSTALL) -m 644 $(BUILD)/docs/man/egret.1 $(DESTDIR)$(MANDIR)/man1/
-	$(INSTALL) -m 644 $(BUILD)/docs/man/egret.ini.5 $(DESTDIR)$(MANDIR)/man5/
-	$(INSTALL) -m 644 $(BUILD)/docs/man/libegret.8 $(DESTDIR)$(MANDIR)/man8/
-	$(INSTALL) -m 644 $(BUILD)/docs/completions/egret.bash $(DESTDIR)$(BASHDIR)/egret
-	$(INSTALL) -m 644 $(BUILD)/docs/completions/_egret $(DESTDIR)$(ZSHDIR)/_egret
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(LIBDIR)/egret" "$(DESTDIR)$(MANDIR)/man1" "$(DESTDIR)$(MANDIR)/man5" \
+		"$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)"
+	$(INSTALL) -m 755 $(COMMAND) "$(DESTDIR)$(BINDIR)/egret"
+	$(INSTALL) -m 755 $(PRELOAD) $(ENGINE) "$(DESTDIR)$(LIBDIR)/egret/"
+	$(INSTALL) -m 644 $(BUILD)/docs/man/egret.1 "$(DESTDIR)$(MANDIR)/man1/"
+	$(INSTALL) -m 644 $(BUILD)/docs/man/egret.ini.5 "$(DESTDIR)$(MANDIR)/man5/"
+	$(INSTALL) -m 644 $(BUILD)/docs/man/libegret.8 "$(DESTDIR)$(MANDIR)/man8/"
+	$(INSTALL) -m 644 $(BUILD)/docs/completions/egret.bash "$(DESTDIR)$(BASHDIR)/egret"
+	$(INSTALL) -m 644 $(BUILD)/docs/completions/_egret "$(DESTDIR)$(ZSHDIR)/_egret"
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/egret $(DESTDIR)$(LIBDIR)/egret/libegret.so $(DESTDIR)$(LIBDIR)/egret/libegret-tls.so
-	rm -f $(DESTDIR)$(MANDIR)/man1/egret.1 $(DESTDIR)$(MANDIR)/man5/egret.ini.5 $(DESTDIR)$(MANDIR)/man8/libegret.8
-	rm -f $(DESTDIR)$(BASHDIR)/egret $(DESTDIR)$(ZSHDIR)/_egret
-	-rmdir $(DESTDIR)$(LIBDIR)/egret
+	rm -f "$(DESTDIR)$(BINDIR)/egret" "$(DESTDIR)$(LIBDIR)/egret/libegret.so" "$(DESTDIR)$(LIBDIR)/egret/libegret-tls.so"
+	rm -f "$(DESTDIR)$(MANDIR)/man1/egret.1" "$(DESTDIR)$(MANDIR)/man5/egret.ini.5" "$(DESTDIR)$(MANDIR)/man8/libegret.8"
+	rm -f "$(DESTDIR)$(BASHDIR)/egret" "$(DESTDIR)$(ZSHDIR)/_egret"
+	-rmdir "$(DESTDIR)$(LIBDIR)/egret"
 
 dist: ## a tarball of the committed tree
 	@mkdir -p $(BUILD)
@@ -191,7 +191,7 @@ deb: ## a Debian package, the same from any directory
 	packaging/deb.sh $(BUILD) $(VERSION) /usr/lib/$(ARCHDIR)
 
 lint: ## static checks
-	shellcheck -S warning -s bash -e SC1090,SC1091,SC2034,SC2046,SC2120,SC2154,SC2163 .ci/run packaging/*.sh examples/*/run.sh tests/run tests/deps.sh \
+	shellcheck -S warning -s bash -e SC1090,SC1091,SC2034,SC2046,SC2120,SC2154,SC2163,SC2164 .ci/run packaging/*.sh examples/*/run.sh tests/run tests/deps.sh \
 		tests/fuzz/run tests/*/*.sh
 	cppcheck -q --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=allocaCalled \
 		--error-exitcode=1 -I. -D__x86_64__ policy preload tools

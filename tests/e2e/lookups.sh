@@ -82,10 +82,10 @@ resolver_functions() {
 	start_names www.example.com=198.51.100.7 evil.example.com=198.51.100.8
 	listen_at 198.51.100.7 8080
 	named_policy
-	local form asked
+	local name form asked
 	asked() { covered timeout 20 "$PROGRAMS/resolvers" "$@" 2>>"$T/err"; }
-	for form in res_query res_search res_nquery res_nsearch res_querydomain res_nquerydomain res_send res_nsend; do
-		for form in $form __$form; do
+	for name in res_query res_search res_nquery res_nsearch res_querydomain res_nquerydomain res_send res_nsend; do
+		for form in $name __$name; do
 			equal "$form $(asked $form evil.example.com)" "$form HOST_NOT_FOUND"
 			equal "$form $(asked $form www.example.com)" "$form connected"
 		done

@@ -5,17 +5,17 @@ copy_tree() {
 	(cd "$ROOT" && git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T -) | tar -x -C "$1"
 }
 
-test_install_and_uninstall_leave_nothing_behind() { # limit=200
+test_install_and_uninstall_leave_nothing_behind_also_below_a_folder_with_spaces() { # limit=200
 	need_library
-	make -s -C "$ROOT" BUILD="$EGRET_BUILD" install DESTDIR="$T/root" PREFIX=/usr >log 2>&1 || { cat log; exit 1; }
+	make -s -C "$ROOT" BUILD="$EGRET_BUILD" install DESTDIR="$T/root of it" PREFIX=/usr >log 2>&1 || { cat log; exit 1; }
 	local file
 	for file in bin/egret lib/egret/libegret.so lib/egret/libegret-tls.so share/man/man1/egret.1 share/man/man5/egret.ini.5 \
 		share/man/man8/libegret.8 share/bash-completion/completions/egret share/zsh/site-functions/_egret; do
-		[ -s "root/usr/$file" ] || fail "not installed: $file"
+		[ -s "root of it/usr/$file" ] || fail "not installed: $file"
 	done
-	root/usr/bin/egret help >/dev/null
-	make -s -C "$ROOT" BUILD="$EGRET_BUILD" uninstall DESTDIR="$T/root" PREFIX=/usr
-	equal "$(find root -type f)" ""
+	"root of it/usr/bin/egret" help >/dev/null
+	make -s -C "$ROOT" BUILD="$EGRET_BUILD" uninstall DESTDIR="$T/root of it" PREFIX=/usr
+	equal "$(find "root of it" -type f)" ""
 }
 
 test_an_installed_tree_still_originates_after_it_was_moved() { # limit=200

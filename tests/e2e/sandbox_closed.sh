@@ -247,3 +247,28 @@ test_a_sandbox_inside_a_sandbox_is_refused_with_its_reason() { # quick
 	expect "$T/err" "--sandbox=require: seccomp user notification"
 	[ ! -e "$T/ran" ] || fail "the command ran"
 }
+
+test_a_ring_that_the_command_would_inherit_is_closed() { # quick
+	policy <<<"[egret]"
+	status "$PROGRAMS/ring" ls -l /proc/self/fd
+	[ "$STATUS" != 77 ] || skip "there is no io_uring"
+	expect "$T/out" "[io_uring]"
+	status "$PROGRAMS/ring" "$EGRET" run --sandbox=require -- ls -l /proc/self/fd
+	expect_status 0
+	expect_not "$T/out" "[io_uring]"
+}
+
+test_a_key_that_a_program_outside_would_look_up_is_refused_with_its_line_and_a_search_is_not() { # quick
+	policy <<<"[egret]"
+	status "$EGRET" run --sandbox=require -- python3 -c '
+import ctypes, platform
+number = {"x86_64": 249, "aarch64": 218}[platform.machine()]
+libc = ctypes.CDLL(None, use_errno=True)
+def ask(callout):
+    libc.syscall(number, b"user", b"egret-test", callout, -3)
+    return ctypes.get_errno()
+print(ask(b"x"), ask(b""), ask(None))'
+	expect_status 0
+	equal "$(cat "$T/out")" "1 1 126"
+	expect "$T/err" "denied request_key a key that a program outside would look up: the sandbox refuses it"
+}

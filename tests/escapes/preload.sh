@@ -5,7 +5,7 @@
 # What is no call of the libc's that the library judges (docs/escapes.md): sockets of other families and raw ones, what other processes are
 # made to do, services that are internal to it, and programs that are not covered. --sandbox=require stops it.
 PAST_THE_LIBC=" packet_socket raw_socket raw_socket_v6 ping_socket vsock_socket sctp_socket dccp_socket udplite_socket
-smc_socket tipc_socket xdp_socket kernel_crypto_socket netfilter_netlink_socket tcp_repair terminal_input bpf_map ptrace_outside
+smc_socket tipc_socket xdp_socket kernel_crypto_socket netfilter_netlink_socket tcp_repair terminal_input bpf_map name_looked_up_by_the_kernels_keys ptrace_outside
 signal_outside write_memory_outside open_memory_outside take_a_socket_from_outside unix_socket_outside abstract_socket_outside
 unix_socket_outside_by_a_link signal_outside_by_thread signal_outside_by_pidfd signal_outside_queued ptrace_outside_stopped
 read_memory_outside socket_sent_from_outside pair_of_other_sockets resolved_service nscd_service notify_service second_supervisor connection_inherited static_program static_program_from_a_memory_file
@@ -20,7 +20,7 @@ preload_holds() {
 	allowed_passes preload
 	list_attempts >"$T/attempts"
 	while read -r program name <&3; do
-		[[ " "${PAST_THE_LIBC//$'\n'/ }" " != *" $name "* ]] || continue
+		[[ " ${PAST_THE_LIBC//$'\n'/ } " != *" $name "* ]] || continue
 		if try_one preload "$program" "$name"; then
 			echo "ESCAPED: $name"
 			escaped=$((escaped + 1))

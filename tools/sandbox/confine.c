@@ -93,6 +93,18 @@ void egret_confine_machine(const char *log)
 	syscall(SYS_mount_setattr, AT_FDCWD, "/sys", 0, &attr, sizeof(attr));
 }
 
+/* A ring of io_uring works without a system call where a thread of the kernel's looks after it (IORING_SETUP_SQPOLL). */
+static bool is_ring(int fd)
+{
+	char path[32], link[32];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, link, sizeof(link) - 1);
+	link[len < 0 ? 0 : len] = '\0';
+	return strcmp(link, "anon_inode:[io_uring]") == 0;
+}
+
 void egret_confine_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -106,7 +118,7 @@ void egret_confine_descriptors(void)
 	}
 	while ((item = readdir(dir))) {
 		fd = (int)strtol(item->d_name, NULL, 10);
-		if (fd > 2 && fd != dirfd(dir) && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+		if (fd > 2 && fd != dirfd(dir) && fstat(fd, &st) == 0 && (S_ISSOCK(st.st_mode) || is_ring(fd)))
 			close(fd);
 	}
 	closedir(dir);

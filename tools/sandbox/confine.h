@@ -16,7 +16,7 @@ int egret_confine_process(int landlock);
  * program that the kernel starts outside. So does the LOG (NULL: none). Containers have the former so already; where namespaces are withheld
  * nothing changes. */
 void egret_confine_machine(const char *log);
-/* Closes every descriptor above 2 that is a socket: an inherited connection is a way out that no filter sees. */
+/* Closes every descriptor above 2 that is a socket or a ring of io_uring: what was inherited is a way out that no filter sees. */
 void egret_confine_descriptors(void);
 
 #endif

@@ -74,6 +74,21 @@ static void sendto_rule(struct program *p)
 	close_call(p, at, SECCOMP_RET_ALLOW);
 }
 
+/* request_key with a callout: where there is no such key the kernel starts /sbin/request-key, outside, as root, which looks host names up
+ * (dns_resolver). Without one it only searches. */
+static void request_key_rule(struct program *p)
+{
+	unsigned short at = open_call(p, SYS_request_key);
+
+	load(p, LOW(2));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+	give(p, NOTIFY);
+	load(p, HIGH(2));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+	give(p, NOTIFY);
+	close_call(p, at, SECCOMP_RET_ALLOW);
+}
+
 /* Plain stream and datagram sockets pass; everything else is the supervisor's to refuse, with a line. */
 static void socket_rule(struct program *p)
 {
@@ -199,6 +214,7 @@ static void build(struct program *p, bool makes_sockets, bool signals)
 	if (makes_sockets)
 		makes_sockets_rule(p);
 	sendto_rule(p);
+	request_key_rule(p);
 	socket_rule(p);
 	setsockopt_rule(p);
 	small_rules(p);
