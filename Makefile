@@ -70,9 +70,10 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(call src,tests/u
 all: $(PRELOAD) $(ENGINE) $(COMMAND) docs ## build everything
 
 $(BUILD)/obj/preload/exports.o: EXTRA := -U_FORTIFY_SOURCE
+# BUILD may be written another way the next time: what depends on which headers is written down for whatever it is then.
 $(BUILD)/obj/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(LLHTTP) $(CPPFLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+	$(CC) $(BASE) $(LLHTTP) $(CPPFLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -MT '$$(BUILD)/obj/$*.o' -c -o $@ $<
 
 $(BUILD)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c Makefile
 	@mkdir -p $(@D)
@@ -113,9 +114,9 @@ $(BUILD)/tests/unit/test_relay: $(BUILD)/obj/preload/relay_run.o
 $(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_wire_room $(BUILD)/tests/unit/test_wire_memory $(BUILD)/tests/unit/test_engine: $(ENGINE)
 
 # Small programs that the shell tests run: one file, nothing of ours linked in.
-$(BUILD)/tests/programs/%: tests/programs/%.c
+$(BUILD)/tests/programs/%: tests/programs/%.c Makefile
 	@mkdir -p $(@D) $(BUILD)/obj/tests/programs
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread $(SANITIZE) $(EXTRA) -MMD -MP -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread $(SANITIZE) $(EXTRA) -MMD -MP -MT '$$(BUILD)/tests/programs/$*' -MF $(BUILD)/obj/tests/programs/$*.d -o $@ $< -ldl
 
 # The two sides of the conformance suite.
 $(BUILD)/tests/conformance/caller: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/conformance/caller*.c))

@@ -67,3 +67,12 @@ test_completions_are_sound_and_offer_the_commands() { # quick
 	need zsh
 	zsh -n "$EGRET_BUILD/docs/completions/_egret"
 }
+
+test_a_changed_header_rebuilds_what_includes_it_however_the_build_folder_is_written() { # quick
+	local spelling
+	for spelling in "$EGRET_BUILD" "$EGRET_BUILD/../${EGRET_BUILD##*/}"; do
+		make -n -C "$ROOT" BUILD="$spelling" -W tools/sandbox/link.h -W tests/programs/escapes.h all unit >planned
+		expect planned " tools/sandbox/relay.c"
+		expect planned " tests/programs/escape_kernel.c"
+	done
+}

@@ -94,3 +94,41 @@ test_of_several_names_of_an_address_the_one_that_an_entry_knows_is_told_and_the_
 	in_network_with_names "203.0.113.9 first.example second.example
 203.0.113.9 third.example" inside_several_names
 }
+
+inside_relayed_bytes() {
+	start_tls right --http
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+		tls_ca_file = $CERTS/ca.pem
+		[api]
+		hosts = www.googleapis.com
+		ports = 80
+		protocol = http
+		tls = originate
+		addresses = 127.0.0.1:$PORT
+		[own]
+		hosts = good.example
+		ports = 443
+		protocol = tls
+		addresses = 127.0.0.1:$PORT
+	INI
+	status "$EGRET" run --sandbox=require --report=text -- bash -c '
+curl -sS --http1.1 -H "Accept:" -A x http://www.googleapis.com/books
+curl -sSk https://good.example/books'
+	expect_status 0
+	jq -es 'map(select(.event == "close" and .layer == "relay" and .pid > 0 and .duration_ms >= 0)) |
+		(map(.entry) == ["api", "own"]) and .[0].host == "www.googleapis.com" and .[0].port == 80 and
+		.[0].protocol == "http" and .[0].bytes_received == 64 and .[0].bytes_sent > 14 and .[1].bytes_received > 100' "$T/log" >/dev/null ||
+		fail "$(cat "$T/log")"
+	jq -es 'map(select(.event == "tls" and .entry == "own")) | map([.verdict, .protocol, .server_name, .host]) ==
+		[["allow", "tls", "good.example", "good.example"]]' "$T/log" >/dev/null || fail "$(cat "$T/log")"
+	jq -es 'map(.event) | index("http") < index("close")' "$T/log" >/dev/null || fail "$(cat "$T/log")"
+	grep -A3 '^Bytes' "$T/err" | grep -q 'www.googleapis.com:80 *1 *64 ' || fail "$(cat "$T/err")"
+}
+
+test_what_passes_the_relay_is_told_with_its_bytes_and_its_server_name() { # quick
+	need curl jq
+	in_network_with_names "" inside_relayed_bytes
+}

@@ -82,6 +82,26 @@ static struct egret_verdict judge_hello(const struct egret_link *link, const str
 	return verdict;
 }
 
+static void tell_hello(const struct egret_link *link, const struct egret_verdict *verdict, const struct egret_hello *hello)
+{
+	const struct egret_errand *errand = link->errand;
+	struct egret_event event;
+	char asked[4 * EGRET_NAME_MAX];
+
+	egret_event_init(&event, EGRET_EVENT_TLS);
+	event.layer = "relay";
+	event.pid = errand->pid;
+	event.exe = errand->exe;
+	event.verdict = verdict;
+	event.protocol = "tls";
+	event.host = errand->host[0] ? errand->host : NULL;
+	event.port = errand->port;
+	event.address = link->far.address;
+	if (hello->name)
+		event.server_name = egret_escape(hello->name, hello->len, asked, sizeof(asked));
+	egret_trace(link->sup, &event);
+}
+
 int egret_link_judge_hello(struct egret_link *link)
 {
 	struct egret_flow *up = &link->up;
@@ -105,6 +125,8 @@ int egret_link_judge_hello(struct egret_link *link)
 		verdict = (struct egret_verdict){ .allow = true };
 	if (!verdict.allow || verdict.audited)
 		refuse(link, &verdict, &hello, own);
+	else if (hello.kind == EGRET_HELLO_TLS)
+		tell_hello(link, &verdict, &hello);
 	if (!verdict.allow) {
 		link->broken = true;
 		return -1;
