@@ -323,6 +323,11 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 		if (n > 0 && !(flags & MSG_PEEK))
 			continue;
 		error = n > 0 || n == -EAGAIN ? wait_readable(conn, fd, flags, &patience) : (int)-n;
+		if (n < 0 && n != -EAGAIN && done && !conn->observed) {
+			egret_guard_enter();
+			egret_wire_give_back_error(&conn->wire, error);
+			egret_guard_leave();
+		}
 	}
 	if (peeks_all && done < target) {
 		egret_guard_enter();

@@ -31,6 +31,12 @@ static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *
 	return *news == match->told_news && !writes && !(events & ends);
 }
 
+/* An edge that tells again that the program may write, which it knows, is none. */
+static bool is_old(const struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events)
+{
+	return events == EPOLLOUT && (match->events & EPOLLET) && match->told_out && !conn->wire.hungry;
+}
+
 /* The kernel says readable: what of EVENTS is true for the program? */
 static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
 {
@@ -43,10 +49,7 @@ static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready
 		return (events & ~READ_EVENTS) | (seen & (match->events | EPOLLERR));
 	}
 	events &= ~READ_EVENTS;
-	/* An edge that tells again what the program knows is none. */
-	if (events == EPOLLOUT && (match->events & EPOLLET) && match->told_out && !conn->wire.hungry)
-		return 0;
-	return events;
+	return is_old(conn, match, events) ? 0 : events;
 }
 
 /* What the program sees of EVENTS, which the kernel reported for MATCH. *NEWS: what it learns of, 0: not counted. */
@@ -66,6 +69,9 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {
 		events = judge_readable(conn, match, events, news);
+	} else if (is_old(conn, match, events) && !conn->observed && !conn->wire.read_shut && !conn->wire.write_closed && egret_conn_own(conn) &&
+		   egret_wire_brought_nothing(&conn->wire)) {
+		events = 0; /* a read has taken what the edge was for */
 	}
 	if (events & EPOLLOUT)
 		conn->wire.hungry = false;
@@ -90,26 +96,31 @@ struct telling {
 	uint64_t news;
 };
 
-/* How much MATCH waits for that EVENTS lack, and then whether it tells a thing again: the less, the likelier it is the one. */
+/* How much of what MATCH waits for is there and lacks in EVENTS, and then whether it tells a thing again: the less, the likelier it is the one. */
 static int distance(const struct egret_ready_match *match, uint32_t events)
 {
-	const uint32_t all = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLPRI | EPOLLRDHUP;
-	return 2 * __builtin_popcount(match->events & all & ~events) + !(match->events & (EPOLLONESHOT | EPOLLET));
+	struct pollfd pfd = { .fd = match->fd, .events = (short)(match->events & (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLPRI | POLLRDHUP)) };
+	real.poll(&pfd, 1, 0);
+	return 2 * __builtin_popcount((uint32_t)(unsigned short)pfd.revents & ~events) + !(match->events & (EPOLLONESHOT | EPOLLET));
 }
 
 /* They cannot be told apart, and need not be: of those that have something to tell one does. */
 static struct telling judge_matches(const struct egret_ready_match *matches, size_t count, const struct epoll_event *event, uint64_t batch, bool *ours)
 {
 	struct telling best = { 0 };
+	int nearest = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct egret_ready_match *match = &matches[i];
 		struct telling it = { .match = match };
+		int how_far = count > 1 ? distance(match, event->events) : 0; /* before what is there is taken */
 		it.seen = judge_match(match, event->events, ours, &it.news);
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 		bool possible = count == 1 || may_be_of(match, event->events, batch);
-		if (it.seen && possible && (!best.match || distance(match, event->events) < distance(best.match, event->events)))
+		if (it.seen && possible && (!best.match || how_far < nearest)) {
 			best = it;
+			nearest = how_far;
+		}
 	}
 	return best;
 }
@@ -125,9 +136,8 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t 
 	struct telling it = judge_matches(matches, count, event, batch, &ours);
 	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
 		egret_ready_told(epfd, it.match, event->data.u64, batch, it.seen, it.news);
-	for (size_t i = 0; i < count && ours; i++)
-		if (it.match != &matches[i] && may_be_of(&matches[i], event->events, batch))
-			egret_ready_rearm(epfd, matches[i].fd);
+	for (size_t i = 0; i < count && !it.match; i++)
+		egret_ready_rearm(epfd, matches[i].fd);
 	return it.seen;
 }
 

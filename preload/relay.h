@@ -34,7 +34,7 @@ struct egret_withheld {
  * closed on exec, and noted in WITHHELD. */
 void egret_relay_bequeath(struct egret_conn *conn, int fd, struct egret_withheld *withheld);
 
-/* Before exec: bequeaths every connection that the program left without FD_CLOEXEC. WITHHELD is filled. */
+/* Before exec: bequeaths every connection that the program left without FD_CLOEXEC; the others end without a reset. WITHHELD is filled. */
 void egret_relay_hand_over(struct egret_withheld *withheld);
 
 /* The exec failed, or the program was started by another process: what was withheld is as the program left it. errno is kept. */

@@ -95,10 +95,14 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 short egret_wire_readable(struct egret_wire *wire);
 /* How often something to read has come so far: the same number again means that whatever came since carried no data. */
 uint64_t egret_wire_news(struct egret_wire *wire);
+/* Has something come of which the program was not told, and none of it was data? */
+bool egret_wire_brought_nothing(struct egret_wire *wire);
 /* Something that is told as if it had come: the program has shut a half. */
 void egret_wire_make_news(struct egret_wire *wire);
 /* The error that SO_ERROR or a write takes, as the kernel's sk_err; 0: none. */
 int egret_wire_take_error(struct egret_wire *wire);
+/* A call that has got bytes leaves ERROR, which it met behind them, to the next. */
+void egret_wire_give_back_error(struct egret_wire *wire, int error);
 /* The kernel gave the caller ERROR on this descriptor. */
 void egret_wire_note_error(struct egret_wire *wire, int error);
 /* Is the kernel's error one of which the program must not hear? Both halves are shut, and the kernel answered the peer's close_notify with a

@@ -83,6 +83,12 @@ void egret_wire_note_error(struct egret_wire *wire, int error)
 	pthread_mutex_unlock(&wire->in_lock);
 }
 
+void egret_wire_give_back_error(struct egret_wire *wire, int error)
+{
+	if (!wire->error && error != EFAULT)
+		egret_wire_note_error(wire, error);
+}
+
 bool egret_wire_hides_reset(struct egret_wire *wire)
 {
 	int error = 0;

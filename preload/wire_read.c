@@ -1,5 +1,6 @@
 /* Receiving: which bytes are taken from the kernel, which are only looked at, and when those are let go. */
 #include "wire_internal.h"
+#include "wire_sink.h"
 
 #include "policy/raw.h"
 #include "reach.h"
@@ -18,45 +19,6 @@
 #define PEEK_MOST (256 << 10)  /* bytes that MSG_PEEK shows at most */
 #define SMALL_RECORD 4096      /* bytes of plaintext that cost less to copy than a record's buffer to keep */
 
-/* Where the plaintext goes. */
-struct sink {
-	const struct iovec *iov;
-	int count, at;
-	size_t offset; /* within iov[at] */
-	size_t left;   /* bytes that all of it still takes */
-	size_t done;
-	bool keep;     /* it goes to `peeked`: undelivered still */
-	bool fault;    /* the next place for it cannot be written to */
-};
-
-static void sink_advance(struct sink *sink, size_t count)
-{
-	sink->left -= count;
-	sink->done += count;
-	sink->offset += count;
-}
-
-/* The piece of memory that comes next; its size, 0 when all are full. */
-static size_t sink_room(struct sink *sink, uint8_t **data)
-{
-	while (sink->at < sink->count && sink->offset == sink->iov[sink->at].iov_len) {
-		sink->at++;
-		sink->offset = 0;
-	}
-	if (sink->at == sink->count)
-		return 0;
-	*data = (uint8_t *)sink->iov[sink->at].iov_base + sink->offset;
-	size_t room = sink->iov[sink->at].iov_len - sink->offset;
-	return room < sink->left ? room : sink->left;
-}
-
-/* Can SIZE bytes, as far as it has room for them, be put where they belong? Else none are: the kernel copies a segment whole or not at all. */
-static bool can_take(struct sink *sink, size_t size)
-{
-	sink->fault = !sink->keep && !egret_can_write_pieces(sink->iov + sink->at, sink->count - sink->at, sink->offset, size < sink->left ? size : sink->left);
-	return !sink->fault;
-}
-
 /* Bytes of the first record in `in`, 0 while its header is not complete. */
 static size_t record_size(const struct egret_wire *wire)
 {
@@ -71,7 +33,7 @@ static bool holds_record(const struct egret_wire *wire)
 }
 
 /* Plaintext bytes that are known to be undelivered. */
-static size_t undelivered(const struct egret_wire *wire, const struct sink *sink)
+static size_t undelivered(const struct egret_wire *wire, const struct egret_sink *sink)
 {
 	return (sink->keep ? sink->done : 0) + egret_buf_len(&wire->peeked) + wire->pending;
 }
@@ -87,7 +49,7 @@ static void hide(struct egret_wire *wire, bool on)
 
 /* Lets go of what the kernel holds twice: all of it, or all but one byte while the program has something to read. What is less than SO_RCVLOWAT
  * is not to be seen, and yet it must be once the program lowers that: its byte is hidden. */
-static void settle(struct egret_wire *wire, const struct sink *sink)
+static void settle(struct egret_wire *wire, const struct egret_sink *sink)
 {
 	size_t count = undelivered(wire, sink);
 	bool any = wire->hold || count || holds_record(wire), enough = wire->hold || wire->least <= 1 || count >= wire->least;
@@ -99,21 +61,21 @@ static void settle(struct egret_wire *wire, const struct sink *sink)
 }
 
 /* How much of `in` may be decrypted into SINK at once: all; where the program's memory ends behind the first record that one; -1: nothing. */
-static ssize_t may_decrypt(const struct egret_wire *wire, struct sink *sink)
+static ssize_t may_decrypt(const struct egret_wire *wire, struct egret_sink *sink)
 {
 	size_t have = egret_buf_len(&wire->in), first = record_size(wire);
-	if (can_take(sink, wire->pending + have))
+	if (egret_sink_can_take(sink, wire->pending + have))
 		return (ssize_t)have;
 	if (wire->pending)
-		return can_take(sink, wire->pending) ? 0 : -1;
-	return can_take(sink, first - HEADER) ? (ssize_t)(first < have ? first : have) : -1;
+		return egret_sink_can_take(sink, wire->pending) ? 0 : -1;
+	return egret_sink_can_take(sink, first - HEADER) ? (ssize_t)(first < have ? first : have) : -1;
 }
 
 /* One call of the engine. False when more ciphertext is needed or the end was met. */
-static bool decrypt(struct egret_wire *wire, struct sink *sink)
+static bool decrypt(struct egret_wire *wire, struct egret_sink *sink)
 {
 	uint8_t *plain = NULL;
-	size_t used = 0, produced = 0, room = sink_room(sink, &plain), have = egret_buf_len(&wire->in);
+	size_t used = 0, produced = 0, room = egret_sink_room(sink, &plain), have = egret_buf_len(&wire->in);
 	ssize_t may = room ? may_decrypt(wire, sink) : (ssize_t)have;
 	if (may < 0 && wire->pending)
 		return false;
@@ -134,7 +96,7 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 	if (used > 0 && (produced > 0 || wire->pending > 0))
 		wire->data_end = wire->copied - egret_buf_len(&wire->in);
 	egret_renumber_down(&wire->down, plain, produced);
-	sink_advance(sink, produced);
+	egret_sink_advance(sink, produced);
 	if (answers)
 		egret_wire_flush(wire);
 	switch (step) {
@@ -154,7 +116,7 @@ static bool decrypt(struct egret_wire *wire, struct sink *sink)
 }
 
 /* Can a plain receive be used: whatever it decrypts to has a place in the program's memory? */
-static bool fits(const struct egret_wire *wire, const struct sink *sink)
+static bool fits(const struct egret_wire *wire, const struct egret_sink *sink)
 {
 	size_t size = record_size(wire);
 	if (sink->keep || sink->left == 0 || wire->hold)
@@ -185,7 +147,7 @@ static ssize_t receive_behind(struct egret_wire *wire, uint8_t *room, size_t siz
 }
 
 /* Looks at more ciphertext and leaves it in the kernel's queue, behind the byte that may be held there already. */
-static ssize_t look(struct egret_wire *wire, const struct sink *sink, size_t size, uint8_t *room)
+static ssize_t look(struct egret_wire *wire, const struct egret_sink *sink, size_t size, uint8_t *room)
 {
 	settle(wire, sink);
 	ssize_t count = receive_behind(wire, room, size, MSG_PEEK);
@@ -194,7 +156,7 @@ static ssize_t look(struct egret_wire *wire, const struct sink *sink, size_t siz
 }
 
 /* Takes more ciphertext out of the kernel's queue, with what is there twice. */
-static ssize_t take(struct egret_wire *wire, const struct sink *sink, size_t size, uint8_t *room)
+static ssize_t take(struct egret_wire *wire, const struct egret_sink *sink, size_t size, uint8_t *room)
 {
 	if (wire->stale > KEEP_STALE)
 		settle(wire, sink);
@@ -211,7 +173,7 @@ static bool before_tls(struct egret_wire *wire)
 }
 
 /* Gets more ciphertext into `in`. True: there is some (*DRAINED: the kernel had no more than this); false: none now, or the end. */
-static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *drained)
+static bool fetch(struct egret_wire *wire, const struct egret_sink *sink, bool *drained)
 {
 	if (!wire->handshaken)
 		return before_tls(wire);
@@ -251,7 +213,7 @@ static bool fetch(struct egret_wire *wire, const struct sink *sink, bool *draine
 static bool is_over(const struct egret_wire *wire) { return (wire->error && !wire->error_waits) || wire->read_closed; }
 
 /* Fills SINK as far as there is something; with an empty one it opens the next record with data. */
-static void pull(struct egret_wire *wire, struct sink *sink)
+static void pull(struct egret_wire *wire, struct egret_sink *sink)
 {
 	bool drained = false, opening = !sink->iov;
 	while (egret_wire_is_ours(wire) && !is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
@@ -280,17 +242,17 @@ static ssize_t outcome(struct egret_wire *wire)
 	return -EAGAIN;
 }
 
-static size_t take_peeked(struct egret_wire *wire, struct sink *sink)
+static size_t take_peeked(struct egret_wire *wire, struct egret_sink *sink)
 {
 	uint8_t *data;
 	size_t room;
-	while (egret_buf_len(&wire->peeked) > 0 && (room = sink_room(sink, &data)) > 0) {
+	while (egret_buf_len(&wire->peeked) > 0 && (room = egret_sink_room(sink, &data)) > 0) {
 		size_t count = egret_buf_len(&wire->peeked) < room ? egret_buf_len(&wire->peeked) : room;
-		if (!can_take(sink, egret_buf_len(&wire->peeked)))
+		if (!egret_sink_can_take(sink, egret_buf_len(&wire->peeked)))
 			break;
 		memcpy(data, egret_buf_head(&wire->peeked), count);
 		egret_buf_consume(&wire->peeked, count);
-		sink_advance(sink, count);
+		egret_sink_advance(sink, count);
 	}
 	if (egret_buf_len(&wire->peeked) == 0 && wire->peeked.size)
 		egret_buf_free(&wire->peeked);
@@ -304,7 +266,7 @@ static bool take_opened(struct egret_wire *wire)
 	if (!room)
 		return false;
 	struct iovec iov = { room, wire->pending };
-	struct sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
+	struct egret_sink sink = { .iov = &iov, .count = 1, .left = iov.iov_len, .keep = true };
 	decrypt(wire, &sink);
 	egret_buf_added(&wire->peeked, sink.done);
 	return true;
@@ -313,7 +275,7 @@ static bool take_opened(struct egret_wire *wire)
 /* Brings up to SIZE bytes of plaintext into `peeked`. */
 static void fill_peeked(struct egret_wire *wire, size_t size)
 {
-	struct sink opening = { .keep = true };
+	struct egret_sink opening = { .keep = true };
 	while (egret_buf_len(&wire->peeked) < size) {
 		if (!wire->pending)
 			pull(wire, &opening);
@@ -323,7 +285,7 @@ static void fill_peeked(struct egret_wire *wire, size_t size)
 	settle(wire, &opening);
 }
 
-static void show(struct egret_wire *wire, struct sink *sink, int flags)
+static void show(struct egret_wire *wire, struct egret_sink *sink, int flags)
 {
 	uint8_t *data;
 	size_t room, least = wire->least, most = sink->left < PEEK_MOST ? sink->left : PEEK_MOST;
@@ -332,19 +294,19 @@ static void show(struct egret_wire *wire, struct sink *sink, int flags)
 	fill_peeked(wire, most);
 	wire->least = least;
 	const uint8_t *from = egret_buf_len(&wire->peeked) ? egret_buf_head(&wire->peeked) : NULL;
-	for (size_t left = egret_buf_len(&wire->peeked); left > 0 && (room = sink_room(sink, &data)) > 0;) {
+	for (size_t left = egret_buf_len(&wire->peeked); left > 0 && (room = egret_sink_room(sink, &data)) > 0;) {
 		size_t count = left < room ? left : room;
-		if (!(flags & MSG_TRUNC) && !can_take(sink, left))
+		if (!(flags & MSG_TRUNC) && !egret_sink_can_take(sink, left))
 			break;
 		if (!(flags & MSG_TRUNC))
 			memcpy(data, from + sink->done, count);
-		sink_advance(sink, count);
+		egret_sink_advance(sink, count);
 		left -= count;
 	}
 }
 
 /* tcp(7): MSG_TRUNC drops the bytes instead of passing them on. */
-static void drop(struct egret_wire *wire, struct sink *sink)
+static void drop(struct egret_wire *wire, struct egret_sink *sink)
 {
 	while (sink->left > 0) {
 		fill_peeked(wire, 1);
@@ -360,7 +322,7 @@ static void drop(struct egret_wire *wire, struct sink *sink)
 /* Opens the next record with data. A small one is copied at once: the engine's buffer is free for the next connection. */
 static void open_next(struct egret_wire *wire)
 {
-	struct sink opening = { .keep = true };
+	struct egret_sink opening = { .keep = true };
 	pull(wire, &opening);
 	if (wire->pending <= SMALL_RECORD)
 		take_opened(wire);
@@ -368,7 +330,7 @@ static void open_next(struct egret_wire *wire)
 
 static short readable(struct egret_wire *wire)
 {
-	struct sink none = { .keep = true };
+	struct egret_sink none = { .keep = true };
 	if (wire->least > 1)
 		fill_peeked(wire, wire->least);
 	else if (undelivered(wire, &none) == 0)
@@ -383,7 +345,7 @@ static short readable(struct egret_wire *wire)
 
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags)
 {
-	struct sink sink = { .iov = iov, .count = iovcnt }, none = { .keep = true };
+	struct egret_sink sink = { .iov = iov, .count = iovcnt }, none = { .keep = true };
 	for (int i = 0; i < iovcnt; i++)
 		sink.left += iov[i].iov_len;
 	bool nothing = sink.left == 0;
@@ -418,7 +380,7 @@ bool egret_wire_say(struct egret_wire *wire, const void *data, size_t len)
 
 void egret_wire_unhold(struct egret_wire *wire)
 {
-	struct sink none = { 0 };
+	struct egret_sink none = { 0 };
 	pthread_mutex_lock(&wire->in_lock);
 	wire->hold = false;
 	settle(wire, &none);
@@ -441,16 +403,31 @@ static uint64_t arrived(const struct egret_wire *wire)
 	return wire->copied - wire->stale + (uint64_t)queued;
 }
 
-uint64_t egret_wire_news(struct egret_wire *wire)
+/* Opens what has come until there is data that was not noticed. How much there is to read. */
+static size_t look_for_data(struct egret_wire *wire)
 {
-	struct sink none = { .keep = true };
+	struct egret_sink none = { .keep = true };
 	size_t have;
-	pthread_mutex_lock(&wire->in_lock);
 	do {
 		have = undelivered(wire, &none);
 		if (!is_over(wire) && wire->data_end <= wire->noticed && have < AVAILABLE_MOST)
 			fill_peeked(wire, have + 1);
 	} while (undelivered(wire, &none) > have);
+	return have;
+}
+
+bool egret_wire_brought_nothing(struct egret_wire *wire)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	bool none = look_for_data(wire) < AVAILABLE_MOST && !is_over(wire) && wire->data_end <= wire->noticed && arrived(wire) > wire->noticed;
+	pthread_mutex_unlock(&wire->in_lock);
+	return none;
+}
+
+uint64_t egret_wire_news(struct egret_wire *wire)
+{
+	pthread_mutex_lock(&wire->in_lock);
+	size_t have = look_for_data(wire);
 	bool shut = wire->read_shut || wire->write_closed; /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
 	if (is_over(wire) || wire->data_end > wire->noticed || have >= AVAILABLE_MOST || (shut && arrived(wire) == wire->noticed)) {
 		wire->noticed = arrived(wire);

@@ -185,9 +185,10 @@ static void do_fseek(const struct call *call)
 	settle();
 	if (!it.stream || (held && !may_put(0)))
 		return skip("no stream");
+	bool failed_before = ferror(it.stream);
 	errno = 0;
 	tell(has_word(call, "tell") ? ftell(it.stream) : fseek(it.stream, 0, SEEK_SET));
-	account(ahead, held, 0, 0, ferror(it.stream) != 0);
+	account(ahead, held, 0, 0, ferror(it.stream) && !failed_before);
 }
 
 static void do_fclose(const struct call *call)

@@ -203,6 +203,57 @@ test_a_connection_that_is_close_on_exec_is_not_handed_over() {
 	expect "$T/out" "closed"
 }
 
+# filled_then_execs PROGRAM: nothing between program and server: as much is written as fits while the server does not read and its tickets are not
+# read, then the program execs.
+filled_then_execs() {
+	start_tls right --http --tickets 8 --slow
+	originating $HOST "$PORT"
+	{
+		cat <<-'PY'
+			s.setblocking(False)
+			count = 0
+			try:
+			    while True:
+			        count += s.send(b"s" * 50000)
+			except BlockingIOError:
+			    pass
+			time.sleep(0.3)
+			open("count", "w").write(str(count))
+		PY
+		printf '%s\n' "$1"
+	} | program
+}
+
+test_an_exec_that_closes_a_connection_loses_nothing_to_unread_tickets() { # alone
+	filled_then_execs 'os.execvp("true", ["true"])'
+	wait_for 40 holds "$(cat count)"
+}
+
+test_an_exec_that_hands_a_connection_over_with_unread_tickets_loses_nothing() { # alone
+	filled_then_execs 's.setblocking(True); os.set_inheritable(s.fileno(), True); os.execvp("sh", ["sh", "-c", f"printf last >&{s.fileno()}"])'
+	wait_for 40 holds $(($(cat count) + 4))
+	equal "$(tail -c 4 "$T/plain")" last
+	sleep 0.3
+	ended_well
+}
+
+test_an_exec_that_fails_leaves_a_connection_as_it_was() {
+	start_tls right --echo --tickets 8
+	originating $HOST "$PORT"
+	program <<-'PY'
+		s.sendall(b"first"); time.sleep(0.3)
+		try:
+		    os.execv("/none", ["none"])
+		except FileNotFoundError:
+		    pass
+		s.sendall(b"second")
+		print(s.recv(11, socket.MSG_WAITALL))
+		s.close()
+	PY
+	expect "$T/out" "b'firstsecond'"
+	ended_well
+}
+
 test_posix_spawn_puts_a_connection_on_standard_streams() {
 	serving --http
 	program <<-'PY'
