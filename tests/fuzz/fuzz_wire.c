@@ -190,7 +190,7 @@ static void poll_tells_the_truth(struct world *world)
 		if (!says)
 			abort();
 	}
-	if (world->wire.unheld || world->wire.least > 1)
+	if (world->wire.least > 1)
 		return;
 	if (says && poll(&set, 1, SOON) != 1)
 		abort();
@@ -257,6 +257,15 @@ static void set_up(struct world *world)
 	world->wire.record_overhead = HEADER;
 }
 
+/* As the library's setsockopt does it. */
+static void set_least(struct world *world, size_t bytes)
+{
+	int one = 1;
+
+	setsockopt(world->wire.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	egret_wire_set_least(&world->wire, bytes);
+}
+
 /* One step: what to do, and two numbers. */
 static void step(struct world *world, uint8_t what, size_t a, size_t b)
 {
@@ -274,7 +283,7 @@ static void step(struct world *world, uint8_t what, size_t a, size_t b)
 	else if (what < 215)
 		egret_wire_available(&world->wire);
 	else if (what < 225)
-		egret_wire_set_least(&world->wire, a ? a : 1);
+		set_least(world, a ? a : 1);
 	else if (what < 235)
 		server_sends(world, CLOSE, a & 3, 65536);
 	else if (what < 245)
