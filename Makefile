@@ -18,6 +18,7 @@ BUILD      ?= build
 TLS_LINK   ?= static
 
 comma      := ,
+hash       := \#
 ARCHDIR    := $(shell $(CC) -print-multiarch 2>/dev/null)
 STATIC_DIR ?= /usr/lib/$(ARCHDIR)
 
@@ -195,7 +196,8 @@ lint: ## static checks
 	shellcheck -S warning -s bash -e SC1090,SC1091,SC2034,SC2046,SC2120,SC2154,SC2163,SC2164 .ci/run packaging/*.sh examples/*/run.sh tests/run tests/deps.sh \
 		tests/fuzz/run tests/*/*.sh
 	cppcheck -q --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar --suppress=allocaCalled \
-		--error-exitcode=1 -I. -D__x86_64__ policy preload tools
+		--error-exitcode=1 -I. -D__x86_64__ \
+		"-DElfW(type)=Elf64_$(hash)$(hash)type" "-DHASH_ITER(hh,head,el,tmp)=while(((el)=(head)))" policy preload tools
 
 format: ## lay out the C sources as .clang-format says
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -110,9 +110,10 @@ static void warn_of_folders(struct egret_build *build)
 	for (size_t i = 0; i < policy->watched_count; i++) {
 		const char *path = policy->watched[i].path, *slash = strrchr(path, '/');
 		char folder[PATH_MAX];
+		int len = slash && slash != path ? (int)(slash - path) : 1;
 		struct stat st;
 
-		if (snprintf(folder, sizeof(folder), "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".") < PATH_MAX &&
+		if (snprintf(folder, sizeof(folder), "%.*s", len, slash ? path : ".") < PATH_MAX &&
 		    stat(folder, &st) == 0 && (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
 			egret_err_add(build->warn, path, 0, "everybody may write its folder, and so replace it; chmod o-w %s", folder);
 	}

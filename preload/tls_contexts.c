@@ -100,6 +100,7 @@ static struct cached *find_or_make(const struct egret_engine *engine, struct egr
 		return it;
 	}
 	struct cached *fresh = calloc(1, sizeof *fresh);
+	struct egret_tls_settings with = *settings;
 	if (!fresh) {
 		error->failure = EGRET_TLS_MEMORY;
 		return NULL;
@@ -110,7 +111,6 @@ static struct cached *find_or_make(const struct egret_engine *engine, struct egr
 		fresh->ctx = old->ctx;
 		engine->ctx_ref(fresh->ctx);
 	} else {
-		struct egret_tls_settings with = *settings;
 		if (!with.ca_file && !with.ca_path)
 			with.ca_file = bundle;
 		fresh->ctx = make(engine, &with, error);

@@ -137,6 +137,7 @@ bool egret_resolver_open(struct egret_supervisor *sup)
 static void answer_datagram(struct egret_supervisor *sup, int fd, struct msghdr *msg, size_t len)
 {
 	struct iovec iov;
+	struct msghdr answer;
 	struct egret_dns_reply reply;
 	bool edns;
 
@@ -154,8 +155,9 @@ static void answer_datagram(struct egret_supervisor *sup, int fd, struct msghdr 
 		}
 	}
 	iov = (struct iovec){ reply.data, reply.len };
-	msg->msg_iov = &iov;
-	sendmsg(fd, msg, MSG_NOSIGNAL);
+	answer = *msg;
+	answer.msg_iov = &iov;
+	sendmsg(fd, &answer, MSG_NOSIGNAL);
 }
 
 static void serve_datagram(struct desk *desk, int fd)
