@@ -2,7 +2,6 @@
  *
  *   busy      ROUNDS connections; two threads write and read all the time, and the child uses the connection, too: it never hangs
  *   waiting   a thread waits in a write that the server does not take yet; the child writes, too
- *   handler   a signal handler forks and waits for its child, whatever it interrupted, while the program connects, talks and closes
  *
  * Whoever is told EIO is not the one that keeps the connection, as libegret(8) says.
  */
@@ -17,9 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -159,65 +156,6 @@ static void waiting(void)
 	close(fd);
 }
 
-/* ---- handler ---- */
-
-static volatile sig_atomic_t forked;
-static const struct itimerval soon = { { 0, 0 }, { 0, 700 } }, never = { { 0, 0 }, { 0, 0 } };
-
-static void on_time(int number)
-{
-	int saved = errno;
-	(void)number;
-	pid_t pid = fork();
-	if (pid == 0)
-		_exit(0);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	forked = forked + 1;
-	setitimer(ITIMER_PROF, &soon, NULL); /* of the processor's time: however slow a fork is, the program goes on between two */
-	errno = saved;
-}
-
-static ssize_t restarted(ssize_t (*call)(int, void *, size_t, int), int fd, void *data, size_t size)
-{
-	ssize_t n;
-	do
-		n = call(fd, data, size, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
-static ssize_t send_to(int fd, void *data, size_t size, int flags) { return send(fd, data, size, flags); }
-
-static void talk(int fd)
-{
-	char word[8] = "word", got[8];
-	struct epoll_event event = { .events = EPOLLIN };
-	int set = epoll_create1(EPOLL_CLOEXEC), copy = dup(fd);
-	must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
-	for (int i = 0; i < 20; i++) {
-		must(restarted(send_to, copy, word, sizeof word) == sizeof word, "send");
-		while (epoll_wait(set, &event, 1, -1) != 1)
-			;
-		must(restarted(recv, fd, got, sizeof got) == sizeof got && strcmp(got, word) == 0, "recv");
-	}
-	close(copy);
-	close(set);
-}
-
-static void handler(int rounds)
-{
-	struct sigaction action = { .sa_handler = on_time, .sa_flags = SA_RESTART };
-	sigaction(SIGPROF, &action, NULL);
-	setitimer(ITIMER_PROF, &soon, NULL);
-	for (int i = 0; i < rounds || forked < rounds; i++) { /* the timer counts in ticks, of which some rounds have none */
-		int fd = connected();
-		talk(fd);
-		close(fd);
-	}
-	setitimer(ITIMER_PROF, &never, NULL);
-}
-
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
@@ -226,10 +164,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[1], "busy") == 0)
 		busy(rounds);
-	else if (strcmp(argv[1], "waiting") == 0)
-		waiting();
 	else
-		handler(rounds);
+		waiting();
 	freeaddrinfo(server);
 	return 0;
 }
