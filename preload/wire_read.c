@@ -362,7 +362,7 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 		if (!sink.fault)
 			pull(wire, &sink);
 	}
-	if (wire->least > 1)
+	if (wire->least > 1 && !(flags & MSG_WAITALL))
 		fill_peeked(wire, wire->least);
 	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : sink.fault ? -EFAULT : egret_wire_is_ours(wire) ? outcome(wire) : -EIO;
 	pthread_mutex_unlock(&wire->in_lock);
