@@ -25,6 +25,7 @@ refusals() {
 		tcp_repair setsockopt TCP_REPAIR
 		terminal_input ioctl TIOCSTI or TIOCLINUX: input put into a terminal
 		bpf_map bpf a program or map of the kernel's
+		name_looked_up_by_the_kernels_keys request_key a key that a program outside would look up
 		ptrace_outside ptrace a process outside of the command's
 		signal_outside signal a process outside of the command's
 		write_memory_outside memory a process outside of the command's
