@@ -121,7 +121,7 @@ static void note_option(struct egret_conn *conn, int fd, int level, int option)
 	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
 		atomic_store(&conn->prompt, EGRET_PROMPT_NOT);
 	else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
-		conn->wire.careful = true;
+		conn->wire.careful = conn->wire.hungry = true; /* the kernel reports "writable" anew */
 }
 
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
