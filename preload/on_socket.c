@@ -117,11 +117,11 @@ static void note_option(struct egret_conn *conn, int fd, int level, int option)
 	if (level == SOL_SOCKET && option == SO_RCVLOWAT)
 		egret_io_take_over_lowat(conn, fd);
 	else if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_SNDBUFFORCE))
-		conn->wire.resized = true;
+		conn->wire.resized = conn->wire.hungry = true; /* the kernel reports "writable" anew */
 	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
 		atomic_store(&conn->prompt, EGRET_PROMPT_NOT);
 	else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
-		conn->wire.careful = conn->wire.hungry = true; /* the kernel reports "writable" anew */
+		conn->wire.careful = conn->wire.hungry = true; /* ... here, too */
 }
 
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
