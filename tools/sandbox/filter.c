@@ -57,17 +57,23 @@ static void close_call(struct program *p, unsigned short at, uint32_t otherwise)
 	p->code[at].jf = (uint8_t)(p->len - at - 1);
 }
 
-/* sendto with an address (any bit of the pointer: a 4 GiB-aligned one has a zero low half) or with fast open. */
+/* Argument NUMBER is no NULL. Any bit of it: a 4 GiB-aligned one has a zero low half. */
+static void notify_of_pointer(struct program *p, unsigned number)
+{
+	load(p, LOW(number));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+	give(p, NOTIFY);
+	load(p, HIGH(number));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+	give(p, NOTIFY);
+}
+
+/* sendto with an address or with fast open. */
 static void sendto_rule(struct program *p)
 {
 	unsigned short at = open_call(p, SYS_sendto);
 
-	load(p, LOW(4));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	give(p, NOTIFY);
-	load(p, HIGH(4));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	give(p, NOTIFY);
+	notify_of_pointer(p, 4);
 	load(p, LOW(3));
 	emit(p, BPF_JMP | BPF_JSET | BPF_K, MSG_FASTOPEN, 0, 1);
 	give(p, NOTIFY);
@@ -80,12 +86,7 @@ static void request_key_rule(struct program *p)
 {
 	unsigned short at = open_call(p, SYS_request_key);
 
-	load(p, LOW(2));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	give(p, NOTIFY);
-	load(p, HIGH(2));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	give(p, NOTIFY);
+	notify_of_pointer(p, 2);
 	close_call(p, at, SECCOMP_RET_ALLOW);
 }
 
