@@ -31,8 +31,8 @@ static const char *host_of(const char *asked)
 	return asked;
 }
 
-/* No name: an address, perhaps with the interface that it is meant on ("fe80::1%eth0", RFC 4007), which the libc looks up without a question
- * to anybody. The kernel's call is judged. */
+/* No name: an address, perhaps with the interface that it is meant on ("fe80::1%eth0", "ff02::fb%2", RFC 4007). The libc asks nobody of
+ * any IPv6 address with a zone, also where it takes none but a number. The kernel's call is judged. */
 static bool is_literal(const char *asked)
 {
 	char text[EGRET_ADDR_TEXT];
@@ -42,7 +42,7 @@ static bool is_literal(const char *asked)
 		return egret_addr_parse(asked, &addr);
 	memcpy(text, asked, len);
 	text[len] = '\0';
-	return egret_addr_parse(text, &addr) && egret_addr_is_link_local(&addr);
+	return strchr(text, ':') && egret_addr_parse(text, &addr);
 }
 
 /* Judges ASKED; true: go on. The caller ends with lookup_end. */
