@@ -1,5 +1,7 @@
 #include "engine_load.h"
 
+#include "scratch.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -42,27 +44,32 @@ static bool own_file(char *path, size_t size, bool *program)
 	return length > 0 && path[0] == '/';
 }
 
-/* Beside the library; in ../lib/egret beside the command. PATH gets what was tried. */
-static void *open_beside(char *path, size_t size)
+struct room {
+	char self[PATH_MAX], path[PATH_MAX + 64];
+};
+_Static_assert(sizeof(struct room) <= EGRET_SCRATCH, "it is made in a room of scratch.h");
+
+/* Beside the library; in ../lib/egret beside the command. ROOM->path gets what was tried. */
+static void *open_beside(struct room *room)
 {
 	bool program;
-	char self[PATH_MAX];
-	if (!own_file(self, sizeof self, &program))
+	snprintf(room->path, sizeof room->path, ENGINE_FILE);
+	if (!own_file(room->self, sizeof room->self, &program))
 		return NULL;
-	snprintf(path, size, "%.*s%s" ENGINE_FILE, (int)(strrchr(self, '/') - self) + 1, self, program ? "../lib/egret/" : "");
-	return access(path, R_OK) == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+	snprintf(room->path, sizeof room->path, "%.*s%s" ENGINE_FILE, (int)(strrchr(room->self, '/') - room->self) + 1, room->self,
+		 program ? "../lib/egret/" : "");
+	return access(room->path, R_OK) == 0 ? dlopen(room->path, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
-static const struct egret_engine *load(struct egret_tls_error *error)
+static const struct egret_engine *load(struct room *room, struct egret_tls_error *error)
 {
-	char path[PATH_MAX + 64] = ENGINE_FILE;
-	void *handle = open_beside(path, sizeof path);
+	void *handle = open_beside(room);
 	const struct egret_engine *engine = handle ? dlsym(handle, EGRET_ENGINE_SYMBOL) : NULL;
 	if (engine && engine->abi == EGRET_ENGINE_ABI)
 		return engine;
 	error->failure = EGRET_TLS_UNVERIFIED;
 	const char *cause = engine ? "it is of another version; install egret as a whole" : dlerror();
-	snprintf(error->text, sizeof error->text, "the TLS engine %s cannot be used: %s", path, cause ? cause : "not found");
+	snprintf(error->text, sizeof error->text, "the TLS engine %.400s cannot be used: %s", room->path, cause ? cause : "not found");
 	return NULL;
 }
 
@@ -74,7 +81,9 @@ const struct egret_engine *egret_engine_load(struct egret_tls_error *error)
 	pthread_mutex_lock(&lock);
 	engine = atomic_load(&loaded);
 	if (!engine) {
-		engine = load(error);
+		struct room *room = egret_scratch_take();
+		engine = room ? load(room, error) : NULL;
+		egret_scratch_give(room);
 		atomic_store_explicit(&loaded, engine, memory_order_release);
 	}
 	pthread_mutex_unlock(&lock);

@@ -2,6 +2,7 @@
 
 #include "policy/raw.h"
 #include "record.h"
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,14 +53,10 @@ static void pass_over(int fd)
 	offset++;
 }
 
-void egret_names_read_shared(void (*each)(const struct egret_addr *addr, const char *name))
+static void read_lines(int fd, char buf[EGRET_SCRATCH], void (*each)(const struct egret_addr *addr, const char *name))
 {
-	char buf[8192];
-	long fd = egret_record_open("names", O_RDONLY), n;
-	if (fd < 0)
-		return;
-	pass_over((int)fd);
-	while ((n = egret_raw(SYS_pread64, fd, buf, sizeof buf - 1, offset)) > 0) {
+	long n;
+	while ((n = egret_raw(SYS_pread64, fd, buf, EGRET_SCRATCH - 1, offset)) > 0) {
 		char *line = buf, *end;
 		buf[n] = '\0';
 		while ((end = memchr(line, '\n', (size_t)(buf + n - line))) != NULL) {
@@ -71,5 +68,17 @@ void egret_names_read_shared(void (*each)(const struct egret_addr *addr, const c
 			break; /* half a line: the rest comes at the next look */
 		offset += line - buf;
 	}
-	egret_raw_close((int)fd);
+}
+
+void egret_names_read_shared(void (*each)(const struct egret_addr *addr, const char *name))
+{
+	long fd = egret_record_open("names", O_RDONLY);
+	char *buf = fd < 0 ? NULL : egret_scratch_take();
+	if (buf) {
+		pass_over((int)fd);
+		read_lines((int)fd, buf, each);
+	}
+	egret_scratch_give(buf);
+	if (fd >= 0)
+		egret_raw_close((int)fd);
 }

@@ -3,6 +3,7 @@
 #include "append.h"
 #include "policy/raw.h"
 #include "runtime.h"
+#include "scratch.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define PATH_SIZE (EGRET_PATH_MAX + 64)
+_Static_assert(PATH_SIZE <= EGRET_SCRATCH, "a path is made in a room of scratch.h");
 #define KEPT_FROM 512 /* far from the numbers that programs meet by accident */
 
 /* The record of this process while its root directory is another. A descriptor like any: it may be closed or replaced behind our back. */
@@ -33,12 +35,13 @@ static bool path_of(char path[PATH_SIZE], const char *file, long uid)
 
 long egret_record_open(const char *file, int flags)
 {
-	char path[PATH_SIZE];
-	if (!path_of(path, file, -1))
-		return -ENOENT;
-	long fd = egret_raw_open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	char *path = egret_runtime.run_dir[0] ? egret_scratch_take() : NULL;
+	long fd = -ENOENT;
+	if (path && path_of(path, file, -1))
+		fd = egret_raw_open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd == -EACCES && path_of(path, file, (long)geteuid()))
 		fd = egret_raw_open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	egret_scratch_give(path);
 	return fd;
 }
 
@@ -109,8 +112,10 @@ void egret_record_prepare(uid_t uid)
 
 bool egret_record_is_supervised(void)
 {
-	char path[PATH_SIZE];
-	return apart_supervised || (path_of(path, "supervised", -1) && access(path, F_OK) == 0);
+	char *path = apart_supervised ? NULL : egret_scratch_take();
+	bool supervised = apart_supervised || (path && path_of(path, "supervised", -1) && access(path, F_OK) == 0);
+	egret_scratch_give(path);
+	return supervised;
 }
 
 /* For the program that execve(2) starts: what capabilities give this process beyond its user, that one may not have. access(2) leaves them out. */
@@ -145,11 +150,12 @@ void egret_record_out_of_reach(char *why, size_t size)
 void egret_record_write(const char *line, size_t length)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK;
-	char path[PATH_SIZE];
 	int fd = kept_fd();
+	char *path = fd < 0 && egret_runtime.run_dir[0] ? egret_scratch_take() : NULL;
 	if (fd >= 0)
 		(void)egret_raw_write(fd, line, length);
-	else if (path_of(path, "events", -1) && egret_append(EGRET_APPEND_RECORD, path, flags, line, length) == -EACCES &&
+	else if (path && path_of(path, "events", -1) && egret_append(EGRET_APPEND_RECORD, path, flags, line, length) == -EACCES &&
 		 path_of(path, "events", (long)geteuid()))
 		egret_append(EGRET_APPEND_RECORD, path, flags, line, length);
+	egret_scratch_give(path);
 }

@@ -5,6 +5,7 @@
 #include "lock.h"
 #include "record.h"
 #include "say.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +17,15 @@
 #include <unistd.h>
 
 #define RELOAD_CHECK_US 400000 /* a change must be seen within 1 s */
-#define LINE_SIZE 16384        /* bytes of a line of the log */
 #define PATIENCE 1000           /* looks at whether a thread is still at taking the old policy: it needs some nanoseconds */
 #define SETTLE_MS 200          /* an editor that writes in place has emptied the file first */
 #define SETTLE_MOST_US 400000  /* however often it is written */
+
+/* What a line of the log is made in. */
+struct room {
+	char exe[EGRET_PATH_MAX], line[16384];
+};
+_Static_assert(sizeof(struct room) <= EGRET_SCRATCH, "it is made in a room of scratch.h");
 
 /* The policy in force is taken without the lock, which is for whoever loads and looks. What was replaced goes when nobody is at taking it. */
 static pthread_mutex_t policy_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -220,27 +226,32 @@ static void write_log(const char *target, const char *line, size_t length)
 		egret_say_once(1, "egret: cannot write the log %s: %s", target, strerror((int)-result));
 }
 
-void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event)
+static void log_in(struct room *room, const struct egret_policy *policy, const struct egret_event *event)
 {
 	const struct egret_defaults *defaults = policy ? egret_policy_defaults(policy) : NULL;
 	const char *target = log_target(policy);
-	char exe[EGRET_PATH_MAX];
 	enum egret_log_format format = format_of(egret_runtime.log_format, defaults ? defaults->log_format : EGRET_LOG_JSON);
-	if (!egret_runtime_logs(policy))
+	bool aims_elsewhere = target && strcmp(target, "stderr") == 0 && !egret_say_can();
+	size_t length = egret_log_format(format, event, room->line, sizeof room->line);
+	if (target && strcmp(target, "none") != 0 && !aims_elsewhere && length > 0)
+		write_log(target, room->line, length);
+	if (egret_runtime.run_dir[0] && format != EGRET_LOG_JSON)
+		length = egret_log_format(EGRET_LOG_JSON, event, room->line, sizeof room->line);
+	egret_record_write(room->line, length);
+}
+
+void egret_runtime_log(const struct egret_policy *policy, struct egret_event *event)
+{
+	struct room *room = egret_runtime_logs(policy) ? egret_scratch_take() : NULL;
+	if (!room)
 		return;
 	if (!event->pid)
 		event->pid = (int)egret_raw(SYS_getpid, 0, 0, 0, 0);
 	bool own = !event->exe;
 	if (own)
-		event->exe = egret_runtime_exe(exe);
-	bool aims_elsewhere = target && strcmp(target, "stderr") == 0 && !egret_say_can();
-	char line[LINE_SIZE];
-	size_t length = egret_log_format(format, event, line, sizeof line);
-	if (target && strcmp(target, "none") != 0 && !aims_elsewhere && length > 0)
-		write_log(target, line, length);
-	if (egret_runtime.run_dir[0] && format != EGRET_LOG_JSON)
-		length = egret_log_format(EGRET_LOG_JSON, event, line, sizeof line);
-	egret_record_write(line, length);
+		event->exe = egret_runtime_exe(room->exe);
+	log_in(room, policy, event);
 	if (own)
 		event->exe = NULL;
+	egret_scratch_give(room);
 }

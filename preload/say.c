@@ -3,6 +3,7 @@
 #include "early.h"
 #include "policy/denial.h"
 #include "policy/raw.h"
+#include "scratch.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -17,16 +18,18 @@ bool egret_say_can(void)
 
 static void write_line(const char *format, va_list list)
 {
-	char text[2048], line[4096];
-	if (!egret_say_can())
+	struct room {
+		char text[2048], line[4096];
+	} *room = egret_say_can() ? egret_scratch_take() : NULL;
+	if (!room)
 		return;
-	int n = vsnprintf(text, sizeof text, format, list);
-	if (n < 0)
-		return;
-	egret_escape(text, strlen(text), line, sizeof line - 1);
-	size_t length = strlen(line);
-	line[length] = '\n';
-	(void)egret_raw_write(2, line, length + 1);
+	if (vsnprintf(room->text, sizeof room->text, format, list) >= 0) {
+		egret_escape(room->text, strlen(room->text), room->line, sizeof room->line - 1);
+		size_t length = strlen(room->line);
+		room->line[length] = '\n';
+		(void)egret_raw_write(2, room->line, length + 1);
+	}
+	egret_scratch_give(room);
 }
 
 void egret_say(const char *format, ...)
@@ -52,11 +55,12 @@ void egret_say_once(unsigned key, const char *format, ...)
 static void say_denial(const struct egret_denial *denial)
 {
 	static struct egret_told told;
-	char line[EGRET_DENIAL_LINE];
-	if (!egret_denial_is_new(&told, 0, denial))
+	char *line = egret_denial_is_new(&told, 0, denial) ? egret_scratch_take() : NULL;
+	if (!line)
 		return;
-	egret_denial_line(denial, line, sizeof line);
+	egret_denial_line(denial, line, EGRET_DENIAL_LINE);
 	egret_say("egret: %s", line);
+	egret_scratch_give(line);
 }
 
 void egret_say_denied(const char *protocol, const char *host, const struct egret_addr *addr, uint16_t port, const struct egret_verdict *verdict)

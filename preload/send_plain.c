@@ -1,9 +1,11 @@
 #include "send_plain.h"
 #include "real.h"
 #include "record.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -28,7 +30,7 @@ static bool is_stream(int fd)
 }
 
 /* All of it in BUF; 0: nothing, or more than fits. */
-static size_t gather(const struct msghdr *message, char buf[GATHERED_MAX])
+__attribute__((noinline)) static size_t gather(const struct msghdr *message, char buf[GATHERED_MAX])
 {
 	size_t at = 0;
 	for (size_t i = 0; i < message->msg_iovlen; i++) {
@@ -41,12 +43,15 @@ static size_t gather(const struct msghdr *message, char buf[GATHERED_MAX])
 	return at;
 }
 
-/* writev knows no flags. */
-static ssize_t send_gathered(int fd, const struct msghdr *message, int flags)
+/* writev knows no flags. BUF is lent, also to a thread that is cancelled while it waits. */
+static ssize_t send_gathered(int fd, const struct msghdr *message, int flags, char *buf)
 {
-	char buf[GATHERED_MAX];
-	size_t size = gather(message, buf);
-	return size ? real.send(fd, buf, size, flags) : real.sendmsg(fd, message, flags);
+	ssize_t n;
+	pthread_cleanup_push(egret_scratch_give, buf);
+	size_t size = buf ? gather(message, buf) : 0;
+	n = size ? real.send(fd, buf, size, flags) : real.sendmsg(fd, message, flags);
+	pthread_cleanup_pop(1);
+	return n;
 }
 
 ssize_t egret_send_plain_message(int fd, const struct msghdr *message, int flags)
@@ -58,7 +63,7 @@ ssize_t egret_send_plain_message(int fd, const struct msghdr *message, int flags
 	if (message->msg_iovlen == 1 && message->msg_iov->iov_len)
 		return real.send(fd, message->msg_iov->iov_base, message->msg_iov->iov_len, flags);
 	if (flags)
-		return send_gathered(fd, message, flags);
+		return send_gathered(fd, message, flags, egret_scratch_take());
 	/* Of nothing writev makes nothing, also on a socket that is not connected. */
 	ssize_t n = real.writev(fd, message->msg_iov, (int)message->msg_iovlen);
 	return n ? n : real.sendmsg(fd, message, flags);

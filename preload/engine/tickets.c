@@ -72,11 +72,11 @@ static void checksum(const uint8_t *file, size_t size, uint8_t sum[KEY_SIZE])
 
 bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_SESSION *session)
 {
-	uint8_t data[FRONT + TICKET_MOST], *end = data + FRONT;
 	char name[NAME_SIZE], temporary[NAME_SIZE];
 	int dir = open_dir(ctx), size = dir < 0 ? 0 : i2d_SSL_SESSION(session, NULL);
+	uint8_t *data = size > 0 && size <= TICKET_MOST ? OPENSSL_malloc(FRONT + (size_t)size) : NULL, *end = data + FRONT;
 	bool good = false;
-	if (dir >= 0 && size > 0 && size <= TICKET_MOST && temporary_name(temporary)) {
+	if (data && temporary_name(temporary)) {
 		i2d_SSL_SESSION(session, &end);
 		size += FRONT;
 		memcpy(data, key, KEY_SIZE);
@@ -87,8 +87,8 @@ bool egret_ticket_put(const struct egret_tls_ctx *ctx, const uint8_t *key, SSL_S
 		good = write_file(dir, temporary, data, (size_t)size) && renameat(dir, temporary, dir, name) == 0;
 		if (!good)
 			unlinkat(dir, temporary, 0);
-		OPENSSL_cleanse(data, (size_t)size);
 	}
+	OPENSSL_clear_free(data, (size_t)size);
 	if (dir >= 0)
 		egret_raw_close(dir);
 	return good;
@@ -106,17 +106,18 @@ static SSL_SESSION *parse(const uint8_t *data, size_t size, const uint8_t *key)
 
 static SSL_SESSION *read_file(int dir, const char *name, const uint8_t *key)
 {
-	uint8_t data[FRONT + TICKET_MOST];
 	struct stat st;
 	SSL_SESSION *session = NULL;
 	int fd = (int)egret_raw(SYS_openat, dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 066)) {
-		long size = egret_raw_read(fd, data, sizeof data);
+	bool ours = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 066);
+	uint8_t *data = ours && st.st_size <= FRONT + TICKET_MOST ? OPENSSL_malloc((size_t)st.st_size) : NULL;
+	if (data) {
+		long size = egret_raw_read(fd, data, (size_t)st.st_size);
 		session = size > 0 ? parse(data, (size_t)size, key) : NULL;
-		OPENSSL_cleanse(data, sizeof data);
 	}
+	OPENSSL_clear_free(data, (size_t)st.st_size);
 	egret_raw_close(fd);
 	return session;
 }

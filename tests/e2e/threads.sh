@@ -30,3 +30,16 @@ test_a_connection_closed_while_a_thread_reads_gives_its_number_away_but_no_bytes
 test_a_thread_cancelled_while_it_reads_or_writes_leaves_the_connection_whole() { threads cancel; }
 test_signals_that_restart_calls_are_not_seen_by_reads_and_writes() { threads restart; }
 test_signals_that_do_not_restart_end_calls_but_lose_no_byte() { threads eintr; }
+
+test_a_thread_of_the_smallest_stack_connects_speaks_and_is_refused() {
+	[ -z "${EGRET_SANITIZER:-}" ] || skip "a sanitizer's own frames need more than that"
+	start_echo
+	originating $HOST "$PORT"
+	status covered "$PROGRAMS/threads" stack $HOST
+	expect_status 0
+	expect "$T/out" right
+	expect "$T/err" "egret: denied tcp www.googleapis.com:9"
+	status "$EGRET" run --sandbox=off -- "$PROGRAMS/threads" stack $HOST
+	expect_status 0
+	expect "$T/out" right
+}

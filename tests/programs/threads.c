@@ -5,10 +5,12 @@
  *   closing   a connection is closed, or shut down, while a thread waits in read
  *   cancel    threads are cancelled in a read and in a write that wait; the connections still work, or close
  *   restart   signals with SA_RESTART arrive all the time: no call ends early
+ *   stack     a thread of the smallest stack that the system gives is served, and refused elsewhere, as any
  *   eintr     signals without it: calls end with EINTR before the first byte, or with a part; no byte is lost or sent twice
  */
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -308,6 +310,34 @@ static void mode_signals(int flags, uint64_t mib)
 	close(stream.fd);
 }
 
+static void *on_small_stack(void *unused)
+{
+	struct sockaddr_in elsewhere = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	const char *said = "hello";
+	char heard[8];
+	int fd = connected();
+	must(write(fd, said, 5) == 5, "write");
+	must(recv(fd, heard, 5, MSG_WAITALL) == 5 && memcmp(heard, said, 5) == 0, "recv");
+	must(shutdown(fd, SHUT_WR) == 0 && read(fd, heard, 1) == 0 && close(fd) == 0, "end");
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	must(connect(fd, (struct sockaddr *)&elsewhere, sizeof elsewhere) < 0 && errno == EACCES && close(fd) == 0, "refusal");
+	return unused;
+}
+
+/* The first of them also loads the policy and the engine, the second goes on with the first one's session. */
+static void mode_stack(void)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, (size_t)sysconf(_SC_THREAD_STACK_MIN));
+	for (int i = 0; i < 2; i++) {
+		must((errno = pthread_create(&thread, &small, on_small_stack, NULL)) == 0, "pthread_create");
+		pthread_join(thread, NULL);
+	}
+	pthread_attr_destroy(&small);
+}
+
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
@@ -325,6 +355,8 @@ int main(int argc, char **argv)
 		mode_cancel();
 	else if (strcmp(mode, "restart") == 0)
 		mode_signals(SA_RESTART, mib);
+	else if (strcmp(mode, "stack") == 0)
+		mode_stack();
 	else if (strcmp(mode, "eintr") == 0)
 		mode_signals(0, mib);
 	else
