@@ -245,6 +245,40 @@ void _Exit(int status)
 	_exit(status);
 }
 
+/* Without the libc's function, and behind one that returned. */
+static _Noreturn void end_by_signal(void)
+{
+	for (int number = SIGABRT;; number = SIGKILL)
+		RAW(SYS_tgkill, egret_raw(SYS_getpid, 0, 0, 0, 0), egret_raw(SYS_gettid, 0, 0, 0, 0), number, 0);
+}
+
+void abort(void)
+{
+	if (ready())
+		egret_on_abort();
+	if (is_relocated() && real.abort)
+		real.abort();
+	end_by_signal();
+}
+
+void __assert_fail(const char *expression, const char *file, unsigned line, const char *function)
+{
+	if (ready())
+		egret_on_assert_fail(expression, file, line, function);
+	if (is_relocated() && real.__assert_fail)
+		real.__assert_fail(expression, file, line, function);
+	end_by_signal();
+}
+
+void __assert_perror_fail(int error, const char *file, unsigned line, const char *function)
+{
+	if (ready())
+		egret_on_assert_perror_fail(error, file, line, function);
+	if (is_relocated() && real.__assert_perror_fail)
+		real.__assert_perror_fail(error, file, line, function);
+	end_by_signal();
+}
+
 /* How many of clone's last three arguments there are, clone(2). */
 static int clone_extras(int flags)
 {

@@ -21,6 +21,10 @@ int egret_on_clone(int (*run)(void *), void *stack, int flags, void *arg, void *
 void *egret_on_vfork(void);
 /* The process ends: connections that are this process's to end are ended as by close (start.c, _exit). */
 void egret_fd_farewell(void);
+/* These do not return. */
+void egret_on_abort(void);
+void egret_on_assert_fail(const char *expression, const char *file, unsigned line, const char *function);
+void egret_on_assert_perror_fail(int error, const char *file, unsigned line, const char *function);
 long egret_on_syscall(long number, const long args[6]);
 
 #endif

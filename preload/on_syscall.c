@@ -144,6 +144,8 @@ static bool call_program(long number, const long a[6], long *result)
 {
 	switch (number) {
 	case SYS_execve: *result = egret_on_execve((const char *)a[0], (char *const *)a[1], (char *const *)a[2]); return true;
+	case SYS_kill: *result = egret_on_kill((pid_t)a[0], (int)a[1]); return true;
+	case SYS_tgkill: *result = egret_on_tgkill((pid_t)a[0], (pid_t)a[1], (int)a[2]); return true;
 	case SYS_execveat:
 		*result = egret_on_execveat((int)a[0], (const char *)a[1], (char *const *)a[2], (char *const *)a[3], (int)a[4]);
 		return true;

@@ -20,6 +20,7 @@
 #include "real.h"
 #include "runtime.h"
 #include "say.h"
+#include "tickets.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -285,16 +286,6 @@ void egret_relay_bequeath(struct egret_conn *conn, int fd, struct egret_withheld
 		egret_relay_move(conn);
 }
 
-/* An exec closes CONN. Tickets that nobody read would make that a reset, which eats what the server has not taken yet. */
-static void read_tickets(struct egret_conn *conn, int fd)
-{
-	if (!conn->wrapped || atomic_load(&conn->state) != EGRET_CONN_OPEN || egret_conn_is_stale(conn, fd) || !egret_conn_may_end(conn))
-		return;
-	egret_guard_enter();
-	egret_io_readable(conn);
-	egret_guard_leave();
-}
-
 void egret_relay_hand_over(struct egret_withheld *withheld)
 {
 	withheld->count = 0;
@@ -303,7 +294,7 @@ void egret_relay_hand_over(struct egret_withheld *withheld)
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		struct egret_conn *conn = egret_conn_get(fd);
 		if (conn && egret_conn_cloexec(fd))
-			read_tickets(conn, fd);
+			egret_tickets_read(conn, fd); /* the exec closes it */
 		else if (conn)
 			egret_relay_bequeath(conn, fd, withheld);
 		egret_conn_put(conn);

@@ -56,6 +56,8 @@ struct egret_wire {
 	_Atomic bool stuck;   /* `out` is not empty: the next call on the connection flushes it */
 	bool full;            /* the kernel had no room: nothing is tried before it says writable, as TCP does it; under out_lock */
 	_Atomic bool hungry;  /* a write was told to wait: the next POLLOUT is news */
+	_Atomic bool heard;   /* something came since the handshake, if only tickets */
+	_Atomic unsigned unanswered; /* writes before that */
 	uint64_t copied;      /* bytes that `in` has been given so far: a position in the stream of ciphertext */
 	uint64_t data_end;    /* where the newest record ended that was opened and had data */
 	uint64_t noticed;     /* what came before it has been taken for news */
@@ -93,6 +95,8 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 /* What poll(2) says of reading: POLLIN when there is data (SO_RCVLOWAT bytes of it), the end or an error, with POLLRDHUP at the end and
  * POLLERR while an error waits to be taken; 0: nothing. Consumes what carries no data. */
 short egret_wire_readable(struct egret_wire *wire);
+/* The same for its effect alone, where nobody may wait: nothing is done while another thread is busy with WIRE. */
+void egret_wire_look_ahead(struct egret_wire *wire);
 /* How often something to read has come so far: the same number again means that whatever came since carried no data. */
 uint64_t egret_wire_news(struct egret_wire *wire);
 /* Has something come of which the program was not told, and none of it was data? */

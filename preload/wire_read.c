@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #define KEEP_STALE 4096        /* bytes that may stay in the kernel's queue twice before they are dropped early */
 #define AVAILABLE_MOST (256 << 10) /* FIONREAD counts so far */
 #define PEEK_MOST (256 << 10)  /* bytes that MSG_PEEK shows at most */
+#define PATIENCE 100            /* looks at a lock that is held for no longer than a call's copying */
 #define SMALL_RECORD 4096      /* bytes of plaintext that cost less to copy than a record's buffer to keep */
 
 /* Bytes of the first record in `in`, 0 while its header is not complete. */
@@ -196,6 +198,7 @@ static bool fetch(struct egret_wire *wire, const struct egret_sink *sink, bool *
 	if (count > 0) {
 		egret_buf_added(&wire->in, (size_t)count);
 		wire->copied += (size_t)count;
+		atomic_store_explicit(&wire->heard, true, memory_order_relaxed);
 		wire->last_record = record_size(wire) ? record_size(wire) : wire->last_record;
 		*drained = (size_t)count < size;
 		return true;
@@ -393,6 +396,33 @@ short egret_wire_readable(struct egret_wire *wire)
 	short result = readable(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
+}
+
+/* Is LOCK free within moments? Taken then. */
+static bool take_soon(pthread_mutex_t *lock)
+{
+	for (int i = 0; i < PATIENCE; i++, sched_yield())
+		if (pthread_mutex_trylock(lock) == 0)
+			return true;
+	return false;
+}
+
+/* Those that reading takes in between are free for more than a moment, or nobody waits for them. */
+static bool is_free(pthread_mutex_t *lock)
+{
+	bool taken = take_soon(lock);
+	if (taken)
+		pthread_mutex_unlock(lock);
+	return taken;
+}
+
+void egret_wire_look_ahead(struct egret_wire *wire)
+{
+	if (!take_soon(&wire->in_lock))
+		return;
+	if (is_free(&wire->out_lock) && is_free(&wire->tls_lock))
+		readable(wire);
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 /* Where the stream of ciphertext ends that has come so far. */

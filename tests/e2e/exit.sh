@@ -84,8 +84,52 @@ test_what_a_program_writes_at_quick_exit_goes_out_before_the_end_of_tls() {
 	ended_well
 }
 
+# ends_by_signal WAY STATUS [BYTES]: a program that writes more than the server takes at once, and ends with tickets unread: the server receives every byte.
+ends_by_signal() {
+	start_tls right --tickets 8 --slow
+	originating $HOST "$PORT"
+	status covered "$PROGRAMS/ends" $HOST "$1"
+	expect_status "$2"
+	wait_for 20 holds "${3:-700000}"
+}
+
 test_the_server_receives_what_was_sent_before_an_abort() {
-	ends 's.setblocking(False); import select; select.select([s], [], [], 0.3); os.abort()'
+	ends_by_signal abort 134
+}
+
+test_an_abort_runs_the_programs_handler_which_may_write_and_loses_nothing() {
+	ends_by_signal handler 134 700008
+	equal "$(tail -c 8 "$T/plain")" "handler "
+}
+
+test_the_server_receives_what_was_sent_before_a_failed_assert() {
+	ends_by_signal assert 134
+	expect "$T/err" "Assertion"
+}
+
+test_the_server_receives_what_was_sent_before_a_signal_that_the_program_sends_itself() {
+	ends_by_signal group 137
+	local way
+	for way in kill raise thread tgkill number; do
+		ends_by_signal $way 143
+	done
+}
+
+test_a_program_that_only_writes_has_its_tickets_read_in_time_for_a_kill() {
+	serving --tickets 8
+	cat >"$T/program.py" <<-PY
+		import signal, socket, time
+		s = socket.create_connection(("$HOST", 80))
+		for i in range(20):
+		    s.sendall(b"secret ")
+		    time.sleep(0.1)
+		s.sendall(b"secret " * 300000)
+		signal.setitimer(signal.ITIMER_REAL, 0.001)
+		time.sleep(60)
+	PY
+	status covered python3 "$T/program.py"
+	expect_status 142
+	wait_for 20 holds 2100140
 }
 
 test_the_server_receives_what_was_sent_before_a_sigkill() {
