@@ -45,8 +45,8 @@ WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 FEW  := -Wl,-z,noseparate-code
 # OpenSSL's 18 000 pointers to relocate, 440 KiB, in 10 (glibc 2.36, binutils 2.38 for this processor).
 PACK := $(if $(filter x86_64-%,$(ARCHDIR)),-Wl$(comma)-z$(comma)pack-relative-relocs)
-# What OpenSSL, linked statically, asks for more often than it needs to (preload/engine/pid.c, quick.c).
-QUICK := -Wl,--wrap=getpid,--wrap=ossl_lh_strcasehash,--wrap=ssl_evp_cipher_fetch
+# What OpenSSL, linked statically, asks for more often than it needs to (preload/engine/pid.c, quick.c), and copies (copy.c).
+QUICK := -Wl,--wrap=getpid,--wrap=ossl_lh_strcasehash,--wrap=ssl_evp_cipher_fetch -Wl,--wrap=strdup,--wrap=strndup
 # What libegret.so calls of the libc is found at the first hook (preload/libc.def).
 BIND := $(shell sed -nE 's/^LIBC\((.*)\)$$/-Wl,--wrap=\1/p' preload/libc.def)
 

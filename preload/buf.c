@@ -10,17 +10,26 @@
 /* A block of KEEP bytes that the last reader left, for the next: readers need one for a moment only, and the same one is in the cache. */
 static _Atomic(uint8_t *) spare;
 
+static _Atomic(const struct egret_memory *) source; /* NULL: malloc */
+
+void egret_buf_use(const struct egret_memory *memory) { atomic_store_explicit(&source, memory, memory_order_release); }
+
 static uint8_t *new_block(size_t size)
 {
+	const struct egret_memory *memory = atomic_load_explicit(&source, memory_order_acquire);
 	uint8_t *block = size == KEEP ? atomic_exchange_explicit(&spare, NULL, memory_order_acquire) : NULL;
-	return block ? block : malloc(size);
+	return block ? block : memory ? memory->allocate(size) : malloc(size);
 }
 
 static void free_block(uint8_t *block, size_t size)
 {
+	const struct egret_memory *memory = atomic_load_explicit(&source, memory_order_acquire);
 	if (block && size == KEEP)
 		block = atomic_exchange_explicit(&spare, block, memory_order_acq_rel);
-	free(block);
+	if (memory)
+		memory->release(block);
+	else
+		free(block);
 }
 
 uint8_t *egret_buf_room(struct egret_buf *buf, size_t count)

@@ -5,6 +5,8 @@
 #ifndef EGRET_BUF_H
 #define EGRET_BUF_H
 
+#include "memory.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,5 +28,8 @@ bool egret_buf_append(struct egret_buf *buf, const void *data, size_t count);
 /* Drops COUNT bytes from the front. An emptied buffer of the smallest size, or larger than 64 KiB, gives its memory back. */
 void egret_buf_consume(struct egret_buf *buf, size_t count);
 void egret_buf_free(struct egret_buf *buf);
+
+/* Where the memory comes from from now on, before the first buffer or in a relay: in the beginning it is malloc. */
+void egret_buf_use(const struct egret_memory *memory);
 
 #endif

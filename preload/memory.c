@@ -33,9 +33,11 @@ void *__wrap_realloc(void *block, size_t size)
 {
 	if (!instead)
 		return __real_realloc(block, size);
+	size_t had = block ? instead->size(block) : 0;
+	if (had >= size && had / 2 <= size)
+		return block;
 	void *fresh = instead->allocate(size);
 	if (fresh && block) {
-		size_t had = instead->size(block);
 		memcpy(fresh, block, had < size ? had : size);
 		instead->release(block);
 	}

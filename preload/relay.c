@@ -68,6 +68,7 @@ static _Noreturn EGRET_ON_OWN_STACK void begin_relay(struct start *start)
 	release_conn(start->conn);
 	egret_relay_memory_is(start->stack + STACK, start->memory);
 	egret_memory_use(&egret_relay_memory);
+	egret_buf_use(&egret_relay_memory);
 	start->conn->wire.engine->use_memory(&egret_relay_memory);
 	egret_conn_claim(start->conn);
 	egret_relay_run(start->conn, start->end);

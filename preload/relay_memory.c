@@ -1,7 +1,6 @@
 /* A relay's memory: one region, blocks of powers of two, a free list for each. */
-#include "memory.h"
+#include "pool.h"
 
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -58,7 +57,7 @@ static void release(void *pointer)
 static size_t size_of(void *pointer)
 {
 	if (!is_ours(pointer))
-		return malloc_usable_size(pointer);
+		return egret_pool.size(pointer);
 	return ((size_t)SMALLEST << ((struct block *)((char *)pointer - HEADER))->class) - HEADER;
 }
 

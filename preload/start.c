@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "names.h"
+#include "pool.h"
 #include "ready.h"
 #include "real.h"
 #include "runtime.h"
@@ -184,6 +185,7 @@ bool egret_start(void)
 	if (!atomic_exchange(&begun, true)) {
 		egret_real_fill();
 		read_environment();
+		egret_pool_begin();
 		pthread_atfork(egret_before_fork, after_fork_in_parent, after_fork_in_child);
 		real.__cxa_at_quick_exit(leave_quickly, &__dso_handle);
 		atomic_store_explicit(&egret_started, true, memory_order_release);

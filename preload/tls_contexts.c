@@ -2,6 +2,7 @@
 
 #include "conn.h"
 #include "guard.h"
+#include "pool.h"
 #include "runtime.h"
 #include "say.h"
 
@@ -60,6 +61,10 @@ static void drop_stale(const struct egret_engine *engine, const struct egret_pol
 
 static struct egret_tls_ctx *make(const struct egret_engine *engine, const struct egret_tls_settings *settings, struct egret_tls_error *error)
 {
+	static bool served; /* under the lock */
+	if (!served)
+		egret_pool_serve(engine);
+	served = true;
 	engine->use_pid(egret_known_pid);
 	return engine->ctx_new(settings, egret_runtime.run_dir[0] ? egret_runtime.run_dir : NULL, error);
 }

@@ -8,7 +8,6 @@
 #include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -20,7 +19,7 @@ struct source {
 	const struct iovec *iov;
 	int count, at;
 	size_t offset, left;
-	uint8_t *scratch; /* owned; EGRET_RECORD_PLAIN bytes, where a record is put together from several pieces */
+	struct egret_buf scratch; /* where a record is put together from several pieces */
 	bool copies;      /* every piece is, so that it can be changed */
 };
 
@@ -99,7 +98,8 @@ static const uint8_t *next_piece(struct source *source, size_t most, size_t *cou
 		*count = here >= most ? most : here - here % EGRET_RECORD_PLAIN;
 		return (const uint8_t *)iov->iov_base + source->offset;
 	}
-	if (!source->scratch && !(source->scratch = malloc(EGRET_RECORD_PLAIN)))
+	uint8_t *scratch = egret_buf_room(&source->scratch, EGRET_RECORD_PLAIN);
+	if (!scratch)
 		return NULL;
 	size_t offset = source->offset;
 	*count = 0;
@@ -109,10 +109,10 @@ static const uint8_t *next_piece(struct source *source, size_t most, size_t *cou
 		size_t step = source->iov[i].iov_len - offset;
 		step = step < most - *count ? step : most - *count;
 		if (step)
-			memcpy(source->scratch + *count, (const uint8_t *)source->iov[i].iov_base + offset, step);
+			memcpy(scratch + *count, (const uint8_t *)source->iov[i].iov_base + offset, step);
 		*count += step;
 	}
-	return source->scratch;
+	return scratch;
 }
 
 /* Encrypts COUNT bytes behind the answers. 0; -ENOMEM: what SOURCE still has was not used; -EPIPE: the connection is dead. */
@@ -127,7 +127,7 @@ static int encrypt(struct egret_wire *wire, struct source *source, size_t count)
 		struct egret_tls_error failure;
 		const uint8_t *plain = next_piece(source, count, &piece);
 		if (plain && source->copies)
-			egret_renumber_up(&wire->up, source->scratch, piece);
+			egret_renumber_up(&wire->up, source->scratch.data, piece);
 		if (!plain) {
 			result = -ENOMEM;
 		} else if (wire->engine->encrypt(wire->tls, plain, piece, &wire->out, &failure) != EGRET_STEP_DONE) {
@@ -216,6 +216,6 @@ ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int i
 	pthread_mutex_lock(&wire->out_lock);
 	ssize_t result = write_locked(wire, &source);
 	pthread_mutex_unlock(&wire->out_lock);
-	free(source.scratch);
+	egret_buf_free(&source.scratch);
 	return result;
 }

@@ -1,7 +1,7 @@
 /* The buffers of records. OpenSSL takes one of 17 KiB for each record and gives it back behind it (SSL_MODE_RELEASE_BUFFERS), so that an idle
  * connection is small. A malloc needs 500 instructions for a block of this size and finds it here and there; each thread has a place of
  * its own here, which is in the cache still. A block that is kept longer, since its record is not read to the end, has the place meanwhile:
- * the next one comes from malloc.
+ * the next one is allocated as any.
  */
 #include "internal.h"
 

@@ -107,6 +107,11 @@ test_the_server_receives_what_was_sent_before_a_failed_assert() {
 	expect "$T/err" "Assertion"
 }
 
+test_the_server_receives_what_was_sent_before_an_abort_inside_the_programs_malloc() {
+	[ -z "${EGRET_SANITIZER:-}" ] || skip "a sanitizer has a malloc of its own"
+	ends_by_signal malloc 134
+}
+
 test_the_server_receives_what_was_sent_before_a_signal_that_the_program_sends_itself() {
 	ends_by_signal group 137
 	local way

@@ -1,11 +1,12 @@
 /* A program that ends by SIGABRT behind a large write, with everything that the server said unread: ends HOST WAY.
- * abort; handler: SIGABRT has one, which writes once more; assert; kill, group,
+ * abort; handler: SIGABRT has one, which writes once more; malloc: an allocation of the program's finds something wrong; assert; kill, group,
  * raise, thread, tgkill, number: a signal that it sends itself by that call. */
 #include <assert.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define LARGE 700000 /* bytes: many times what a server takes that does not read */
 
 static int fd;
+static bool broken;
 
 static void on_abort(int number)
 {
@@ -23,6 +25,24 @@ static void on_abort(int number)
 	if (write(fd, "handler ", 8) != 8)
 		_exit(3);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+extern void *__libc_malloc(size_t size);
+
+/* A malloc that is not entered again while it is at work. */
+void *malloc(size_t size)
+{
+	static _Thread_local bool inside;
+	if (inside)
+		_exit(4);
+	inside = true;
+	if (broken)
+		abort();
+	void *block = __libc_malloc(size);
+	inside = false;
+	return block;
+}
+#endif
 
 /* By one write, unless a signal comes in between. */
 static int all_written(const char *data, size_t size)
@@ -83,6 +103,9 @@ static void end(const char *way)
 		tgkill(getpid(), getpid(), SIGTERM);
 	else if (strcmp(way, "number") == 0)
 		syscall(SYS_kill, getpid(), SIGTERM);
+	broken = strcmp(way, "malloc") == 0;
+	void *volatile block = malloc(1);
+	free(block);
 }
 
 int main(int argc, char **argv)
