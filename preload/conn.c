@@ -98,7 +98,7 @@ static struct egret_conn *followed(struct egret_conn *conn)
 	return NULL;
 }
 
-struct egret_conn *egret_conn_get(int fd)
+struct egret_conn *egret_conn_get_as_is(int fd)
 {
 	conn_slot *slot = slot_of(fd);
 	struct egret_conn *conn = slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
@@ -108,12 +108,27 @@ struct egret_conn *egret_conn_get(int fd)
 			;
 		struct egret_conn *again = atomic_load_explicit(slot, memory_order_acquire);
 		if (refs != 0 && again == conn)
-			return followed(conn);
+			return conn;
 		if (refs != 0)
 			egret_conn_put(conn);
 		conn = again;
 	}
 	return NULL;
+}
+
+struct egret_conn *egret_conn_get(int fd)
+{
+	struct egret_conn *conn = egret_conn_get_as_is(fd);
+	return conn ? followed(conn) : NULL;
+}
+
+bool egret_conn_put_unless_last(struct egret_conn *conn)
+{
+	unsigned refs = atomic_load(&conn->refs);
+	while (refs > 1)
+		if (atomic_compare_exchange_weak(&conn->refs, &refs, refs - 1))
+			return true;
+	return false;
 }
 
 static _Atomic long *owner_word(void)

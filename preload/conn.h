@@ -100,6 +100,9 @@ extern _Atomic unsigned egret_conn_live;
 /* The connection of FD with a reference, or NULL. Async-signal-safe when the slot is empty. */
 struct egret_conn *egret_conn_get(int fd);
 void egret_conn_put(struct egret_conn *conn);
+/* The same where nothing may be done but this: also where it has gone to a relay; false: the last reference is left with the caller. */
+struct egret_conn *egret_conn_get_as_is(int fd);
+bool egret_conn_put_unless_last(struct egret_conn *conn);
 /* Is the slot of FD taken? One load while none is, else three. */
 bool egret_conn_slot_taken(int fd);
 static inline bool egret_conn_has(int fd)

@@ -15,7 +15,7 @@
 
 #include <sys/uio.h>
 
-#define EGRET_ENGINE_ABI 4
+#define EGRET_ENGINE_ABI 5
 #define EGRET_ENGINE_SYMBOL "egret_engine"
 #define EGRET_RECORD_PLAIN 16384                    /* bytes of plaintext in one record at most, RFC 8446 5.1 */
 #define EGRET_RECORD_WIRE_MAX (5 + 16384 + 2048)    /* bytes of one record on the wire at most, RFC 5246 6.2.3 */
@@ -88,6 +88,10 @@ struct egret_engine {
 	/* Encrypts COUNT bytes of PLAIN in records of at most EGRET_RECORD_PLAIN and appends them to OUT. All or failed. */
 	enum egret_tls_step (*encrypt)(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out,
 				       struct egret_tls_error *error);
+	/* The same of one record at most, by a signal handler that may have interrupted encrypt or decrypt of another connection: nothing is
+	 * used that two connections share. EGRET_STEP_WANT_INPUT: this cannot be had, nothing was done. */
+	enum egret_tls_step (*encrypt_within)(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out,
+					      struct egret_tls_error *error);
 	enum egret_tls_step (*close_notify)(struct egret_tls *tls, struct egret_buf *out);
 
 	void (*info)(struct egret_tls *tls, struct egret_tls_info *info);

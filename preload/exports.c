@@ -6,12 +6,15 @@
 #include "conn.h"
 #include "guard.h"
 #include "hooks.h"
+#include "reach.h"
 #include "real.h"
 #include "runtime.h"
+#include "within.h"
 
 #include "policy/raw.h"
 
 #include <alloca.h>
+#include <limits.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -74,21 +77,41 @@ static inline bool moves_bytes(long nr, long b)
 	return false;
 }
 
-/* A signal handler that interrupted the library meets the kernel's path, which would carry plaintext: not now, it is told. */
-static inline bool refused_inside(long nr, long a, long b, long c)
+/* What a signal handler that interrupted the library is told in place of the kernel's path, which would carry plaintext: a count or an errno. */
+static long told_inside(long nr, long a, long b, long c, long d)
 {
-	if (!moves_bytes(nr, b) || !(egret_conn_has((int)a) || (nr == SYS_splice && egret_conn_has((int)c))))
-		return false;
-	errno = EAGAIN;
-	return true;
+	struct iovec iov = { (void *)b, (size_t)c };
+	switch (nr) {
+	case SYS_write:
+		return egret_within_write((int)a, &iov, 1);
+	case SYS_sendto:
+		return d & ~(MSG_NOSIGNAL | MSG_DONTWAIT) ? -EAGAIN : egret_within_write((int)a, &iov, 1);
+	case SYS_writev:
+		return egret_within_write((int)a, (const struct iovec *)b, (int)c);
+	case SYS_sendmsg: {
+		const struct msghdr *message = (const struct msghdr *)b;
+		bool plain = !(c & ~(MSG_NOSIGNAL | MSG_DONTWAIT)) && egret_can_read(message, sizeof *message) && message->msg_iovlen <= IOV_MAX;
+		return plain ? egret_within_write((int)a, message->msg_iov, (int)message->msg_iovlen) : -EAGAIN;
+	}
+	}
+	return -EAGAIN;
 }
 
-#define RAW6(nr, a, b, c, d, e, f)                                                                                                     \
-	(refused_inside(nr, (long)(a), (long)(b), (long)(c)) ?                                                                         \
-		 -1 :                                                                                                                  \
-		 raw_result(egret_raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))))
+static long raw_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	bool inside = moves_bytes(nr, b) && (egret_conn_has((int)a) || (nr == SYS_splice && egret_conn_has((int)c)));
+	return raw_result(inside ? told_inside(nr, a, b, c, d) : egret_raw6(nr, a, b, c, d, e, f));
+}
+
+#define RAW6(nr, a, b, c, d, e, f) raw_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define RAW(nr, a, b, c, d) RAW6(nr, a, b, c, d, 0, 0)
 #define FAIL(value) (set_errno(ENOSYS), value)
+
+/* Does it say where to, or carry what must be looked at? Nobody can judge that now. */
+static bool is_addressed(const struct msghdr *message)
+{
+	return egret_can_read(message, sizeof *message) && (message->msg_name || message->msg_controllen);
+}
 
 /* A void function returns the void expression that stands in its `early` column. */
 #define EARLY(ret, early) (ret)(early)

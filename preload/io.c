@@ -4,12 +4,12 @@
 #include "conn_log.h"
 #include "connect.h"
 #include "dns_watch.h"
-#include "guard.h"
 #include "observed.h"
 #include "passthrough.h"
 #include "reach.h"
 #include "real.h"
 #include "send_plain.h"
+#include "within.h"
 
 #include "policy/raw.h"
 #include "runtime.h"
@@ -242,10 +242,10 @@ static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int 
 {
 	struct iovec rest[IOV_STACK];
 	int n_rest = done ? advance(iov, count, done, rest) : count;
-	egret_guard_enter();
+	egret_within_enter(conn);
 	ssize_t n = conn->observed ? egret_observed_read(conn->observed, done ? rest : iov, n_rest, flags & MSG_PEEK) :
 				     egret_wire_read(&conn->wire, done ? rest : iov, n_rest, flags);
-	egret_guard_leave();
+	egret_within_leave();
 	return n;
 }
 
@@ -382,10 +382,10 @@ static ssize_t give_plain(struct egret_conn *conn, const struct iovec *iov, int 
 {
 	struct iovec rest[IOV_STACK];
 	int n_rest = done ? advance(iov, count, done, rest) : count;
-	egret_guard_enter();
+	egret_within_enter(conn);
 	ssize_t n = conn->observed ? egret_observed_write(conn->observed, done ? rest : iov, n_rest) :
 				     egret_wire_write(&conn->wire, done ? rest : iov, n_rest);
-	egret_guard_leave();
+	egret_within_leave();
 	return n;
 }
 

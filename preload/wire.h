@@ -123,6 +123,9 @@ size_t egret_wire_available(struct egret_wire *wire);
  * promised, its buffer is widened for the tail; only a kernel that is out of memory leaves `stuck`). -EAGAIN, -ENOMEM, -EFAULT: none of
  * these bytes was used. -EPIPE after close_notify or an error. Never raises SIGPIPE. */
 ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int iovcnt);
+/* The same by a signal handler that may have interrupted a call on another wire (within.h): one record at most, and -EAGAIN for whatever might
+ * have to wait. */
+ssize_t egret_wire_write_within(struct egret_wire *wire, const struct iovec *iov, int iovcnt);
 /* Tries to send what is stuck. 0: nothing is left, -EAGAIN, -errno. */
 int egret_wire_flush(struct egret_wire *wire);
 

@@ -219,3 +219,39 @@ ssize_t egret_wire_write(struct egret_wire *wire, const struct iovec *iov, int i
 	egret_buf_free(&source.scratch);
 	return result;
 }
+
+static ssize_t write_within_locked(struct egret_wire *wire, struct source *source)
+{
+	struct egret_tls_error failure;
+	size_t piece = 0, count = source->left < EGRET_RECORD_PLAIN ? source->left : EGRET_RECORD_PLAIN;
+	bool at_rest = wire->handshaken && !wire->error && !wire->error_once && !wire->write_closed && !wire->up.by;
+	if (!at_rest || count == 0 || egret_buf_len(&wire->out) || egret_buf_len(&wire->answers) || (count = allowance(wire, count)) == 0)
+		return -EAGAIN;
+	if (!egret_can_read_pieces(source->iov + source->at, source->count - source->at, source->offset, count))
+		return -EFAULT;
+	const uint8_t *plain = next_piece(source, count, &piece);
+	enum egret_tls_step step = plain ? wire->engine->encrypt_within(wire->tls, plain, piece, &wire->out, &failure) : EGRET_STEP_WANT_INPUT;
+	if (step == EGRET_STEP_WANT_INPUT)
+		return -EAGAIN;
+	int result = step == EGRET_STEP_DONE ? egret_wire_force_out(wire) : -EPIPE;
+	wire->write_closed |= step != EGRET_STEP_DONE;
+	return result == 0 || result == -EAGAIN ? (ssize_t)piece : result;
+}
+
+ssize_t egret_wire_write_within(struct egret_wire *wire, const struct iovec *iov, int iovcnt)
+{
+	struct source source = { .iov = iov, .count = iovcnt };
+	ssize_t result = -EAGAIN;
+	for (int i = 0; i < iovcnt; i++)
+		source.left += iov[i].iov_len;
+	source_advance(&source, 0);
+	if (pthread_mutex_trylock(&wire->out_lock) != 0)
+		return -EAGAIN;
+	if (pthread_mutex_trylock(&wire->tls_lock) == 0) {
+		result = write_within_locked(wire, &source);
+		pthread_mutex_unlock(&wire->tls_lock);
+	}
+	pthread_mutex_unlock(&wire->out_lock);
+	egret_buf_free(&source.scratch);
+	return result;
+}

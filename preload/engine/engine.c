@@ -259,9 +259,9 @@ static size_t pending(const struct egret_tls *tls)
 	return (size_t)SSL_pending(tls->ssl);
 }
 
-static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out, struct egret_tls_error *error)
+static enum egret_tls_step encrypt_locked(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out,
+					  struct egret_tls_error *error)
 {
-	enter();
 	/* Room for all records at once: growing in the middle would copy what is there. */
 	size_t records = count / EGRET_RECORD_PLAIN + 1;
 	bool good = egret_buf_room(out, count + records * 96) != NULL;
@@ -276,8 +276,33 @@ static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, 
 		forget_errors();
 	}
 	tls->out = NULL;
-	leave();
 	return good ? EGRET_STEP_DONE : EGRET_STEP_FAILED;
+}
+
+static enum egret_tls_step encrypt(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out, struct egret_tls_error *error)
+{
+	enter();
+	enum egret_tls_step step = encrypt_locked(tls, plain, count, out, error);
+	leave();
+	return step;
+}
+
+/* Does a record need nothing but the connection's own keys: no random bytes (CBC), no new keys? */
+static bool is_simple(const struct egret_tls *tls)
+{
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
+	return cipher && SSL_CIPHER_is_aead(cipher) && SSL_get_key_update_type(tls->ssl) == SSL_KEY_UPDATE_NONE && SSL_is_init_finished(tls->ssl);
+}
+
+/* Waiting for the lock might be for a fork that waits for the very thread that was interrupted. */
+static enum egret_tls_step encrypt_within(struct egret_tls *tls, const uint8_t *plain, size_t count, struct egret_buf *out,
+					  struct egret_tls_error *error)
+{
+	if (!is_simple(tls) || pthread_rwlock_tryrdlock(&inside) != 0)
+		return EGRET_STEP_WANT_INPUT;
+	enum egret_tls_step step = encrypt_locked(tls, plain, count, out, error);
+	leave();
+	return step;
 }
 
 static enum egret_tls_step close_notify(struct egret_tls *tls, struct egret_buf *out)
@@ -366,6 +391,7 @@ __attribute__((visibility("default"))) const struct egret_engine egret_engine = 
 	.record_overhead = record_overhead,
 	.pending = pending,
 	.encrypt = encrypt,
+	.encrypt_within = encrypt_within,
 	.close_notify = close_notify,
 	.info = fill_info,
 	.agreed = agreed,

@@ -379,7 +379,7 @@ test_a_fork_in_a_signal_handler_does_not_hang_whatever_it_interrupts() { # limit
 	[ -z "${EGRET_SANITIZER:-}" ] || skip "a sanitizer's own steps are too many"
 	[ "$(uname -m)" = x86_64 ] || skip "the program steps through x86_64 code only"
 	serving
-	status covered "$PROGRAMS/fork_steps" $HOST
+	status covered "$PROGRAMS/steps" $HOST fork
 	expect_status 0
 	wire_is_tls
 	ended_well

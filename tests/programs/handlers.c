@@ -1,5 +1,5 @@
 /* A program whose signal handler writes to a connection and reads from it while the program is busy: handlers HOST ROUNDS, a server that echoes.
- * malloc: the program allocates and frees. other: it writes to, and reads from, another connection. Tells how many of the handler's writes were
+ * malloc: the program allocates and frees. other: it writes to, and reads from, another connection; same: the same one. Tells how many of the handler's writes were
  * told to come again later. */
 #include <errno.h>
 #include <netdb.h>
@@ -13,28 +13,45 @@
 
 static int fd;
 static volatile sig_atomic_t handled, refused, wrong;
-static volatile size_t sent, received;
+static _Atomic size_t sent, received;
 
 static void on_alarm(int number)
 {
-	char text[64], back[4096];
+	char text[64], back[64];
 	int saved = errno;
 	(void)number;
 	memset(text, 'h', sizeof text);
 	ssize_t n = write(fd, text, sizeof text);
 	if (n > 0)
-		sent = sent + (size_t)n;
+		sent += (size_t)n;
 	else if (errno == EAGAIN)
 		refused = refused + 1;
 	else
 		wrong = wrong + 1;
 	n = recv(fd, back, sizeof back, MSG_DONTWAIT);
 	if (n > 0)
-		received = received + (size_t)n;
+		received += (size_t)n;
 	else if (n == 0 || errno != EAGAIN)
 		wrong = wrong + 1;
 	handled = handled + 1;
 	errno = saved;
+}
+
+/* Both sides of the handler's connection at once. */
+static int share(void)
+{
+	char back[4096];
+	static char text[1000];
+	for (size_t done = 0; done < sizeof text;) {
+		ssize_t n = write(fd, text + done, sizeof text - done);
+		if (n < 0 && errno != EINTR)
+			return 0;
+		done += n > 0 ? (size_t)n : 0;
+		sent += (n > 0 ? (size_t)n : 0);
+	}
+	ssize_t n = recv(fd, back, sizeof back, MSG_DONTWAIT);
+	received += (n > 0 ? (size_t)n : 0);
+	return n > 0 || errno == EAGAIN;
 }
 
 static int connection(const char *host)
@@ -91,7 +108,7 @@ int main(int argc, char **argv)
 	while (handled < rounds)
 		if (strcmp(argv[3], "malloc") == 0)
 			allocate();
-		else if (!exchange(other))
+		else if (!(strcmp(argv[3], "same") == 0 ? share() : exchange(other)))
 			return 1;
 	setitimer(ITIMER_REAL, &never, NULL);
 	while (received < sent) {
@@ -99,7 +116,7 @@ int main(int argc, char **argv)
 		ssize_t n = read(fd, back, sizeof back);
 		if (n <= 0)
 			return 1;
-		received = received + (size_t)n;
+		received += (size_t)n;
 	}
 	printf("%d refused\n%d wrong\n", (int)refused, (int)wrong);
 	return wrong != 0;

@@ -1,10 +1,10 @@
-/* A program whose signal handler forks at every step that the library takes in its calls: fork_steps HOST.
+/* A program whose signal handler forks, or writes to another connection, at every step that the library takes in its calls: steps HOST
+ * fork|write, a server that echoes. A write is taken whole or put off; what was taken comes back. In the engine, too, is written.
  *
  * A tracer runs the calls instruction by instruction. At each one of libegret.so's that it sees for the first time it lets the signal come, whose
  * handler forks and waits for its child. Both stop by int3 where the tracer shall take over again: around the calls, and behind the handler.
  */
 #include <errno.h>
-#include <link.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -33,14 +33,25 @@ static void must(bool ok, const char *what)
 
 static void stop(void) { __asm__ volatile("int3" : : "a"(STOP)); }
 
+static int other = -1; /* -1: the handler forks */
+static size_t written;
+
+static void write_other(void)
+{
+	ssize_t n = write(other, "handler", 7);
+	if (n != 7 && !(n == -1 && errno == EAGAIN))
+		_exit(3);
+	written += n > 0 ? (size_t)n : 0;
+}
+
 static void on_signal(int number)
 {
 	int saved = errno;
 	(void)number;
-	pid_t pid = fork();
+	pid_t pid = other < 0 ? fork() : (write_other(), -1);
 	if (pid == 0)
 		_exit(0);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	stop();
 	errno = saved;
@@ -72,20 +83,41 @@ static void talk(int fd)
 	close(fd);
 }
 
-static int run(const char *host)
+static int connection(const char *host)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *server;
 	must(getaddrinfo(host, "80", &hints, &server) == 0, "getaddrinfo");
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	must(connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
 	freeaddrinfo(server);
+	return fd;
+}
+
+/* What was written so far comes back, whole. */
+static void take_back(void)
+{
+	char back[7];
+	for (size_t at = 0; at < written; at += sizeof back)
+		must(recv(other, back, sizeof back, MSG_WAITALL) == sizeof back && memcmp(back, "handler", sizeof back) == 0, "the handler's bytes");
+}
+
+static int run(const char *host, bool writes)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	int fd = connection(host);
+	if (writes) {
+		other = connection(host);
+		write_other();
+		take_back();
+		written = 0;
+	}
 	sigaction(SIGUSR1, &action, NULL);
 	must(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0, "ptrace");
 	stop();
 	talk(fd);
 	stop();
-	return 0;
+	take_back();
+	return writes && written == 0;
 }
 
 /* ---- the tracer ---- */
@@ -95,22 +127,21 @@ struct library {
 	bool *seen; /* for each byte */
 };
 
-/* The child, a fork of the tracer's, has it at the same place. */
-static int find(struct dl_phdr_info *info, size_t size, void *data)
+/* Where PID has the code of NAME. */
+static struct library find(pid_t pid, const char *name)
 {
-	struct library *library = data;
-	(void)size;
-	if (!strstr(info->dlpi_name, "libegret.so"))
-		return 0;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-		if (part->p_type != PT_LOAD || !(part->p_flags & PF_X))
-			continue;
-		library->start = info->dlpi_addr + part->p_vaddr;
-		library->end = library->start + part->p_memsz;
-		library->seen = calloc(part->p_memsz, sizeof *library->seen);
-	}
-	return 1;
+	struct library library = { 0 };
+	char path[64], line[512];
+	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+	FILE *maps = fopen(path, "r");
+	must(maps != NULL, path);
+	while (fgets(line, sizeof line, maps))
+		if (strstr(line, name) && sscanf(line, "%lx-%lx %*1s%*1s%1[x]", &library.start, &library.end, path) == 3)
+			break;
+	fclose(maps);
+	must(library.end != 0, name);
+	library.seen = calloc(library.end - library.start, sizeof *library.seen);
+	return library;
 }
 
 static bool is_new(const struct library *library, unsigned long at)
@@ -134,10 +165,13 @@ static void go_on(enum __ptrace_request how, pid_t pid, long signal)
 	} while (signal != SIGTRAP);
 }
 
-static void trace(pid_t pid, const struct library *library)
+static void trace(pid_t pid, bool writes)
 {
-	unsigned forks = 0;
+	unsigned steps = 0;
 	must(waitpid(pid, NULL, 0) == pid && ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL) == 0, "the first stop");
+	struct library library = find(pid, "/libegret.so"), engine = { 0 };
+	if (writes)
+		engine = find(pid, "/libegret-tls.so");
 	alarm(PATIENCE); /* the tracer's: who hangs may have all signals blocked */
 	for (;;) {
 		struct user_regs_struct regs;
@@ -145,26 +179,26 @@ static void trace(pid_t pid, const struct library *library)
 		ptrace(PTRACE_GETREGS, pid, NULL, &regs);
 		if (regs.rax == STOP && (ptrace(PTRACE_PEEKTEXT, pid, (void *)(regs.rip - 1), NULL) & 0xff) == 0xcc)
 			break;
-		if (!is_new(library, regs.rip))
+		if (!is_new(&library, regs.rip) && !is_new(&engine, regs.rip))
 			continue;
 		go_on(PTRACE_CONT, pid, SIGUSR1);
-		forks++;
+		steps++;
 	}
-	printf("%u forks\n", forks);
-	must(forks > 0, "no step of the library's");
+	printf("%u steps\n", steps);
+	must(steps > 0, "no step of the library's");
 	fflush(stdout);
 	go_on(PTRACE_CONT, pid, 0);
 }
 
 int main(int argc, char **argv)
 {
-	struct library library = { 0 };
-	if (argc != 2 || !dl_iterate_phdr(find, &library))
+	if (argc != 3)
 		return 2;
+	bool writes = strcmp(argv[2], "write") == 0;
 	pid_t pid = fork();
 	if (pid == 0)
-		return run(argv[1]);
-	trace(pid, &library);
+		return run(argv[1], writes);
+	trace(pid, writes);
 	return 1;
 }
 #else
