@@ -46,7 +46,7 @@ FEW  := -Wl,-z,noseparate-code
 # OpenSSL's 18 000 pointers to relocate, 440 KiB, in 10 (glibc 2.36, binutils 2.38 for this processor).
 PACK := $(if $(filter x86_64-%,$(ARCHDIR)),-Wl$(comma)-z$(comma)pack-relative-relocs)
 # What OpenSSL, linked statically, asks for more often than it needs to (preload/engine/pid.c, quick.c), and copies (copy.c).
-QUICK := -Wl,--wrap=getpid,--wrap=ossl_lh_strcasehash,--wrap=ssl_evp_cipher_fetch -Wl,--wrap=strdup,--wrap=strndup
+LESS  := -Wl,--wrap=getpid,--wrap=ossl_lh_strcasehash,--wrap=ssl_evp_cipher_fetch -Wl,--wrap=strdup,--wrap=strndup
 # What libegret.so calls of the libc is found at the first hook (preload/libc.def).
 BIND := $(shell sed -nE 's/^LIBC\((.*)\)$$/-Wl,--wrap=\1/p' preload/libc.def)
 
@@ -94,7 +94,7 @@ $(PRELOAD): $(call obj,$(PRELOAD_SRC)) $(POLICY_LIB) $(HTTP_LIB) preload/libegre
 
 $(ENGINE): $(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) preload/engine/engine.map
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(FEW) $(PACK) $(WRAP) $(QUICK) -o $@ \
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libegret-tls.so -Wl,--version-script=preload/engine/engine.map $(LINK) $(FEW) $(PACK) $(WRAP) $(LESS) -o $@ \
 		$(call obj,$(ENGINE_SRC) preload/buf.c preload/memory.c) $(TLS_LIBS) -Wl,-z,defs $(LDFLAGS) -ldl
 
 $(COMMAND): $(call obj,$(TOOLS_SRC)) $(call obj,$(SHARED_SRC)) $(POLICY_LIB) $(HTTP_LIB)

@@ -17,7 +17,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/time.h>
 
 #define IOV_STACK 16           /* iovecs handled in one round after the first */
@@ -75,25 +74,6 @@ static int patience_left(const struct patience *patience)
 		return -1;
 	int64_t left = patience->limit_ms - (egret_now_us() - patience->started_us) / 1000;
 	return left > 0 ? (int)left : 0;
-}
-
-/* A fault's signal tells of the instruction that runs, so it ends no wait: crash handlers, which seldom restart calls, do not count. */
-static bool is_of_a_fault(int number)
-{
-	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGTRAP || number == SIGSYS;
-}
-
-bool egret_io_signals_restart(void)
-{
-	sigset_t blocked;
-	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-	for (int number = 1; number < NSIG; number++) {
-		struct sigaction action;
-		if (!is_of_a_fault(number) && sigismember(&blocked, number) != 1 && sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
-		    action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
-			return false;
-	}
-	return true;
 }
 
 /* Waits for EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
@@ -243,7 +223,7 @@ static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int 
 	struct iovec rest[IOV_STACK];
 	int n_rest = done ? advance(iov, count, done, rest) : count;
 	egret_within_enter(conn);
-	ssize_t n = conn->observed ? egret_observed_read(conn->observed, done ? rest : iov, n_rest, flags & MSG_PEEK) :
+	ssize_t n = conn->observed ? egret_observed_read(conn->observed, done ? rest : iov, n_rest, flags & (MSG_PEEK | MSG_WAITALL)) :
 				     egret_wire_read(&conn->wire, done ? rest : iov, n_rest, flags);
 	egret_within_leave();
 	return n;
@@ -272,6 +252,20 @@ static int wait_in_recv(struct egret_conn *conn, int fd)
 	if (n >= 0)
 		atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
 	return n > 0 || (n == 0 && !waits) ? 0 : n == 0 ? ENODATA : errno;
+}
+
+/* All that was asked for is to be looked at, in the clear: the kernel's own recv waits for it. A count, or a negative errno; 0: the end, or an answer
+ * of ours comes first. */
+static ssize_t peek_in_recv(struct egret_conn *conn, int fd, const struct iovec *iov, int count)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
+	ssize_t n;
+	bool waits = egret_answer_wait(conn);
+	pthread_cleanup_push(end_cancelled, conn);
+	n = waits ? real.recvmsg(fd, &message, MSG_PEEK | MSG_WAITALL) : 0;
+	pthread_cleanup_pop(0);
+	egret_answer_waited(conn);
+	return n < 0 ? -errno : n;
 }
 
 /* Waits until there may be more to read. 0, or a positive errno, as wait_in_recv. A second wait of one call has what time the first left. */
@@ -309,7 +303,13 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 	struct patience patience = { .option = SO_RCVTIMEO };
 	size_t done = 0, target = enough(conn, flags, total);
 	int how = flags & (MSG_PEEK | MSG_TRUNC), error = 0;
-	bool peeks_all = (flags & (MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT)) == (MSG_PEEK | MSG_WAITALL) && !conn->observed;
+	bool peeks_all = (flags & (MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT)) == (MSG_PEEK | MSG_WAITALL);
+	if (peeks_all && !conn->wrapped) {
+		ssize_t n = peek_in_recv(conn, fd, iov, count);
+		if (n != 0)
+			return n;
+		target = 1;
+	}
 	how |= peeks_all ? MSG_WAITALL : 0;
 	if (expects_to_wait(conn, flags))
 		error = wait_readable(conn, fd, flags, &patience);
@@ -318,8 +318,8 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 		ssize_t n = take_plain(conn, iov, count, (flags & MSG_PEEK) ? 0 : done, how);
 		if (n > 0)
 			done = (flags & MSG_PEEK) ? (size_t)n : done + (size_t)n;
-		if (n == 0 || (n > 0 && done >= target))
-			break;
+		if (n == 0 || (n > 0 && (done >= target || (peeks_all && egret_answer_due(conn)))))
+			break; /* behind an answer of ours there may be nothing for which the kernel could wake anybody */
 		if (n > 0 && !(flags & MSG_PEEK))
 			continue;
 		error = n > 0 || n == -EAGAIN ? wait_readable(conn, fd, flags, &patience) : (int)-n;
@@ -329,7 +329,7 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 			egret_guard_leave();
 		}
 	}
-	if (peeks_all && done < target) {
+	if (peeks_all && conn->wrapped && done < target) {
 		egret_guard_enter();
 		egret_wire_readable(&conn->wire);
 		egret_guard_leave();

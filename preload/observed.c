@@ -428,7 +428,7 @@ static ssize_t read_wire(struct egret_observed *observed, const struct iovec *io
 {
 	struct iovec first = piece_at(iov, count, 0);
 	if (!atomic_load_explicit(&observed->answers, memory_order_relaxed))
-		return carry_in(observed, iov, count, flags & MSG_PEEK);
+		return carry_in(observed, iov, count, flags & (MSG_PEEK | MSG_WAITALL));
 	if (first.iov_len > LOOKED_AT)
 		first.iov_len = LOOKED_AT;
 	return carry_in(observed, &first, 1, flags & MSG_PEEK);
