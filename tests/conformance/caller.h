@@ -39,6 +39,7 @@ struct caller {
 	FILE *stream; /* over a descriptor of its own; what it has read ahead is no part of `owed`, what it holds back none of `sent` */
 	bool connected, nonblocking, shut_wr, shut_rd;
 	bool more;   /* MSG_MORE was used: TCP may hold bytes back, TLS holds none */
+	bool corked; /* ... TCP_CORK: both may */
 	bool uneven; /* how much was sent depended on the size of buffers: where lines end in the pattern does, too */
 	bool moved; /* sent by SCM_RIGHTS: wrapped, it is the end of a socket pair now, and what is on its way comes a little later */
 	bool edges; /* a registration in the set waits for "writable" by edges: whether a send that waits makes one is a matter of acknowledgements */
@@ -70,6 +71,8 @@ size_t ask(char *word, const char *format, ...) __attribute__((format(printf, 2,
 size_t hear(char *word);
 /* Waits until the kernel has all that the peer has put on the wire. */
 void settle(void);
+/* What was sent is on its way: before the peer is waited for. */
+void push(void);
 
 void tell(long result);                  /* "= result ERRNO" */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -150,6 +150,7 @@ static void do_set(const struct call *call)
 			return skip("bytes may be held back");
 		tell(setsockopt(it.fd, options[i].level, options[i].option, &value, sizeof value));
 		it.small = it.small || strcmp(call->argv[1], "sndbuf") == 0 || strcmp(call->argv[1], "unsent") == 0;
+		it.corked = it.corked || strcmp(call->argv[1], "cork") == 0;
 		it.tiny = it.tiny || (strcmp(call->argv[1], "rcvbuf") == 0 && value < 40000);
 		it.lowat = strcmp(call->argv[1], "lowat") == 0 ? value : it.lowat;
 	}
@@ -265,6 +266,7 @@ static void peer_read(const struct call *call)
 	count = count < it.unread ? count : it.unread;
 	if (it.peer_cut)
 		return skip("it is gone");
+	push();
 	ask(word, "read %zu", count);
 	it.unread -= count;
 	say("%s", word);

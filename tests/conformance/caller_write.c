@@ -30,6 +30,7 @@ static bool prepare(size_t size, int flags)
 	}
 	if (waits && it.unread) {
 		char word[16];
+		push();
 		ask(word, "read %zu", it.unread);
 		it.unread = 0;
 	}
@@ -46,6 +47,7 @@ static void account(ssize_t n)
 	tell(n);
 	it.sent += n > 0 ? (size_t)n : 0;
 	if (slurping) {
+		push();
 		hear(word);
 		say("peer %s", word);
 	} else {
@@ -197,6 +199,7 @@ static void do_fill(const struct call *call)
 	say("full %s", total > 0 ? "EAGAIN" : "at once");
 	it.sent += total;
 	it.unread += total;
+	push();
 	ask(word, "read %zu", it.unread);
 	it.unread = 0;
 	it.uneven = true;
@@ -215,6 +218,7 @@ static void do_flood(const struct call *call)
 	(void)call;
 	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || held_back() || it.moved)
 		return skip("not now");
+	push();
 	ask(word, "read %zu", it.unread);
 	setsockopt(it.fd, SOL_SOCKET, SO_SNDBUF, &tight, sizeof tight);
 	it.small = true;
@@ -225,6 +229,7 @@ static void do_flood(const struct call *call)
 	say("%s", n < 0 ? strerrorname_np(errno) : n == FLOOD ? "all" : "part");
 	it.sent += n > 0 ? (size_t)n : 0;
 	it.uneven = true;
+	push();
 	ask(word, "read %zu", n > 0 ? (size_t)n : 0);
 	say("peer %s", word);
 }
@@ -247,6 +252,7 @@ static void do_sndtimed(const struct call *call)
 	setsockopt(it.fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
 	it.sent += total + (n > 0 ? (size_t)n : 0);
 	it.unread += total + (n > 0 ? (size_t)n : 0);
+	push();
 	ask(word, "read %zu", it.unread);
 	it.unread = 0;
 	it.uneven = true;
@@ -275,6 +281,7 @@ static void do_pour(const struct call *call)
 		it.sent += n > 0 ? (size_t)n : 0;
 	}
 	say("%s", done == total ? "all written" : "FAILED");
+	push();
 	hear(word);
 	say("peer %s", word);
 }
