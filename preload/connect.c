@@ -19,7 +19,7 @@
 
 void egret_connect_release(struct egret_conn *conn)
 {
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	egret_conn_log_closed(conn);
 	if (conn->wrapped)
 		egret_wire_free(&conn->wire);
@@ -31,7 +31,7 @@ void egret_connect_release(struct egret_conn *conn)
 	conn->dns = NULL;
 	egret_policy_unref(conn->policy);
 	conn->policy = NULL;
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 }
 
 int egret_connect_time_left(const struct egret_conn *conn)
@@ -185,11 +185,11 @@ static int tcp_made(struct egret_conn *conn)
 
 int egret_connect_made(struct egret_conn *conn)
 {
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	pthread_mutex_lock(&conn->step_lock);
 	int result = atomic_load(&conn->state) == EGRET_CONN_CONNECTING ? tcp_made(conn) : 0;
 	pthread_mutex_unlock(&conn->step_lock);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return result;
 }
 
@@ -247,7 +247,7 @@ static void begin_tls(struct egret_conn *conn)
 bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, int count)
 {
 	enum egret_starttls_word word = EGRET_WORD_PASSES;
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	pthread_mutex_lock(&conn->step_lock);
 	if (atomic_load(&conn->asks)) {
 		word = egret_starttls_hear(conn->starttls, &conn->wire, iov, count);
@@ -268,7 +268,7 @@ bool egret_connect_answered(struct egret_conn *conn, const struct iovec *iov, in
 		}
 	}
 	pthread_mutex_unlock(&conn->step_lock);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return word == EGRET_WORD_KEPT;
 }
 
@@ -306,7 +306,7 @@ int egret_connect_step(struct egret_conn *conn)
 		return 0;
 	if (!egret_conn_own(conn))
 		return -EIO;
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	int saved = errno;
 	pthread_mutex_lock(&conn->step_lock);
 	int result = step_locked(conn);
@@ -314,6 +314,6 @@ int egret_connect_step(struct egret_conn *conn)
 		egret_ready_connect_started(conn->wire.fd, conn);
 	pthread_mutex_unlock(&conn->step_lock);
 	errno = saved;
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return result;
 }

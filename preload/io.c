@@ -6,6 +6,7 @@
 #include "dns_watch.h"
 #include "observed.h"
 #include "passthrough.h"
+#include "patience.h"
 #include "reach.h"
 #include "real.h"
 #include "send_plain.h"
@@ -17,7 +18,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/time.h>
 
 #define IOV_STACK 16           /* iovecs handled in one round after the first */
 #define MOST_BYTES 0x7ffff000u /* bytes that one system call transfers at most, read(2) */
@@ -48,32 +48,6 @@ static void end_cancelled(void *conn)
 {
 	egret_answer_waited(conn);
 	egret_conn_put(conn);
-}
-
-/* When a call that waits began, and what SO_RCVTIMEO or SO_SNDTIMEO leaves it; looked up at the first wait. */
-struct patience {
-	int option;         /* SO_RCVTIMEO or SO_SNDTIMEO */
-	int64_t started_us; /* 0: no wait yet */
-	int limit_ms;       /* -1: none */
-};
-
-static void patience_begin(struct patience *patience, int fd)
-{
-	struct timeval tv = { 0 };
-	socklen_t size = sizeof tv;
-	patience->started_us = egret_now_us();
-	patience->limit_ms = -1;
-	if (real.getsockopt(fd, SOL_SOCKET, patience->option, &tv, &size) == 0 && (tv.tv_sec || tv.tv_usec))
-		patience->limit_ms = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
-}
-
-/* Milliseconds that are left, -1: no limit. */
-static int patience_left(const struct patience *patience)
-{
-	if (patience->limit_ms < 0)
-		return -1;
-	int64_t left = patience->limit_ms - (egret_now_us() - patience->started_us) / 1000;
-	return left > 0 ? (int)left : 0;
 }
 
 /* Waits for EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
@@ -165,9 +139,18 @@ static bool moved_away(const struct egret_conn *conn, int fd, ssize_t result)
 	return result == -ESTALE || (result == -ENOTSOCK && egret_conn_drop_stale(conn, fd));
 }
 
+/* Whoever is cancelled goes at its next call, as the libc's functions have it, also where nothing is to be waited for. */
+static void act_on_cancellation(struct egret_conn *conn)
+{
+	pthread_cleanup_push(put_cancelled, conn);
+	pthread_testcancel();
+	pthread_cleanup_pop(0);
+}
+
 /* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN. */
 static int begin(struct egret_conn *conn, int fd, int flags)
 {
+	act_on_cancellation(conn);
 	if (!egret_conn_own(conn))
 		return EIO;
 	int error = egret_io_await_open(conn, fd, flags);
@@ -269,7 +252,7 @@ static ssize_t peek_in_recv(struct egret_conn *conn, int fd, const struct iovec 
 }
 
 /* Waits until there may be more to read. 0, or a positive errno, as wait_in_recv. A second wait of one call has what time the first left. */
-static int wait_readable(struct egret_conn *conn, int fd, int flags, struct patience *patience)
+static int wait_readable(struct egret_conn *conn, int fd, int flags, struct egret_patience *patience)
 {
 	if (flags & MSG_DONTWAIT)
 		return EAGAIN;
@@ -278,9 +261,9 @@ static int wait_readable(struct egret_conn *conn, int fd, int flags, struct pati
 		return wait_in_recv(conn, fd);
 	}
 	int64_t started = patience->started_us;
-	patience_begin(patience, fd);
+	egret_patience_begin(patience, fd);
 	patience->started_us = started;
-	return patience->limit_ms < 0 ? wait_in_recv(conn, fd) : wait_for(conn, fd, POLLIN, patience_left(patience));
+	return patience->limit_ms < 0 ? wait_in_recv(conn, fd) : wait_for(conn, fd, POLLIN, egret_patience_left(patience));
 }
 
 /* A program that wrote and now reads with a descriptor that blocks: there will be nothing yet. Waiting first saves a system call. */
@@ -300,7 +283,7 @@ static size_t enough(struct egret_conn *conn, int flags, size_t total)
 /* Receives into IOV until it is enough. A count, or a negative errno. */
 static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
 {
-	struct patience patience = { .option = SO_RCVTIMEO };
+	struct egret_patience patience = { .option = SO_RCVTIMEO };
 	size_t done = 0, target = enough(conn, flags, total);
 	int how = flags & (MSG_PEEK | MSG_TRUNC), error = 0;
 	bool peeks_all = (flags & (MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT)) == (MSG_PEEK | MSG_WAITALL);
@@ -390,13 +373,13 @@ static ssize_t give_plain(struct egret_conn *conn, const struct iovec *iov, int 
 }
 
 /* Waits until the send buffer takes more. 0, or a positive errno. */
-static int wait_writable(struct egret_conn *conn, int fd, int flags, struct patience *patience)
+static int wait_writable(struct egret_conn *conn, int fd, int flags, struct egret_patience *patience)
 {
 	if (egret_io_is_nonblocking(fd, flags))
 		return EAGAIN;
 	if (patience->started_us == 0)
-		patience_begin(patience, fd);
-	int left = patience_left(patience);
+		egret_patience_begin(patience, fd);
+	int left = egret_patience_left(patience);
 	return left == 0 ? EAGAIN : wait_for(conn, fd, POLLOUT, left);
 }
 
@@ -411,7 +394,7 @@ static int flush(struct egret_conn *conn)
 /* Sends all of IOV, or what fits when the descriptor does not block. A count, or a negative errno. */
 static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
 {
-	struct patience patience = { .option = SO_SNDTIMEO };
+	struct egret_patience patience = { .option = SO_SNDTIMEO };
 	size_t done = 0;
 	for (;;) {
 		ssize_t n = give_plain(conn, iov, count, done);

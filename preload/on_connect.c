@@ -158,9 +158,9 @@ static int dial(int fd, const struct egret_judged *judged, struct egret_endpoint
 static int originate(int fd, const struct egret_judged *judged)
 {
 	int code = 0;
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	struct egret_conn *conn = wrapped_conn(fd, judged, &code);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	if (!conn)
 		return code;
 	struct egret_endpoint dialled = { 0 };

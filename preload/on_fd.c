@@ -44,16 +44,16 @@ static bool closes_by_reset(const struct egret_conn *conn)
  * that waits for the server to read on. */
 static void say_goodbye(struct egret_conn *conn)
 {
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	int result = egret_io_finish(conn);
 	if (result == -EIO) { /* another process has it, since a moment ago */
-		egret_guard_leave();
+		egret_guard_leave_whole(cancels);
 		return;
 	}
 	bool left = result == -EAGAIN || result == -ENOMEM || is_held_up(conn);
 	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 }
 
 /* The wire's descriptor is HEIR from now on, -1: none. Where the connection may be another process's its locks are left alone: after a fork
@@ -142,12 +142,24 @@ static bool concerns_us(int fd)
 	return egret_conn_has(fd) && egret_conn_registry_is_ours();
 }
 
+/* A thread that is cancelled in close leaves the descriptor open, and what it is: where it were given up here already, the program's words
+ * would go out in the clear. */
+static int close_ours(int fd)
+{
+	pthread_testcancel();
+	int cancels = egret_guard_enter_whole();
+	let_go(fd);
+	int result = real.close(fd);
+	egret_guard_leave_whole(cancels);
+	return result;
+}
+
 int egret_on_close(int fd)
 {
 	egret_append_lost(fd, fd);
 	if (concerns_us(fd))
-		let_go(fd);
-	else if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
+		return close_ours(fd);
+	if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
 		egret_ready_forget(fd, -1);
 	return real.close(fd);
 }
@@ -202,7 +214,7 @@ static int share(int fd, int to, bool cloexec)
 	if (!conn && to >= 0)
 		egret_conn_fresh(to);
 	if (conn && egret_conn_set(to, conn) < 0) {
-		real.close(to); /* a copy that egret does not know would carry plaintext */
+		egret_raw_close(to); /* a copy that egret does not know would carry plaintext */
 		errno = ENOMEM;
 		to = -1;
 	}

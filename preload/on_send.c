@@ -9,6 +9,7 @@
 #include "send_plain.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,17 +201,12 @@ static struct egret_conn *governed(int fd)
 
 #define COPY (64 * 1024) /* bytes of a file sent at a time */
 
-ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
+static ssize_t send_file(int out, int in, off_t *offset, size_t count)
 {
-	struct egret_conn *conn = governed(out);
-	if (!conn)
-		return real.sendfile(out, in, offset, count);
 	bool fault = offset && !egret_can_write(offset, sizeof *offset);
 	int status = real.fcntl(out, F_GETFL);
-	if (fault || (status >= 0 && (status & O_APPEND))) { /* fdopen(3) sets that for "a"; sendfile(2) does not take it */
-		egret_conn_put(conn);
+	if (fault || (status >= 0 && (status & O_APPEND))) /* fdopen(3) sets that for "a"; sendfile(2) does not take it */
 		return refuse(fault ? EFAULT : EINVAL);
-	}
 	char *block = malloc(COPY);
 	ssize_t total = block ? 0 : refuse(ENOMEM);
 	while (block && (size_t)total < count) {
@@ -231,8 +227,21 @@ ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
 			break;
 	}
 	free(block);
-	egret_conn_put(conn);
 	return total;
+}
+
+/* Nobody is cancelled in the libc's sendfile. */
+ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
+{
+	int cancels;
+	struct egret_conn *conn = governed(out);
+	if (!conn)
+		return real.sendfile(out, in, offset, count);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
+	ssize_t sent = send_file(out, in, offset, count);
+	egret_conn_put(conn);
+	pthread_setcancelstate(cancels, NULL);
+	return sent;
 }
 
 /* The kernel would move bytes past the TLS layer; programs fall back to read and write on EINVAL. */

@@ -40,13 +40,13 @@ void egret_prepare(void)
 		return;
 	int saved = errno;
 	char exe[EGRET_PATH_MAX];
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	struct egret_policy *policy = egret_runtime_policy();
 	if (policy)
 		prepare_tls(policy);
 	egret_policy_unref(policy);
 	egret_resolv_conf_load();
 	egret_runtime_exe(exe);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	errno = saved;
 }

@@ -13,7 +13,7 @@ static int borrow(const struct registration *it)
 {
 	int fd = it->ghost ? real.fcntl(it->fd, F_DUPFD_CLOEXEC, (void *)(intptr_t)it->number) : it->fd;
 	if (it->ghost && fd >= 0 && fd != it->number) {
-		real.close(fd);
+		egret_raw_close(fd);
 		return -1;
 	}
 	return fd;
@@ -22,7 +22,7 @@ static int borrow(const struct registration *it)
 static void give_back(const struct registration *it, int fd)
 {
 	if (it->ghost && fd >= 0)
-		real.close(fd);
+		egret_raw_close(fd);
 }
 
 void egret_ready_apply(const struct registration *it, uint32_t events)

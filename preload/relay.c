@@ -221,10 +221,10 @@ int egret_relay_move(struct egret_conn *conn)
 		return EPERM; /* an observed connection in the clear: no relay judges its requests yet */
 	if (!egret_conn_own(conn))
 		return EIO;
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	int error = await(conn);
 	if (atomic_load(&conn->state) == EGRET_CONN_FAILED) {
-		egret_guard_leave();
+		egret_guard_leave_whole(cancels);
 		return 0;
 	}
 	if (!error && !make_pair(conn, pair)) {
@@ -239,7 +239,7 @@ int egret_relay_move(struct egret_conn *conn)
 		}
 		real.close(pair[0]);
 	}
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return error;
 }
 
@@ -253,7 +253,7 @@ int egret_relay_finish(struct egret_conn *conn)
 
 bool egret_relay_follow(struct egret_conn *conn)
 {
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	int saved = errno, end = egret_conn_registry_is_ours() ? egret_lines_find(&conn->lines) : -1;
 	if (end >= 0) {
 		egret_lines_leave(&conn->lines, end); /* for those that this process forked itself */
@@ -261,7 +261,7 @@ bool egret_relay_follow(struct egret_conn *conn)
 		real.close(end);
 	}
 	errno = saved;
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return end >= 0;
 }
 

@@ -158,7 +158,7 @@ static void check_again(int64_t now)
 struct egret_policy *egret_runtime_policy(void)
 {
 	uint64_t before;
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	int64_t now = egret_now_us();
 	struct egret_policy *policy = take_now(now);
 	if (!policy) {
@@ -172,7 +172,7 @@ struct egret_policy *egret_runtime_policy(void)
 		policy = egret_policy_ref(policy_now);
 		egret_unlock(&policy_lock, &before);
 	}
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return policy;
 }
 

@@ -136,12 +136,12 @@ static struct cached *find_or_make(const struct egret_engine *engine, struct egr
 struct egret_tls *egret_tls_contexts_open(const struct egret_engine *engine, struct egret_policy *policy, const struct egret_tls_settings *settings,
 					  const char *host, uint16_t port, struct egret_tls_error *error)
 {
-	egret_guard_enter(); /* a signal handler that forks must not wait for this thread */
+	int cancels = egret_guard_enter_whole(); /* a signal handler that forks must not wait for this thread */
 	pthread_mutex_lock(&lock);
 	struct cached *cached = find_or_make(engine, policy, settings, NULL, error);
 	struct egret_tls *tls = cached ? engine->open(cached->ctx, host, port, error) : NULL;
 	pthread_mutex_unlock(&lock);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return tls;
 }
 

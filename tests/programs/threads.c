@@ -6,9 +6,11 @@
  *   cancel    threads are cancelled in a read and in a write that wait; the connections still work, or close
  *   restart   signals with SA_RESTART arrive all the time: no call ends early
  *   stack     a thread of the smallest stack that the system gives is served, and refused elsewhere, as any
+ *   pending   threads that are cancelled already go in the calls in which the libc's go, in no other, and leave connections whole
  *   eintr     signals without it: calls end with EINTR before the first byte, or with a part; no byte is lost or sent twice
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -20,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -338,6 +342,70 @@ static void mode_stack(void)
 	pthread_attr_destroy(&small);
 }
 
+/* ---- cancelled before it calls ---- */
+
+enum { IN_GETSOCKOPT, IN_DUP2, IN_SENDFILE, IN_WRITE, IN_CLOSE, CALLS };
+static int pending_fd, pending_file;
+static atomic_bool came_back;
+
+static void *cancelled_in(void *call)
+{
+	int error = 0;
+	socklen_t size = sizeof error;
+	off_t at = 0;
+	pthread_cancel(pthread_self());
+	switch (*(int *)call) {
+	case IN_GETSOCKOPT: getsockopt(pending_fd, SOL_SOCKET, SO_ERROR, &error, &size); break;
+	case IN_DUP2: dup2(pending_fd, 0); break;
+	case IN_SENDFILE: must(sendfile(pending_fd, pending_file, &at, 3) == 3, "sendfile"); break;
+	case IN_WRITE: must(write(pending_fd, "never", 5) < 0, "write"); break;
+	case IN_CLOSE: close(pending_fd); break;
+	}
+	came_back = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+/* The connection echoes SAID first, if anything, and then what it is told. */
+static void still_speaks(int fd, const char *said)
+{
+	char heard[16];
+	struct pollfd opened = { .fd = fd, .events = POLLOUT };
+	size_t length = strlen(said);
+	must(poll(&opened, 1, -1) == 1 && fcntl(fd, F_SETFL, 0) == 0, "poll");
+	must(length == 0 || (recv(fd, heard, length, MSG_WAITALL) == (ssize_t)length && memcmp(heard, said, length) == 0), "what was said");
+	must(write(fd, "hello", 5) == 5 && recv(fd, heard, 5, MSG_WAITALL) == 5 && memcmp(heard, "hello", 5) == 0, "hello");
+	must(close(fd) == 0, "close");
+}
+
+static void mode_pending(void)
+{
+	const char order[16] = "e";
+	pthread_t thread;
+	void *result;
+	alarm(30); /* whoever waits for a lock that is held for ever */
+	pending_file = memfd_create("file", 0);
+	must(pending_file >= 0 && write(pending_file, "abc", 3) == 3, "file");
+	for (int call = 0; call < CALLS; call++) {
+		if (call == IN_GETSOCKOPT) {
+			pending_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+			must(connect(pending_fd, server->ai_addr, server->ai_addrlen) < 0 && errno == EINPROGRESS, "connect");
+		} else {
+			pending_fd = connected();
+		}
+		came_back = false;
+		must((errno = pthread_create(&thread, NULL, cancelled_in, &call)) == 0, "pthread_create");
+		pthread_join(thread, &result);
+		must(result == PTHREAD_CANCELED && came_back == (call < IN_WRITE), "cancellation");
+		if (call == IN_GETSOCKOPT) {
+			struct pollfd opened = { .fd = pending_fd, .events = POLLOUT };
+			must(poll(&opened, 1, -1) == 1 && write(pending_fd, order, sizeof order) == sizeof order, "order");
+		}
+		still_speaks(pending_fd, call == IN_SENDFILE ? "abc" : "");
+	}
+	close(pending_file);
+}
+
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
@@ -357,6 +425,8 @@ int main(int argc, char **argv)
 		mode_signals(SA_RESTART, mib);
 	else if (strcmp(mode, "stack") == 0)
 		mode_stack();
+	else if (strcmp(mode, "pending") == 0)
+		mode_pending();
 	else if (strcmp(mode, "eintr") == 0)
 		mode_signals(0, mib);
 	else
