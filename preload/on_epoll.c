@@ -98,13 +98,19 @@ struct telling {
 	uint64_t news;
 };
 
-/* How much of what MATCH waits for is there and lacks in EVENTS, and then whether it tells a thing again: the less, the likelier it is the one. */
-static int distance(const struct egret_ready_match *match, uint32_t events)
+/* What the kernel says of MATCH's descriptor now. */
+static uint32_t ask(const struct egret_ready_match *match)
 {
 	struct pollfd pfd = { .fd = match->fd, .events = (short)(match->events & (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLPRI | POLLRDHUP)) };
 	const struct timespec now = { 0 };
-	egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 0, 0); /* no thread is cancelled here, as in poll */
-	return 2 * __builtin_popcount((uint32_t)(unsigned short)pfd.revents & ~events) + !(match->events & (EPOLLONESHOT | EPOLLET));
+	long n = egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 0, 0); /* no thread is cancelled here, as in poll */
+	return n > 0 ? (uint32_t)(unsigned short)pfd.revents : 0;
+}
+
+/* How much of what is THERE lacks in EVENTS, and then whether it tells a thing again: the less, the likelier MATCH is the one. */
+static int distance(const struct egret_ready_match *match, uint32_t there, uint32_t events)
+{
+	return 2 * __builtin_popcount(there & ~events) + !(match->events & (EPOLLONESHOT | EPOLLET));
 }
 
 /* They cannot be told apart, and need not be: of those that have something to tell one does. */
@@ -115,10 +121,15 @@ static struct telling judge_matches(const struct egret_ready_match *matches, siz
 	for (size_t i = 0; i < count; i++) {
 		const struct egret_ready_match *match = &matches[i];
 		struct telling it = { .match = match };
-		int how_far = count > 1 ? distance(match, event->events) : 0; /* before what is there is taken */
-		it.seen = judge_match(match, event->events, ours, &it.news);
+		bool governed = false;
+		uint32_t there = count > 1 ? ask(match) : 0; /* before it is taken */
+		int how_far = distance(match, there, event->events);
+		it.seen = judge_match(match, event->events, &governed, &it.news);
+		*ours |= governed;
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
+		if (count > 1 && !governed)
+			it.seen &= there; /* the event may be another's, of which nothing is to be told */
 		bool possible = count == 1 || may_be_of(match, event->events, batch);
 		if (it.seen && possible && (!best.match || how_far < nearest)) {
 			best = it;
@@ -128,13 +139,23 @@ static struct telling judge_matches(const struct egret_ready_match *matches, siz
 	return best;
 }
 
+/* Is any of them a connection's? */
+static bool are_governed(const struct egret_ready_match *matches, size_t count)
+{
+	struct egret_conn *conn = NULL;
+	for (size_t i = 0; i < count && !conn; i++)
+		conn = egret_io_wrapped(matches[i].fd);
+	egret_conn_put(conn);
+	return conn != NULL;
+}
+
 /* What of EVENT the program sees; 0: nothing. */
 static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t batch)
 {
 	struct egret_ready_match matches[MATCHES];
 	size_t count = egret_ready_find(epfd, event->data.u64, matches, MATCHES);
 	bool ours = false;
-	if (count == 0 || count > MATCHES)
+	if (count == 0 || count > MATCHES || (count > 1 && !are_governed(matches, count)))
 		return event->events;
 	struct telling it = judge_matches(matches, count, event, batch, &ours);
 	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))

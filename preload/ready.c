@@ -235,7 +235,7 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 	if (!set)
 		return 0;
 	hold(&set->lock);
-	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data) {
+	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it && count <= most; it = it->next_of_data) {
 		if (it->data != data)
 			continue;
 		if (count < most)

@@ -40,7 +40,7 @@ int egret_ready_expire(void);
 
 /* epoll_ctl(2) as the program asked, narrowed and noted. */
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
-/* Registrations in EPFD with DATA: fills MATCHES, returns how many there are, which may be more than MOST. */
+/* Registrations in EPFD with DATA: fills MATCHES, returns how many there are; MOST + 1: more than MOST. */
 size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
 /* Within BATCH the program saw EVENTS of that registration in EPFD, with that NEWS to read (0: not counted). */
 void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t data, uint64_t batch, uint32_t events, uint64_t news);

@@ -225,6 +225,18 @@ test_a_program_that_waits_does_not_spin_while_only_tickets_come() { # limit=60
 	done
 }
 
+test_registrations_that_share_their_data_with_a_connections_tell_nothing_of_its_tickets() { # limit=60
+	need strace
+	need_library
+	against tickets_alone
+	status strace -f -o "$T/calls" -E LD_PRELOAD="$EGRET_LIB" "$PROGRAMS/shared_data" good.example
+	expect_status 0
+	expect "$T/out" "0 events"
+	# Where none of them is a connection's any more nothing is asked: a write and a wait each, and the marks.
+	CALLS=$(sed -n '/write(2, "pipes/,/write(2, "pipes/p' "$T/calls" | wc -l)
+	[ "$CALLS" -ge 202 ] && [ "$CALLS" -le 206 ] || fail "$CALLS system calls of 100 rounds"
+}
+
 # One loop, two connections: one server never ends its handshake, the other answers a hundred times meanwhile.
 test_a_stalled_handshake_holds_up_no_other_connection_of_its_loop() { # limit=60
 	local way moment
