@@ -94,7 +94,11 @@ short egret_io_readable(struct egret_conn *conn)
 {
 	if (conn->observed)
 		return egret_observed_readable(conn->observed) ? POLLIN | POLLRDNORM : 0;
-	return egret_wire_readable(&conn->wire);
+	const struct egret_conn *busy = egret_within_conn;
+	egret_within_conn = conn;
+	short seen = egret_wire_readable(&conn->wire);
+	egret_within_conn = busy;
+	return seen;
 }
 
 size_t egret_io_available(struct egret_conn *conn)

@@ -117,6 +117,8 @@ static int run(const char *host, bool writes)
 	talk(fd);
 	stop();
 	take_back();
+	if (writes)
+		printf("%zu writes\n", written / 7);
 	return writes && written == 0;
 }
 
