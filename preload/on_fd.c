@@ -146,11 +146,12 @@ static bool concerns_us(int fd)
  * would go out in the clear. */
 static int close_ours(int fd)
 {
+	int cancels;
 	pthread_testcancel();
-	int cancels = egret_guard_enter_whole();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
 	let_go(fd);
-	int result = real.close(fd);
-	egret_guard_leave_whole(cancels);
+	int result = real.close(fd); /* which may linger: handlers that run meanwhile are not inside the library */
+	pthread_setcancelstate(cancels, NULL);
 	return result;
 }
 
