@@ -92,7 +92,7 @@ static void put(_Atomic uint64_t *head, uint32_t first, void *last)
 	while (!atomic_compare_exchange_weak_explicit(head, &was, ((was >> 32) + 1) << 32 | first, memory_order_acq_rel, memory_order_relaxed));
 }
 
-static void *take(_Atomic uint64_t *head)
+static void *take_free(_Atomic uint64_t *head)
 {
 	uint64_t was = atomic_load_explicit(head, memory_order_acquire);
 	while ((uint32_t)was) {
@@ -181,9 +181,9 @@ static void *allocate(size_t size)
 	if (size > MOST)
 		return malloc(size);
 	struct shard *own = own_shard();
-	void *block = take(&own->heads[class]);
+	void *block = take_free(&own->heads[class]);
 	for (struct shard *other = shards; !block && other < shards + SHARDS; other++)
-		block = take(&other->heads[class]);
+		block = take_free(&other->heads[class]);
 	if (!block && !(block = begin_run(&own->heads[class], class)))
 		block = malloc(size);
 	return block;
