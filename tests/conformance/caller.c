@@ -11,7 +11,7 @@
 #define CONTROL 3
 #define CONTROL_COPY 100 /* and above: no sequence closes it */
 #define SETTLE_MS 30000
-#define ACKNOWLEDGE_ROUNDS 25 /* of 200 us: nothing moves any more */
+#define ACKNOWLEDGE_ROUNDS 60 /* of 200 us: nothing moves any more, since no acknowledgement takes the peer as long (peer.c) */
 #define ACKNOWLEDGE_MOST 2000 /* of these: the kernel delays an acknowledgement of what it has for 200 ms at most */
 
 struct caller it;
@@ -96,6 +96,8 @@ static void settle_sent(void)
 			usleep(200);
 	}
 }
+
+bool half_gone(void) { return it.notified && it.shut_wr; }
 
 /* What MSG_MORE or TCP_CORK holds back would go by itself in 200 ms; where the peer is waited for anyway, it goes now, tcp(7). */
 void push(void)

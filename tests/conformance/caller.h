@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MOST_ARGS 6
+#define MOST_ARGS 8
 #define ROOM (1 << 20)  /* bytes of the largest transfer */
 #define UNREAD_LITTLE 600 /* bytes that fit whatever was set */
 #define UNREAD_MOST 6000 /* bytes that surely fit on their way to a peer that does not read */
@@ -45,6 +45,7 @@ struct caller {
 	bool edges; /* a registration in the set waits for "writable" by edges: whether a send that waits makes one is a matter of acknowledgements */
 	bool small, tiny; /* the send buffer takes little; the receive buffer takes next to nothing: the peer sends only what is read meanwhile */
 	bool peer_ended, peer_fin, peer_cut; /* the peer's half is closed; with a FIN; by a reset */
+	bool notified; /* ... by its close_notify alone, which over TCP is the FIN */
 	size_t wire;               /* bytes that the peer has put on the wire */
 	size_t promised, owed;     /* plaintext of the peer: all that it sent, and what of it was not read yet */
 	size_t sent, unread;       /* plaintext of ours: all that was accepted, and what of it the peer did not read yet */
@@ -71,6 +72,8 @@ size_t ask(char *word, const char *format, ...) __attribute__((format(printf, 2,
 size_t hear(char *word);
 /* Waits until the kernel has all that the peer has put on the wire. */
 void settle(void);
+/* Both halves have ended, and whether TCP's FIN is there as well is not the same on both sides: without it the socket is connected still. */
+bool half_gone(void);
 /* What was sent is on its way: before the peer is waited for. */
 void push(void);
 

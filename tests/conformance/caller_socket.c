@@ -98,7 +98,7 @@ static void do_fast(const struct call *call)
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof peer;
 	settle();
-	if (!it.connected || it.moved || getpeername(it.fd, (struct sockaddr *)&peer, &size) != 0)
+	if (!it.connected || it.moved || half_gone() || getpeername(it.fd, (struct sockaddr *)&peer, &size) != 0)
 		return skip("not now");
 	if (!it.nonblocking || it.small || held_back() || it.unread + 10 > UNREAD_MOST)
 		return skip("not now");
@@ -127,6 +127,8 @@ static void do_reconnect(const struct call *call)
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof peer;
 	(void)call;
+	if (half_gone())
+		return skip("it may be connected still");
 	if (getpeername(it.fd, (struct sockaddr *)&peer, &size) != 0)
 		return tell(-1);
 	tell(connect(it.fd, (struct sockaddr *)&peer, size));
@@ -192,6 +194,8 @@ static void do_name(const struct call *call)
 	socklen_t size = sizeof name;
 	memset(&name, 0, sizeof name);
 	settle();
+	if (has_word(call, "peer") && half_gone())
+		return skip("it may be connected still");
 	if (has_word(call, "peer"))
 		tell(getpeername(it.fd, (struct sockaddr *)&name, &size));
 	else
@@ -293,6 +297,7 @@ static void peer_notify(const struct call *call)
 	it.wire = ask(word, "shut 1");
 	it.peer_ended = true;
 	it.peer_fin = strcmp(word, "fin") == 0;
+	it.notified = true;
 	settle();
 	struct pollfd pfd = { .fd = it.fd, .events = POLLIN };
 	say("poll %d", poll(&pfd, 1, -1));

@@ -206,7 +206,7 @@ def sequence(seed):
 
 # The differences that are promised: (what must have come before: calls with their results over TCP; the call; its result over TCP; wrapped,
 # which may refer to groups of the former). Nothing else may differ.
-TELLS = (r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|get error|recvmmsg|fwrite|fprintf|fflush|dprintf|daemon late|fault names)( .*)?", r".*ECONNRESET.*| = 0 104 4")
+TELLS = (r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|get error|recvmmsg|fwrite|fprintf|fflush|dprintf|daemon late|fault (?:names|messages|recvmmsg))( .*)?", r".*ECONNRESET.*| = 0 104 4")
 CUT, PASS, RESET = (r"peer cut", r".*"), (r"pass.*", r" = 1 = 0 = 1 .*"), (r"peer reset", r"")
 ALONE = r"send 0  recv -?\d+ (EAGAIN)?"
 READS = r"(read|recv|recvfrom|readv|recvmsg) .*"
@@ -223,6 +223,7 @@ PROMISED = [
     ([PASS], r"name peer", r" = -1 ENOTCONN 0 128", r" = 0 2 16"),
     ([PASS], r"shutdown wr", r" = -1 ENOTCONN", r" = 0"),
     ([PASS, RESET], r"poll .*", r" = 1 ([0-9a-f]+)(?:(1)|(4)|5)", r" = 1 \1(?(2)9|(?(3)c|d))"),
+    ([PASS, RESET], r"get error", r" = 0 0 4", r" = 0 104 4"),
     # Behind a relay the first write after a reset is told what a socket pair tells.
     ([PASS, RESET], r"(write|send|writev|sendmsg) .*", r" = -1 ECONNRESET", r" = -1 EPIPE( SIGPIPE)?"),
     # A reset that a write was told of, or a call that had no room for it: TCP then reads the end, a wrapped socket never takes it for one.
