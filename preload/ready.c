@@ -268,8 +268,8 @@ void egret_ready_rearm(int epfd, int fd)
 	hold(stripe_of(fd));
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
-		if (it->set->epfd == epfd && (it->events & EPOLLONESHOT))
-			egret_ready_apply(it, it->events);
+		if (it->set->epfd == epfd && (it->events & EPOLLONESHOT) && !it->fired)
+			egret_ready_arm(it, it->events); /* as it was, also where it is the parent's too */
 	release(stripe_of(fd));
 }
 

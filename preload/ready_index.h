@@ -30,6 +30,8 @@ struct set {
 
 /* Under the stripe of its descriptor: the kernel waits for EVENTS from now on (not for one that fired, or is the parent's too). */
 void egret_ready_apply(const struct registration *it, uint32_t events);
+/* The same, whoever made it. */
+void egret_ready_arm(const struct registration *it, uint32_t events);
 /* Before its socket is replaced, and after: while the old one lives elsewhere, the registration would stay and report it. One that fired cannot
  * be made anew as one that says nothing: it may tell a hang-up, once. */
 void egret_ready_leave(const struct registration *it);

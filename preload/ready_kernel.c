@@ -27,9 +27,13 @@ static void give_back(const struct registration *it, int fd)
 
 void egret_ready_apply(const struct registration *it, uint32_t events)
 {
+	if (!it->fired && !it->inherited)
+		egret_ready_arm(it, events);
+}
+
+void egret_ready_arm(const struct registration *it, uint32_t events)
+{
 	struct epoll_event event = { .events = events, .data.u64 = it->data };
-	if (it->fired || it->inherited)
-		return;
 	int fd = borrow(it);
 	if (fd >= 0 && real.epoll_ctl(it->set->epfd, EPOLL_CTL_MOD, fd, &event) < 0 && errno == EINVAL) {
 		real.epoll_ctl(it->set->epfd, EPOLL_CTL_DEL, fd, NULL); /* EPOLLEXCLUSIVE cannot be modified, epoll_ctl(2) */
