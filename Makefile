@@ -58,7 +58,7 @@ PRELOAD_SRC := $(call src,preload)
 ENGINE_SRC  := $(call src,preload/engine)
 TOOLS_SRC   := $(call src,tools) $(call src,tools/import) $(call src,tools/report) $(call src,tools/sandbox)
 # What the sandbox's relay shares with the library.
-SHARED_SRC  := $(wildcard preload/wire.c preload/wire_end.c preload/wire_read.c preload/wire_write.c preload/renumber.c preload/reach.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/scratch.c preload/elf.c)
+SHARED_SRC  := $(wildcard preload/wire.c preload/wire_end.c preload/wire_news.c preload/wire_read.c preload/wire_write.c preload/renumber.c preload/reach.c $(sort $(wildcard preload/http*.c)) preload/observed.c preload/sni.c preload/dns.c preload/buf.c $(sort $(wildcard preload/starttls*.c)) preload/engine_load.c preload/scratch.c preload/elf.c)
 
 POLICY_LIB := $(BUILD)/libegret-policy.a
 PRELOAD    := $(BUILD)/lib/egret/libegret.so

@@ -33,10 +33,15 @@ static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *
 	return *news == match->told_news && !writes && !(events & ends);
 }
 
-/* An edge that tells again that the program may write, which it knows, is none. */
-static bool is_old(const struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events)
+/* An edge that tells again that the program may write, which it knows, is none, unless it came of something that was read meanwhile.
+ * SAID_READABLE: as the kernel had it, which nothing is. */
+static bool is_old(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, bool said_readable)
 {
-	return events == EPOLLOUT && (match->events & EPOLLET) && match->told_out && !conn->wire.hungry;
+	if (events != EPOLLOUT || !(match->events & EPOLLET) || !match->told_out || conn->wire.hungry)
+		return false;
+	if (conn->observed || conn->wire.read_shut || conn->wire.write_closed || !egret_conn_own(conn))
+		return said_readable;
+	return egret_wire_brought_nothing(&conn->wire, match->told_news, said_readable);
 }
 
 /* The kernel says readable: what of EVENTS is true for the program? */
@@ -51,7 +56,7 @@ static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready
 		return (events & ~READ_EVENTS) | (seen & (match->events | EPOLLERR));
 	}
 	events &= ~READ_EVENTS;
-	return is_old(conn, match, events) ? 0 : events;
+	return is_old(conn, match, events, true) ? 0 : events;
 }
 
 /* What the program sees of EVENTS, which the kernel reported for MATCH. *NEWS: what it learns of, 0: not counted. */
@@ -71,12 +76,11 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {
 		events = judge_readable(conn, match, events, news);
-	} else if (is_old(conn, match, events) && !conn->observed && !conn->wire.read_shut && !conn->wire.write_closed && egret_conn_own(conn) &&
-		   egret_wire_brought_nothing(&conn->wire)) {
-		events = 0; /* a read has taken what the edge was for */
+	} else if (is_old(conn, match, events, false)) {
+		events = 0;
 	}
-	if (events & EPOLLOUT)
-		conn->wire.hungry = false;
+	if (events && !*news && state == EGRET_CONN_OPEN && (match->events & EPOLLET) && !conn->observed)
+		*news = egret_wire_old_news(&conn->wire);
 	if (events && conn->wire.error_once)
 		events |= EPOLLERR; /* the kernel's, which reading took from it */
 	if ((events & EPOLLERR) && egret_wire_hides_reset(&conn->wire))
@@ -149,6 +153,15 @@ static bool are_governed(const struct egret_ready_match *matches, size_t count)
 	return conn != NULL;
 }
 
+/* The program learns that it may write. */
+static void note_room(int fd)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	if (conn)
+		conn->wire.hungry = false;
+	egret_conn_put(conn);
+}
+
 /* What of EVENT the program sees; 0: nothing. */
 static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t batch)
 {
@@ -158,6 +171,8 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t 
 	if (count == 0 || count > MATCHES || (count > 1 && !are_governed(matches, count)))
 		return event->events;
 	struct telling it = judge_matches(matches, count, event, batch, &ours);
+	if (it.match && ours && (it.seen & EPOLLOUT))
+		note_room(it.match->fd);
 	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
 		egret_ready_told(epfd, it.match, event->data.u64, batch, it.seen, it.news);
 	for (size_t i = 0; i < count && !it.match; i++)

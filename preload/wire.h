@@ -63,6 +63,7 @@ struct egret_wire {
 	uint64_t noticed;     /* what came before it has been taken for news */
 	uint64_t news;        /* how often something to read was: egret_wire_news */
 	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, the byte that is held wakes nobody */
+	bool stirred;         /* the kernel may have an edge to tell that is none: of less than that, or since its own SO_RCVLOWAT was set */
 	_Atomic bool hidden;  /* ... since the kernel's SO_RCVLOWAT is 2: the next byte that comes does */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
@@ -99,8 +100,10 @@ short egret_wire_readable(struct egret_wire *wire);
 void egret_wire_look_ahead(struct egret_wire *wire);
 /* How often something to read has come so far: the same number again means that whatever came since carried no data. */
 uint64_t egret_wire_news(struct egret_wire *wire);
-/* Has something come of which the program was not told, and none of it was data? */
-bool egret_wire_brought_nothing(struct egret_wire *wire);
+/* Has what the kernel told no news for a program that knows of TOLD (0: not counted)? SAID_READABLE: it said so, and nothing is. */
+bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool said_readable);
+/* The same number without a look at what has come since the last read, 0 while there is something to read. */
+uint64_t egret_wire_old_news(struct egret_wire *wire);
 /* Something that is told as if it had come: the program has shut a half. */
 void egret_wire_make_news(struct egret_wire *wire);
 /* The error that SO_ERROR or a write takes, as the kernel's sk_err; 0: none. */

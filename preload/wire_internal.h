@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#define EGRET_AVAILABLE_MOST (256 << 10) /* bytes that FIONREAD counts at most */
 #define EGRET_WIRE_LEAST 1024 /* bytes that a writable TCP socket takes, however small its buffer is */
 
 /* Asked under the lock that the copying of a process looks at (conn.h): what a call has begun with this answer is its process's alone. */
@@ -31,6 +32,14 @@ int egret_wire_send_out(struct egret_wire *wire);
 /* The same, and where the kernel's buffer is full it is made wide enough for this once: what was accepted from the program must go out
  * without its help. */
 int egret_wire_force_out(struct egret_wire *wire);
+
+/* Reading, under in_lock. Plaintext bytes that are undelivered; is nothing more to come behind them? */
+static inline size_t egret_wire_undelivered(const struct egret_wire *wire) { return egret_buf_len(&wire->peeked) + wire->pending; }
+static inline bool egret_wire_is_over(const struct egret_wire *wire) { return (wire->error && !wire->error_waits) || wire->read_closed; }
+/* Brings up to SIZE bytes of plaintext into `peeked`. */
+void egret_wire_open(struct egret_wire *wire, size_t size);
+/* What has come counts as told or as too little: before it is read where SO_RCVLOWAT asks for more than a byte. */
+void egret_wire_take_notice(struct egret_wire *wire);
 
 /* How it ended, under in_lock. Does the byte that is hidden stand before the end? It would hide that, too. */
 bool egret_wire_hides_end(const struct egret_wire *wire);

@@ -16,7 +16,6 @@
 #define HEADER 5               /* bytes of a record's header, RFC 8446 5.1 */
 #define HOLD_BATCH 65536       /* bytes of ciphertext kept beside the kernel's copy at most */
 #define KEEP_STALE 4096        /* bytes that may stay in the kernel's queue twice before they are dropped early */
-#define AVAILABLE_MOST (256 << 10) /* FIONREAD counts so far */
 #define PEEK_MOST (256 << 10)  /* bytes that MSG_PEEK shows at most */
 #define PATIENCE 100            /* looks at a lock that is held for no longer than a call's copying */
 #define SMALL_RECORD 4096      /* bytes of plaintext that cost less to copy than a record's buffer to keep */
@@ -37,13 +36,14 @@ static bool holds_record(const struct egret_wire *wire)
 /* Plaintext bytes that are known to be undelivered. */
 static size_t undelivered(const struct egret_wire *wire, const struct egret_sink *sink)
 {
-	return (sink->keep ? sink->done : 0) + egret_buf_len(&wire->peeked) + wire->pending;
+	return (sink->keep ? sink->done : 0) + egret_wire_undelivered(wire);
 }
 
 /* The byte that is kept wakes nobody before another comes, or is a byte that wakes. The kernel looks at once whether that is a change. */
 static void hide(struct egret_wire *wire, bool on)
 {
 	int least = on ? 2 : 1;
+	wire->stirred = wire->stirred || (wire->hidden && !on);
 	if (wire->hidden != on)
 		egret_raw6(SYS_setsockopt, wire->fd, SOL_SOCKET, SO_RCVLOWAT, (long)&least, sizeof least, 0);
 	wire->hidden = on;
@@ -213,17 +213,15 @@ static bool fetch(struct egret_wire *wire, const struct egret_sink *sink, bool *
 	return false;
 }
 
-static bool is_over(const struct egret_wire *wire) { return (wire->error && !wire->error_waits) || wire->read_closed; }
-
 /* Fills SINK as far as there is something; with an empty one it opens the next record with data. */
 static void pull(struct egret_wire *wire, struct egret_sink *sink)
 {
 	bool drained = false, opening = !sink->iov;
-	while (egret_wire_is_ours(wire) && !is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
+	while (egret_wire_is_ours(wire) && !egret_wire_is_over(wire) && (opening ? wire->pending == 0 : sink->left > 0)) {
 		bool progress = (wire->pending || holds_record(wire)) && decrypt(wire, sink);
 		if (sink->fault)
 			break;
-		if (progress || is_over(wire) || holds_record(wire))
+		if (progress || egret_wire_is_over(wire) || holds_record(wire))
 			continue;
 		if ((drained && sink->done) || !fetch(wire, sink, &drained)) /* the end may stand behind records without data */
 			break;
@@ -275,8 +273,7 @@ static bool take_opened(struct egret_wire *wire)
 	return true;
 }
 
-/* Brings up to SIZE bytes of plaintext into `peeked`. */
-static void fill_peeked(struct egret_wire *wire, size_t size)
+void egret_wire_open(struct egret_wire *wire, size_t size)
 {
 	struct egret_sink opening = { .keep = true };
 	while (egret_buf_len(&wire->peeked) < size) {
@@ -294,7 +291,7 @@ static void show(struct egret_wire *wire, struct egret_sink *sink, int flags)
 	size_t room, least = wire->least, most = sink->left < PEEK_MOST ? sink->left : PEEK_MOST;
 	if (flags & MSG_WAITALL) /* as long as it is not all there, the kernel must not wake the caller with what is */
 		wire->least = most;
-	fill_peeked(wire, most);
+	egret_wire_open(wire, most);
 	wire->least = least;
 	const uint8_t *from = egret_buf_len(&wire->peeked) ? egret_buf_head(&wire->peeked) : NULL;
 	for (size_t left = egret_buf_len(&wire->peeked); left > 0 && (room = egret_sink_room(sink, &data)) > 0;) {
@@ -311,15 +308,17 @@ static void show(struct egret_wire *wire, struct egret_sink *sink, int flags)
 /* tcp(7): MSG_TRUNC drops the bytes instead of passing them on. */
 static void drop(struct egret_wire *wire, struct egret_sink *sink)
 {
+	struct egret_sink none = { .keep = true };
 	while (sink->left > 0) {
-		fill_peeked(wire, 1);
+		egret_wire_open(wire, 1);
 		size_t have = egret_buf_len(&wire->peeked), count = have < sink->left ? have : sink->left;
 		if (count == 0)
-			return;
+			break;
 		egret_buf_consume(&wire->peeked, count);
 		sink->left -= count;
 		sink->done += count;
 	}
+	settle(wire, &none);
 }
 
 /* Opens the next record with data. A small one is copied at once: the engine's buffer is free for the next connection. */
@@ -335,27 +334,29 @@ static short readable(struct egret_wire *wire)
 {
 	struct egret_sink none = { .keep = true };
 	if (wire->least > 1)
-		fill_peeked(wire, wire->least);
-	else if (undelivered(wire, &none) == 0)
+		egret_wire_open(wire, wire->least);
+	else if (egret_wire_undelivered(wire) == 0)
 		open_next(wire);
 	else
 		settle(wire, &none); /* who waited for more by MSG_PEEK has given up */
-	bool over = is_over(wire) || wire->read_shut;
-	if (!over && undelivered(wire, &none) < wire->least)
+	bool over = egret_wire_is_over(wire) || wire->read_shut;
+	if (!over && egret_wire_undelivered(wire) < wire->least)
 		return 0;
 	return (short)(POLLIN | POLLRDNORM | (over ? POLLRDHUP : 0) | (wire->error_once ? POLLERR : 0));
 }
 
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags)
 {
-	struct egret_sink sink = { .iov = iov, .count = iovcnt }, none = { .keep = true };
+	struct egret_sink sink = { .iov = iov, .count = iovcnt };
 	for (int i = 0; i < iovcnt; i++)
 		sink.left += iov[i].iov_len;
 	bool nothing = sink.left == 0;
 	pthread_mutex_lock(&wire->in_lock);
+	if (wire->least > 1)
+		egret_wire_take_notice(wire);
 	if (nothing) {
 		readable(wire);
-		nothing = undelivered(wire, &none) > 0;
+		nothing = egret_wire_undelivered(wire) > 0;
 	} else if (flags & MSG_PEEK) {
 		show(wire, &sink, flags);
 	} else if (flags & MSG_TRUNC) {
@@ -366,7 +367,7 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 			pull(wire, &sink);
 	}
 	if (wire->least > 1 && !(flags & MSG_WAITALL))
-		fill_peeked(wire, wire->least);
+		egret_wire_open(wire, wire->least);
 	ssize_t result = sink.done || nothing ? (ssize_t)sink.done : sink.fault ? -EFAULT : egret_wire_is_ours(wire) ? outcome(wire) : -EIO;
 	pthread_mutex_unlock(&wire->in_lock);
 	return result;
@@ -425,76 +426,11 @@ void egret_wire_look_ahead(struct egret_wire *wire)
 	pthread_mutex_unlock(&wire->in_lock);
 }
 
-/* Where the stream of ciphertext ends that has come so far. */
-static uint64_t arrived(const struct egret_wire *wire)
-{
-	int queued = 0;
-	egret_raw(SYS_ioctl, wire->fd, FIONREAD, &queued, 0);
-	return wire->copied - wire->stale + (uint64_t)queued;
-}
-
-/* Opens what has come until there is data that was not noticed. How much there is to read. */
-static size_t look_for_data(struct egret_wire *wire)
-{
-	struct egret_sink none = { .keep = true };
-	size_t have;
-	do {
-		have = undelivered(wire, &none);
-		if (!is_over(wire) && wire->data_end <= wire->noticed && have < AVAILABLE_MOST)
-			fill_peeked(wire, have + 1);
-	} while (undelivered(wire, &none) > have);
-	return have;
-}
-
-bool egret_wire_brought_nothing(struct egret_wire *wire)
-{
-	pthread_mutex_lock(&wire->in_lock);
-	bool none = look_for_data(wire) < AVAILABLE_MOST && !is_over(wire) && wire->data_end <= wire->noticed && arrived(wire) > wire->noticed;
-	pthread_mutex_unlock(&wire->in_lock);
-	return none;
-}
-
-uint64_t egret_wire_news(struct egret_wire *wire)
-{
-	pthread_mutex_lock(&wire->in_lock);
-	size_t have = look_for_data(wire);
-	bool shut = wire->read_shut || wire->write_closed; /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
-	if (is_over(wire) || wire->data_end > wire->noticed || have >= AVAILABLE_MOST || (shut && arrived(wire) == wire->noticed)) {
-		wire->noticed = arrived(wire);
-		wire->news++;
-	} else if (shut) {
-		wire->noticed = arrived(wire);
-	}
-	uint64_t news = wire->news;
-	pthread_mutex_unlock(&wire->in_lock);
-	return news;
-}
-
-void egret_wire_make_news(struct egret_wire *wire)
-{
-	pthread_mutex_lock(&wire->in_lock);
-	wire->news++;
-	pthread_mutex_unlock(&wire->in_lock);
-}
-
-void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
-{
-	pthread_mutex_lock(&wire->in_lock);
-	wire->news++; /* the kernel, too, reports anew, tcp_set_rcvlowat */
-	wire->hidden = false;
-	if (wire->handshaken && (bytes > 1 || wire->least > 1)) {
-		wire->least = bytes;
-		fill_peeked(wire, bytes);
-	}
-	wire->least = bytes;
-	pthread_mutex_unlock(&wire->in_lock);
-}
-
 size_t egret_wire_available(struct egret_wire *wire)
 {
 	pthread_mutex_lock(&wire->in_lock);
-	fill_peeked(wire, AVAILABLE_MOST);
-	size_t count = egret_buf_len(&wire->peeked) + wire->pending;
+	egret_wire_open(wire, EGRET_AVAILABLE_MOST);
+	size_t count = egret_wire_undelivered(wire);
 	pthread_mutex_unlock(&wire->in_lock);
 	return count;
 }

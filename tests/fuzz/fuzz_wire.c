@@ -2,7 +2,7 @@
  * list of steps: the server sends records, pieces of them or noise, or closes; the program reads, peeks, drops, asks. Whatever comes, the
  * program gets the data of the whole records before the first bad one, in order, and poll(2) tells the truth about it. */
 // options: -detect_leaks=0 (buf.c keeps a block between inputs: each would look like a leak and be searched for; the end of the run still tells)
-// objects: preload/wire.c preload/wire_end.c preload/wire_read.c preload/wire_write.c preload/buf.c preload/renumber.c preload/reach.c
+// objects: preload/wire.c preload/wire_end.c preload/wire_news.c preload/wire_read.c preload/wire_write.c preload/buf.c preload/renumber.c preload/reach.c
 #include "preload/wire.h"
 
 #include <errno.h>
