@@ -41,9 +41,10 @@ static bool closes_by_reset(const struct egret_conn *conn)
 
 /* A close does not wait, as TCP's does not: what is not sent yet is seen off by a relay. Tickets that nobody read are taken out, so that
  * the kernel sends a FIN and no reset; those that come after the close only the relay can meet: the kernel's reset would throw away all
- * that waits for the server to read on. */
-static void say_goodbye(struct egret_conn *conn)
+ * that waits for the server to read on. What FD has registered would live as long as the relay has the socket. */
+static void say_goodbye(struct egret_conn *conn, int fd)
 {
+	bool alone = egret_lines_alone(&conn->lines);
 	int cancels = egret_guard_enter_whole();
 	int result = egret_io_finish(conn);
 	if (result == -EIO) { /* another process has it, since a moment ago */
@@ -53,6 +54,8 @@ static void say_goodbye(struct egret_conn *conn)
 	bool left = result == -EAGAIN || result == -ENOMEM || is_held_up(conn);
 	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
+	else if (alone)
+		egret_ready_withdraw(fd);
 	egret_guard_leave_whole(cancels);
 }
 
@@ -73,18 +76,18 @@ static void let_go(int fd)
 {
 	struct egret_conn *conn = egret_conn_take(fd);
 	int heir = conn && atomic_load(&conn->fd_count) > 0 ? egret_conn_other_fd(conn) : -1;
+	bool stale = conn && egret_conn_is_stale(conn, fd), last = conn && heir < 0;
+	if (last)
+		egret_conn_log_given_up(conn);
+	if (last && !stale && conn->wrapped && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_may_end(conn))
+		say_goodbye(conn, fd);
 	egret_ready_forget(fd, heir);
 	if (!conn)
 		return;
-	bool stale = egret_conn_is_stale(conn, fd);
-	if (heir < 0)
-		egret_conn_log_given_up(conn);
 	if (heir >= 0) {
 		if (conn->wire.fd == fd)
 			pass_down(conn, heir);
 	} else if (conn->wrapped) {
-		if (!stale && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_may_end(conn))
-			say_goodbye(conn);
 		egret_ready_connect_ended(conn);
 		pass_down(conn, -1); /* a thread that waits on it still must not meet what gets the number next */
 	} else {
@@ -100,7 +103,7 @@ void egret_fd_farewell(void)
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		struct egret_conn *conn = egret_io_wrapped(fd);
 		if (conn && conn->wrapped && atomic_load(&conn->state) == EGRET_CONN_OPEN && !egret_conn_is_stale(conn, fd) && egret_conn_may_end(conn))
-			say_goodbye(conn);
+			say_goodbye(conn, fd);
 		egret_conn_put(conn);
 	}
 }

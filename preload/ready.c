@@ -273,6 +273,15 @@ void egret_ready_rearm(int epfd, int fd)
 	release(stripe_of(fd));
 }
 
+void egret_ready_withdraw(int fd)
+{
+	hold(stripe_of(fd));
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+		egret_ready_leave(it);
+	release(stripe_of(fd));
+}
+
 int egret_ready_replace(int fd, int with, int flags, bool alone)
 {
 	hold(stripe_of(fd));

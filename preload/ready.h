@@ -49,6 +49,8 @@ void egret_ready_rearm(int epfd, int fd);
 
 /* FD was closed: the kernel has dropped its registrations, unless another descriptor of the same connection, HEIR, lives on (-1: none). */
 void egret_ready_forget(int fd, int heir);
+/* FD is about to be closed, and nobody of the program has its socket any more; a relay does: the kernel drops its registrations now. */
+void egret_ready_withdraw(int fd);
 /* dup3(WITH, FD, FLAGS), and FD's registrations are those of the new one; those made before a fork, which are the parent's too, where the process
  * is ALONE with the connection. */
 int egret_ready_replace(int fd, int with, int flags, bool alone);
