@@ -196,12 +196,12 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 }
 
 /* A program that never reads leaves the server's tickets where the kernel makes a reset of them when it closes, as it does for a process that is
- * killed: they are looked for behind 1, 2, 4, 8... writes. */
+ * killed: they are looked for behind 4, 8, 16... writes. Who asks in two writes and then reads pays nothing. */
 static void look_for_tickets(struct egret_wire *wire)
 {
 	unsigned before = atomic_fetch_add_explicit(&wire->unanswered, 1, memory_order_relaxed);
 	int queued = 0;
-	if (before && (before & (before - 1)) == 0 && wire->handshaken && egret_raw(SYS_ioctl, wire->fd, FIONREAD, &queued, 0) == 0 && queued > 0)
+	if (before > 2 && (before & (before - 1)) == 0 && wire->handshaken && egret_raw(SYS_ioctl, wire->fd, FIONREAD, &queued, 0) == 0 && queued > 0)
 		egret_wire_look_ahead(wire);
 }
 
