@@ -56,6 +56,7 @@ void egret_http_free(struct egret_http *http)
 		return;
 	egret_http_abandon(http);
 	egret_buf_free(&http->held);
+	free(http->last_fields.text);
 	free((char *)http->setup.host);
 	free((char *)http->setup.upstream);
 	free(http);

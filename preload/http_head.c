@@ -1,21 +1,36 @@
 #include "http_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define HEADERS_MAX 1000
+#define REMEMBERED_MAX 4096 /* bytes of fields */
 
 static bool is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-bool egret_http_is_token_byte(unsigned char c)
-{
-	static const bool is_token[256] = { ['!'] = true, ['#' ... '\''] = true, ['*' ... '+'] = true, ['-' ... '.'] = true, ['0' ... '9'] = true,
-					    ['A' ... 'Z'] = true, ['^' ... 'z'] = true, ['|'] = true, ['~'] = true };
+/* What a byte may stand in: a token (RFC 9110 5.6.2), a field's value (5.5: no control character but the tab), a request's target. */
+enum { TOKEN = 1, TEXT = 2, TARGET = 4 };
 
-	return is_token[c];
+static const unsigned char class_of[256] = {
+	['\t'] = TEXT, [' '] = TEXT, ['!'] = TOKEN | TEXT | TARGET, ['"'] = TEXT | TARGET, ['#' ... '\''] = TOKEN | TEXT | TARGET,
+	['(' ... ')'] = TEXT | TARGET, ['*' ... '+'] = TOKEN | TEXT | TARGET, [','] = TEXT | TARGET, ['-' ... '.'] = TOKEN | TEXT | TARGET,
+	['/'] = TEXT | TARGET, ['0' ... '9'] = TOKEN | TEXT | TARGET, [':' ... '@'] = TEXT | TARGET, ['A' ... 'Z'] = TOKEN | TEXT | TARGET,
+	['[' ... ']'] = TEXT | TARGET, ['^' ... 'z'] = TOKEN | TEXT | TARGET, ['{'] = TEXT | TARGET, ['|'] = TOKEN | TEXT | TARGET,
+	['}'] = TEXT | TARGET, ['~'] = TOKEN | TEXT | TARGET, [0x80 ... 0xff] = TEXT,
+};
+
+bool egret_http_is_token_byte(unsigned char c) { return class_of[c] & TOKEN; }
+
+/* Where bytes of CLASS end. Some byte of another class follows. */
+static inline const char *skip(const char *at, unsigned char class)
+{
+	while (class_of[(unsigned char)*at] & class)
+		at++;
+	return at;
 }
 
 static inline bool is_name(struct egret_http_text name, const char *word)
@@ -23,15 +38,18 @@ static inline bool is_name(struct egret_http_text name, const char *word)
 	return name.len == strlen(word) && !strncasecmp(name.at, word, name.len);
 }
 
-/* Is WORD an element of the comma separated list? */
+/* Is WORD an element of the comma separated list? Of "name/version" and "name;parameter" the name is. */
 static bool has_word(struct egret_http_text list, const char *word)
 {
+	const char *end = list.at + list.len;
 	size_t len = strlen(word);
 
-	for (size_t i = 0; i + len <= list.len; i++)
-		if (!strncasecmp(list.at + i, word, len) && (i == 0 || strchr(", \t", list.at[i - 1])) &&
-		    (i + len == list.len || strchr(", \t;/", list.at[i + len])))
+	for (const char *at = list.at, *stop; at < end; at = stop + 1) {
+		for (stop = at; stop < end && *stop != ',' && *stop != ' ' && *stop != '\t'; stop++)
+			;
+		if ((size_t)(stop - at) >= len && !strncasecmp(at, word, len) && ((size_t)(stop - at) == len || at[len] == ';' || at[len] == '/'))
 			return true;
+	}
 	return false;
 }
 
@@ -106,55 +124,44 @@ static bool read_meaning(struct egret_http_head *head, struct egret_http_text na
 	return true;
 }
 
-/* field-name ":" OWS field-value OWS (RFC 9112 5): no space before the colon, no folded line, no control character. */
-static bool read_header(struct egret_http_head *head, const char *line, size_t len)
+/* field-name ":" OWS field-value OWS (RFC 9112 5) and the line's end: no space before the colon, no folded line, no control character.
+ * Returns what is behind it; NULL: malformed. */
+static const char *read_header(struct egret_http_head *head, const char *line)
 {
-	const char *colon = memchr(line, ':', len);
-	struct egret_http_text name = { line, colon ? (size_t)(colon - line) : 0 }, value;
+	const char *colon = skip(line, TOKEN), *end;
+	struct egret_http_text name = { line, (size_t)(colon - line) }, value;
 
-	if (!name.len || ++head->headers > HEADERS_MAX)
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (!egret_http_is_token_byte((unsigned char)line[i]))
-			return false;
-	value = (struct egret_http_text){ colon + 1, len - name.len - 1 };
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)value.at[i];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
+	if (!name.len || *colon != ':' || ++head->headers > HEADERS_MAX)
+		return NULL;
+	end = skip(colon + 1, TEXT);
+	if (end[0] != '\r' || end[1] != '\n')
+		return NULL;
+	value = (struct egret_http_text){ colon + 1, (size_t)(end - colon - 1) };
 	while (value.len && (*value.at == ' ' || *value.at == '\t')) {
 		value.at++;
 		value.len--;
 	}
 	while (value.len && (value.at[value.len - 1] == ' ' || value.at[value.len - 1] == '\t'))
 		value.len--;
-	return read_meaning(head, name, value);
+	return read_meaning(head, name, value) ? end + 2 : NULL;
 }
 
 /* method SP request-target SP HTTP/1.x */
 bool egret_http_request_line(struct egret_http_head *head, const char *line, size_t len)
 {
-	const char *space = memchr(line, ' ', len), *version;
+	static const char version[] = " HTTP/1.";
+	const size_t ending = sizeof(version); /* with its digit */
+	const char *end = line + len - ending, *at;
 
-	if (!space || space == line)
+	if (len < ending || memcmp(end, version, ending - 1) || (line[len - 1] != '0' && line[len - 1] != '1'))
 		return false;
-	head->method = (struct egret_http_text){ line, (size_t)(space - line) };
-	for (size_t i = 0; i < head->method.len; i++)
-		if (!egret_http_is_token_byte((unsigned char)line[i]))
-			return false;
-	head->target.at = space + 1;
-	version = memchr(space + 1, ' ', len - head->method.len - 1);
-	if (!version || version == space + 1 || line + len - version != 9 || strncmp(version, " HTTP/1.", 8) ||
-	    (version[8] != '0' && version[8] != '1'))
+	at = skip(line, TOKEN);
+	head->method = (struct egret_http_text){ line, (size_t)(at - line) };
+	if (!head->method.len || at >= end || *at != ' ')
 		return false;
-	head->target.len = (size_t)(version - space - 1);
-	head->minor = (unsigned)(version[8] - '0');
-	for (size_t i = 0; i < head->target.len; i++)
-		if (head->target.at[i] <= ' ' || head->target.at[i] >= 0x7f)
-			return false;
-	return true;
+	head->target = (struct egret_http_text){ at + 1, (size_t)(end - at - 1) };
+	head->minor = (unsigned)(line[len - 1] - '0');
+	return head->target.len && skip(at + 1, TARGET) == end;
 }
 
 /* What the parser library saw, taken when the headers are complete. */
@@ -175,7 +182,13 @@ static int on_headers(llhttp_t *parser)
 	return 1; /* no body follows */
 }
 
-/* A second, independent reader must see the same request. */
+/* A second, independent reader sees the same request line, at least. */
+static bool library_takes_line(const llhttp_t *parser, const struct egret_http_head *head)
+{
+	return parser->http_major == 1 && parser->http_minor == head->minor && is_name(head->method, llhttp_method_name((llhttp_method_t)parser->method));
+}
+
+/* ... and the same request. */
 static bool library_agrees(const char *data, size_t len, struct egret_http_head *head)
 {
 	static const llhttp_settings_t settings = { .on_headers_complete = on_headers };
@@ -190,24 +203,85 @@ static bool library_agrees(const char *data, size_t len, struct egret_http_head 
 	if ((error != HPE_OK && (error != HPE_PAUSED_UPGRADE || llhttp_get_error_pos(&parser) != data + len)) || !look.complete)
 		return false;
 	head->switches &= look.switches;
-	return look.length == head->length && look.chunked == head->chunked && look.coded == head->chunked && parser.http_major == 1 &&
-	       parser.http_minor == head->minor && is_name(head->method, llhttp_method_name((llhttp_method_t)parser.method));
+	return look.length == head->length && look.chunked == head->chunked && look.coded == head->chunked && library_takes_line(&parser, head);
 }
 
-bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *head)
+/* Are the method, the version and the FIELDS those of the last head? Then both readers take them for the same again. */
+static bool repeats(const struct egret_http_fields *last, const struct egret_http_head *head, struct egret_http_text fields)
 {
-	const char *at = data, *end = data + len - 2, *cr; /* the last line is empty */
+	size_t method = head->method.len;
 
-	*head = (struct egret_http_head){ .minor = 0 };
-	for (bool first = true; at < end; at = cr + 2, first = false) {
-		cr = memchr(at, '\r', (size_t)(end - at));
-		if (!cr || cr[1] != '\n')
-			return false;
-		if (first ? !egret_http_request_line(head, at, (size_t)(cr - at)) : !read_header(head, at, (size_t)(cr - at)))
-			return false;
-	}
-	if ((head->chunked && (head->has_length || !head->minor)) || (head->minor && !head->hosts))
+	return last->text && last->head.minor == head->minor && last->head.method.len == method && last->len == method + fields.len &&
+	       !memcmp(last->text, head->method.at, method) && !memcmp(last->text + method, fields.at, fields.len);
+}
+
+/* A request line of LEN bytes, line end included, with the fields of the last head. */
+static bool read_line_again(const struct egret_http_fields *last, const char *line, size_t len, struct egret_http_head *head)
+{
+	static const llhttp_settings_t settings = { .on_headers_complete = NULL };
+	struct egret_http_text target = head->target;
+	llhttp_t parser;
+
+	llhttp_init(&parser, HTTP_REQUEST, &settings);
+	if (llhttp_execute(&parser, line, len) != HPE_OK || !library_takes_line(&parser, head))
+		return false;
+	*head = last->head;
+	head->target = target;
+	return true;
+}
+
+static void rebase(struct egret_http_text *text, const char *from, const char *to)
+{
+	if (text->at)
+		text->at = to + (text->at - from);
+}
+
+/* Without memory the next head is read in full. */
+static void remember(struct egret_http_fields *last, const struct egret_http_head *head, struct egret_http_text fields)
+{
+	size_t len = head->method.len + fields.len;
+	char *text = len <= REMEMBERED_MAX ? realloc(last->text, len) : NULL;
+
+	if (!text)
+		free(last->text);
+	last->text = text;
+	if (!text)
+		return;
+	last->len = len;
+	last->head = *head;
+	memcpy(text, head->method.at, head->method.len);
+	memcpy(text + head->method.len, fields.at, fields.len);
+	last->head.method.at = text;
+	rebase(&last->head.host, fields.at, text + head->method.len);
+	rebase(&last->head.user_agent, fields.at, text + head->method.len);
+	rebase(&last->head.request_id, fields.at, text + head->method.len);
+	rebase(&last->head.forwarded_for, fields.at, text + head->method.len);
+}
+
+static bool read_fields(struct egret_http_head *head, struct egret_http_text fields)
+{
+	const char *at = fields.at, *end = fields.at + fields.len - 2; /* the last line is empty */
+
+	while (at && at < end)
+		at = read_header(head, at);
+	if (!at || (head->chunked && (head->has_length || !head->minor)) || (head->minor && !head->hosts))
 		return false;
 	head->switches = head->upgrade && head->connection_upgrade && head->minor;
-	return library_agrees(data, len, head);
+	return true;
+}
+
+bool egret_http_head_read(struct egret_http_fields *last, const char *data, size_t len, struct egret_http_head *head)
+{
+	const char *line_end = memchr(data, '\r', len);
+	struct egret_http_text fields = { line_end + 2, len - (size_t)(line_end + 2 - data) };
+
+	*head = (struct egret_http_head){ .minor = 0 };
+	if (line_end[1] != '\n' || !egret_http_request_line(head, data, (size_t)(line_end - data)))
+		return false;
+	if (repeats(last, head, fields))
+		return read_line_again(last, data, len - fields.len, head);
+	if (!read_fields(head, fields) || !library_agrees(data, len, head))
+		return false;
+	remember(last, head, fields);
+	return true;
 }

@@ -19,8 +19,16 @@ struct egret_http_head {
 	bool connection_upgrade, switches; /* switches: what a server may answer with 101 (RFC 9110 7.8) */
 };
 
-/* False: malformed, also where llhttp and this reader differ. HEAD has what was read until then. */
-bool egret_http_head_read(const char *data, size_t len, struct egret_http_head *head);
+/* The fields of the last good head: a program says the same with nearly every request, and need not be read twice. Zeroed: none yet. */
+struct egret_http_fields {
+	char *text; /* owned: the method, and what stood behind the request line */
+	size_t len;
+	struct egret_http_head head; /* what was read of them; texts point into `text`, but for the target */
+};
+
+/* Reads LEN bytes, which end in an empty line. False: malformed, also where llhttp and this reader differ. HEAD has what was read until then,
+ * its texts as long as DATA and LAST stay as they are. */
+bool egret_http_head_read(struct egret_http_fields *last, const char *data, size_t len, struct egret_http_head *head);
 /* The request line alone, without its line end. False: malformed. */
 bool egret_http_request_line(struct egret_http_head *head, const char *line, size_t len);
 /* May a method start with C (RFC 9110 5.6.2)? */
@@ -80,6 +88,7 @@ struct egret_http {
 	struct egret_buf held;   /* of a head: bytes told as written and not sent, then bytes that were judged and must come again */
 	size_t told;             /* of held */
 	size_t scanned, line;    /* of the head's text: looked at; start of the line */
+	struct egret_http_fields last_fields;
 	struct egret_http_place at, ahead; /* sent so far; and after all that was let pass */
 	struct egret_http_exchange *current; /* whose body is being sent; NULL: its response has ended */
 	/* responses */

@@ -149,7 +149,7 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 	struct egret_http_head head;
 	struct egret_http_verdict verdict;
 
-	if (!egret_http_head_read(text, len, &head))
+	if (!egret_http_head_read(&http->last_fields, text, len, &head))
 		return refuse(http, text, len, EGRET_HTTP_MALFORMED);
 	verdict = decide(http, &head);
 	if (http->h2_alone && (verdict.allow || http->setup.audit))

@@ -249,6 +249,52 @@ static void ten_thousand_fields_do_not_pass(void **state)
 	egret_http_free(http);
 }
 
+/* What TEXT alone makes, and what it makes behind FIRST. */
+static void compare_behind(const char *first, const char *text)
+{
+	struct egret_http *alone = open_entry(0, false), *behind;
+	char told[sizeof(logged)], sent[512];
+	bool goes = say(alone, text);
+	size_t len = out_len, before;
+
+	egret_http_free(alone);
+	memcpy(told, logged, sizeof(told));
+	memcpy(sent, out, len);
+	behind = open_entry(0, false);
+	assert_true(say(behind, first) && hear(behind, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 4096));
+	before = out_len;
+	logged[0] = '\0';
+	assert_true(before > 0 && say(behind, text) == goes);
+	egret_http_free(behind);
+	if (out_len - before != len || memcmp(out + before, sent, len) || strcmp(logged, told))
+		fail_msg("%s\nbehind\n%s\nalone: %zu bytes, %s\nbehind it: %zu bytes, %s", text, first, len, told, out_len - before, logged);
+}
+
+/* What the observer keeps of a request's fields for the next one changes nothing. */
+static void a_request_is_read_the_same_whatever_came_before_it(void **state)
+{
+#define HOST "Host: a.example\r\n"
+	static const char *const lines[] = { "GET /ok/1 HTTP/1.1", "GET /ok/2?q HTTP/1.1", "GET /no HTTP/1.1", "HEAD /ok/1 HTTP/1.1", "POST /ok/1 HTTP/1.1",
+		"GET /ok/1 HTTP/1.0", "POST /ok/1 HTTP/1.0", "GET /ok/1 HTTP/1.2", "GET /ok/1 HTTP/2.0", "GET  /ok/1 HTTP/1.1", "GET /ok/1  HTTP/1.1", "GET /ok/1",
+		"get /ok/1 HTTP/1.1", "FROB /ok/1 HTTP/1.1", "GET /ok/\x80 HTTP/1.1", "GET http://a.example/ok/1 HTTP/1.1", "GET http://b.example/ok/1 HTTP/1.1",
+		"GET ok HTTP/1.1", "OPTIONS * HTTP/1.1", "CONNECT a.example:80 HTTP/1.1" };
+	static const char *const fields[] = { HOST, HOST "X: y\r\n", "Host: b.example\r\n", "", HOST HOST, HOST "Content-Length: 0\r\n", HOST "Content-Length: 2\r\n",
+		HOST "Transfer-Encoding: chunked\r\n", HOST "Connection: upgrade\r\nUpgrade: x\r\n", HOST "Upgrade: h2c\r\n", HOST "X : y\r\n", HOST "\r\n" HOST };
+	static const char *const firsts[] = { GET("/ok/1"), "GET /ok/1 HTTP/1.1\r\n" HOST "X: y\r\n\r\n", "HEAD /ok/1 HTTP/1.1\r\n" HOST "\r\n",
+		"GET /ok/1 HTTP/1.0\r\n" HOST "\r\n", "GET /ok/1 HTTP/1.0\r\n\r\n", "POST /ok/1 HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n",
+		"POST /ok/1 HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\naa", "POST /ok/1 HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET /ok/1 HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: x\r\n\r\n" };
+	const size_t line_count = sizeof(lines) / sizeof(lines[0]), field_count = sizeof(fields) / sizeof(fields[0]);
+	(void)state;
+	for (size_t i = 0; i < line_count * field_count; i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s\r\n%s\r\n2\r\n", lines[i % line_count], fields[i / line_count]);
+		for (size_t first = 0; first < sizeof(firsts) / sizeof(firsts[0]); first++)
+			compare_behind(firsts[first], text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +311,7 @@ int main(void)
 		cmocka_unit_test(chunks_that_lie_break_the_connection),
 		cmocka_unit_test(http_2_passes_only_where_it_was_configured_and_no_rules_are),
 		cmocka_unit_test(ten_thousand_fields_do_not_pass),
+		cmocka_unit_test(a_request_is_read_the_same_whatever_came_before_it),
 	};
 	return cmocka_run_group_tests(tests, load, NULL);
 }
