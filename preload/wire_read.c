@@ -330,6 +330,17 @@ static void open_next(struct egret_wire *wire)
 		take_opened(wire);
 }
 
+/* Does the kernel say readable although all it has is the byte that is hidden? Where its buffer is full it tells of less than SO_RCVLOWAT,
+ * tcp_epollin_ready: nothing more would come. */
+static bool is_pressed(const struct egret_wire *wire)
+{
+	struct pollfd pfd = { .fd = wire->fd, .events = POLLIN };
+	struct timespec now = { 0, 0 };
+	int queued = 0;
+	return wire->hidden && egret_raw(SYS_ioctl, wire->fd, FIONREAD, &queued, 0) == 0 && (size_t)queued == wire->stale &&
+	       egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
+}
+
 static short readable(struct egret_wire *wire)
 {
 	struct egret_sink none = { .keep = true };
@@ -340,7 +351,7 @@ static short readable(struct egret_wire *wire)
 	else
 		settle(wire, &none); /* who waited for more by MSG_PEEK has given up */
 	bool over = egret_wire_is_over(wire) || wire->read_shut;
-	if (!over && egret_wire_undelivered(wire) < wire->least)
+	if (!over && egret_wire_undelivered(wire) < wire->least && !is_pressed(wire))
 		return 0;
 	return (short)(POLLIN | POLLRDNORM | (over ? POLLRDHUP : 0) | (wire->error_once ? POLLERR : 0));
 }

@@ -12,6 +12,7 @@
 #define CONTROL_COPY 100 /* and above: no sequence closes it */
 #define SETTLE_MS 30000
 #define ACKNOWLEDGE_ROUNDS 60 /* of 200 us: nothing moves any more, since no acknowledgement takes the peer as long (peer.c) */
+#define FIN_ROUNDS 120 /* of 100 us: the same, for a FIN that has room in the peer's window */
 #define ACKNOWLEDGE_MOST 2000 /* of these: the kernel delays an acknowledgement of what it has for 200 ms at most */
 
 struct caller it;
@@ -80,7 +81,7 @@ size_t ask(char *word, const char *format, ...)
 }
 
 /* include/net/tcp_states.h of the kernel; netinet/tcp.h, which has them too, does not go with linux/tcp.h. */
-enum { TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9, TCP_CLOSING = 11 };
+enum { TCP_FIN_WAIT1 = 4, TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9, TCP_CLOSING = 11 };
 
 /* Whether a small send buffer has room is a matter of what the peer's kernel has acknowledged, at once or a little later: what was sent will be. */
 static void settle_sent(void)
@@ -141,6 +142,11 @@ void settle(void)
 			return;
 		bool gone = info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_TIME_WAIT;
 		bool fin = gone || info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_LAST_ACK || info.tcpi_state == TCP_CLOSING;
+		bool asks = info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_LAST_ACK || info.tcpi_state == TCP_CLOSING;
+		if (asks && epoll_set >= 0 && i < FIN_ROUNDS) { /* that our FIN is acknowledged is an edge */
+			usleep(100);
+			continue;
+		}
 		if (it.peer_cut ? gone : gone || (info.tcpi_bytes_received >= it.wire && (!it.peer_fin || fin)))
 			return;
 		usleep(100);
