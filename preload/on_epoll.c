@@ -14,6 +14,7 @@
 
 #define MATCHES 8 /* registrations with the same `data` that are told apart */
 #define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLRDNORM))
+#define LATE_ROUNDS 64 /* looks behind the deadline at most, each of which found only what is swallowed */
 
 int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 {
@@ -199,7 +200,7 @@ static int filter(int epfd, struct epoll_event *events, int count)
 
 static int wait_governed(int epfd, struct epoll_event *events, int max, int64_t deadline, const sigset_t *mask)
 {
-	for (;;) {
+	for (int late = 0;;) {
 		int bound = egret_ready_expire();
 		int64_t left = deadline < 0 ? -1 : deadline - egret_now_us();
 		int timeout = deadline < 0 ? -1 : left <= 0 ? 0 : (int)((left + 999) / 1000);
@@ -209,7 +210,7 @@ static int wait_governed(int epfd, struct epoll_event *events, int max, int64_t 
 		int kept = n > 0 ? filter(epfd, events, n) : n;
 		if (kept != 0)
 			return kept;
-		if (deadline >= 0 && egret_now_us() >= deadline && n == 0)
+		if (deadline >= 0 && egret_now_us() >= deadline && (n == 0 || ++late == LATE_ROUNDS))
 			return 0;
 	}
 }
