@@ -94,26 +94,41 @@ static bool glob_match(const char *glob, const char *glob_end, const char *text,
 	return true;
 }
 
-/* A rule without `?` judges the path, one with it path and query. `/admin/` followed by `**` covers `/admin` too. */
+/* What ends in `/` and `**` covers the folder itself, too. */
+static bool covers(const char *glob, const char *glob_end, const char *text, const char *text_end, enum reading reading)
+{
+	if (glob_match(glob, glob_end, text, text_end, reading))
+		return true;
+	return glob_end - glob > 3 && !memcmp(glob_end - 3, "/**", 3) && glob_match(glob, glob_end - 3, text, text_end, reading);
+}
+
+/* A rule without `?` judges the path, one with it path and query, each by its own part: a star of the path ends where the query begins. */
 static bool path_matches(const char *glob, const char *target, size_t path_len, size_t target_len, enum reading reading)
 {
-	size_t len = strlen(glob), text_len = strchr(glob, '?') ? target_len : path_len;
+	const char *end = glob + strlen(glob), *query = strchr(glob, '?'), *target_end = target + target_len;
 
-	if (glob_match(glob, glob + len, target, target + text_len, reading))
+	if (!covers(glob, query ? query : end, target, target + path_len, reading))
+		return false;
+	return !query || (path_len < target_len && covers(query + 1, end, target + path_len + 1, target_end, reading));
+}
+
+/* What READING says of escapes. A deny rule is read the wide way, too: some server may take an escaped `?` for the query's begin. */
+static bool rule_covers(const char *glob, const char *target, size_t path_len, size_t len, enum reading reading)
+{
+	bool escapes = memchr(target, '%', len) || strchr(glob, '%');
+
+	if (path_matches(glob, target, path_len, len, AS_WRITTEN) || (escapes && path_matches(glob, target, path_len, len, reading)))
 		return true;
-	return len > 3 && !strcmp(glob + len - 3, "/**") && glob_match(glob, glob + len - 3, target, target + text_len, reading);
+	return reading == ALL && strchr(glob, '?') && covers(glob, glob + strlen(glob), target, target + len, reading);
 }
 
 static const struct egret_http_rule *find_rule(const struct egret_http_rule *rules, size_t count,
 					       const struct egret_http_request *request, const char *target, size_t path_len, size_t len,
 					       enum reading reading)
 {
-	bool escapes = memchr(target, '%', len);
-
 	for (size_t i = 0; i < count; i++)
 		if ((!strcmp(rules[i].method, "*") || !strcmp(rules[i].method, request->method)) &&
-		    (path_matches(rules[i].path, target, path_len, len, AS_WRITTEN) ||
-		     ((escapes || strchr(rules[i].path, '%')) && path_matches(rules[i].path, target, path_len, len, reading))))
+		    rule_covers(rules[i].path, target, path_len, len, reading))
 			return &rules[i];
 	return NULL;
 }
@@ -269,7 +284,8 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 	path_len = query ? (size_t)(query - target) : len;
 	/* Of another scheme or of none, a server that is a proxy would read another host in it than the one that was judged. */
 	has_form = target[0] == '/' || target != request->target || (len == 1 && target[0] == '*');
-	if (!has_form || (rules && target[0] != '*' && path_is_ambiguous(target, path_len)))
+	/* A fragment is no part of a request's target (RFC 9112 3.2): some servers take it off the query, some do not. */
+	if (!has_form || (rules && target[0] != '*' && (memchr(target, '#', len) || path_is_ambiguous(target, path_len))))
 		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
 	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len, ALL);
 	if (verdict.rule) {

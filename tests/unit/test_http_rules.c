@@ -13,7 +13,7 @@ static const char text[] = "[api]\n"
 			   "hosts = api.example.com, *.wild.example, 192.0.2.7\n"
 			   "ports = 80\n"
 			   "protocol = http\n"
-			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**, CONNECT *.tunnel.example:443, GET /café/*\n"
+			   "http_allow = GET /books/*/pages, GET /tree/**, POST /form?kind=a*, * /open/**, GET /media/*?alt=media, GET /deep/**?alt=media, CONNECT *.tunnel.example:443, GET /café/*\n"
 			   "http_deny = * /tree/admin/**, * /open/v1/*:delete, * /open/é/**, GET /open/%C3%BC, GET /open/a%3Ab, GET /open/q?x=*!\n"
 			   "[free]\n"
 			   "hosts = free.example.com\n"
@@ -98,6 +98,29 @@ static void a_rule_with_a_query_judges_the_query(void **state)
 	assert_int_equal(judge((struct egret_http_request){ .method = "POST", .target = "/form?kind=abc" }), EGRET_HTTP_ALLOWED);
 	assert_int_equal(judge((struct egret_http_request){ .method = "POST", .target = "/form?kind=b" }), EGRET_HTTP_NO_RULE);
 	assert_int_equal(judge((struct egret_http_request){ .method = "POST", .target = "/form" }), EGRET_HTTP_NO_RULE);
+}
+
+static void a_star_of_a_rules_path_ends_where_the_query_begins(void **state)
+{
+	(void)state;
+	assert_int_equal(TARGET("/media/x?alt=media"), EGRET_HTTP_ALLOWED);
+	assert_int_equal(TARGET("/media/x?alt=full&y=?alt=media"), EGRET_HTTP_NO_RULE);
+	assert_int_equal(TARGET("/deep/x/y?alt=media"), EGRET_HTTP_ALLOWED);
+	assert_int_equal(TARGET("/deep/x/y?alt=full&y=/?alt=media"), EGRET_HTTP_NO_RULE);
+}
+
+static void a_fragment_hides_no_query_from_a_deny_rule(void **state)
+{
+	(void)state;
+	assert_int_equal(TARGET("/open/q?x=a!"), EGRET_HTTP_DENY_RULE);
+	assert_int_equal(TARGET("/open/q?x=a!#y"), EGRET_HTTP_AMBIGUOUS_PATH);
+}
+
+static void a_deny_rule_with_a_query_covers_an_escaped_question_mark_too(void **state)
+{
+	(void)state;
+	assert_int_equal(TARGET("/open/q%3Fx=a!"), EGRET_HTTP_DENY_RULE);
+	assert_int_equal(TARGET("/media/x%3Falt=media"), EGRET_HTTP_NO_RULE);
 }
 
 static void a_path_that_servers_read_in_two_ways_is_refused(void **state)
@@ -205,6 +228,9 @@ int main(void)
 		cmocka_unit_test(a_deny_rule_covers_a_path_however_it_is_escaped),
 		cmocka_unit_test(a_method_is_compared_as_it_stands),
 		cmocka_unit_test(a_rule_with_a_query_judges_the_query),
+		cmocka_unit_test(a_star_of_a_rules_path_ends_where_the_query_begins),
+		cmocka_unit_test(a_fragment_hides_no_query_from_a_deny_rule),
+		cmocka_unit_test(a_deny_rule_with_a_query_covers_an_escaped_question_mark_too),
 		cmocka_unit_test(a_path_that_servers_read_in_two_ways_is_refused),
 		cmocka_unit_test(a_host_header_names_a_host_of_the_entry_on_the_port_asked_for),
 		cmocka_unit_test(two_host_headers_are_refused),
