@@ -1,8 +1,9 @@
 /* A program whose signal handler writes to a connection and reads from it while the program is busy: handlers HOST ROUNDS, a server that echoes.
  * malloc: the program allocates and frees. other: it writes to, and reads from, another connection; same: the same one. Tells how many of the handler's writes were
  * told to come again later. */
+#include "connection.h"
+
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,16 +53,6 @@ static int share(void)
 	ssize_t n = recv(fd, back, sizeof back, MSG_DONTWAIT);
 	received += (n > 0 ? (size_t)n : 0);
 	return n > 0 || errno == EAGAIN;
-}
-
-static int connection(const char *host)
-{
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *server;
-	int made = socket(AF_INET, SOCK_STREAM, 0);
-	if (getaddrinfo(host, "80", &hints, &server) != 0 || connect(made, server->ai_addr, server->ai_addrlen) != 0)
-		exit(2);
-	freeaddrinfo(server);
-	return made;
 }
 
 static void allocate(void)

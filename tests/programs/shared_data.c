@@ -1,23 +1,14 @@
 /* A program whose epoll registrations share one `data`: shared_data HOST.
  * A pipe that stays empty and a connection on which tickets come and nothing else: no event. Two pipes, one of which is written to, and no
  * connection's registration beside: "pipes" is said on standard error before and after, of as many events as ROUNDS. */
-#include <netdb.h>
+#include "connection.h"
+
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define ROUNDS 100
-
-static int connection(const char *host)
-{
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *server;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (getaddrinfo(host, "80", &hints, &server) != 0 || connect(fd, server->ai_addr, server->ai_addrlen) != 0)
-		return -1;
-	freeaddrinfo(server);
-	return fd;
-}
 
 static int watch(int set, int fd, unsigned data)
 {

@@ -1,7 +1,8 @@
 /* A program that counts what its malloc and free are asked for in calls on an open connection: steady HOST, a server that echoes. Signal
  * handlers make such calls, and may have interrupted malloc itself. What is counted is told; 1 when there was any. */
+#include "connection.h"
+
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -109,16 +110,6 @@ static unsigned trips(int fd)
 		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 			all += trip(fd, sizes[i]);
 	return all;
-}
-
-static int connection(const char *host)
-{
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *server;
-	must(getaddrinfo(host, "80", &hints, &server) == 0, "getaddrinfo");
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	must(connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
-	freeaddrinfo(server);
-	return fd;
 }
 
 static int first, second;

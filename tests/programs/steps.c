@@ -4,8 +4,9 @@
  * A tracer runs the calls instruction by instruction. At each one of libegret.so's that it sees for the first time it lets the signal come, whose
  * handler forks and waits for its child. Both stop by int3 where the tracer shall take over again: around the calls, and behind the handler.
  */
+#include "connection.h"
+
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -81,16 +82,6 @@ static void talk(int fd)
 	close(copy);
 	close(set);
 	close(fd);
-}
-
-static int connection(const char *host)
-{
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *server;
-	must(getaddrinfo(host, "80", &hints, &server) == 0, "getaddrinfo");
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	must(connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
-	freeaddrinfo(server);
-	return fd;
 }
 
 /* What was written so far comes back, whole. */
