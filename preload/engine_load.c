@@ -63,13 +63,13 @@ static void *open_beside(struct room *room)
 
 static const struct egret_engine *load(struct room *room, struct egret_tls_error *error)
 {
-	void *handle = open_beside(room);
+	void *handle = room ? open_beside(room) : NULL;
 	const struct egret_engine *engine = handle ? dlsym(handle, EGRET_ENGINE_SYMBOL) : NULL;
 	if (engine && engine->abi == EGRET_ENGINE_ABI)
 		return engine;
 	error->failure = EGRET_TLS_UNVERIFIED;
-	const char *cause = engine ? "it is of another version; install egret as a whole" : dlerror();
-	snprintf(error->text, sizeof error->text, "the TLS engine %.400s cannot be used: %s", room->path, cause ? cause : "not found");
+	const char *cause = !room ? "memory is out" : engine ? "it is of another version; install egret as a whole" : dlerror();
+	snprintf(error->text, sizeof error->text, "the TLS engine %.400s cannot be used: %s", room ? room->path : ENGINE_FILE, cause ? cause : "not found");
 	return NULL;
 }
 
@@ -82,7 +82,7 @@ const struct egret_engine *egret_engine_load(struct egret_tls_error *error)
 	engine = atomic_load(&loaded);
 	if (!engine) {
 		struct room *room = egret_scratch_take();
-		engine = room ? load(room, error) : NULL;
+		engine = load(room, error);
 		egret_scratch_give(room);
 		atomic_store_explicit(&loaded, engine, memory_order_release);
 	}

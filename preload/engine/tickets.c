@@ -106,7 +106,7 @@ static SSL_SESSION *parse(const uint8_t *data, size_t size, const uint8_t *key)
 
 static SSL_SESSION *read_file(int dir, const char *name, const uint8_t *key)
 {
-	struct stat st;
+	struct stat st = { .st_size = 0 };
 	SSL_SESSION *session = NULL;
 	int fd = (int)egret_raw(SYS_openat, dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0)
