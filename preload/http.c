@@ -56,7 +56,9 @@ void egret_http_free(struct egret_http *http)
 		return;
 	egret_http_abandon(http);
 	egret_buf_free(&http->held);
-	free(http->last_fields.text);
+	free(http->spare);
+	free(http->last_head.text);
+	free(http->last_reply.head);
 	free((char *)http->setup.host);
 	free((char *)http->setup.upstream);
 	free(http);
@@ -103,11 +105,24 @@ static void tell(struct egret_http_exchange *exchange, const struct egret_http_h
 	event->http_protocol = !head->method.at ? NULL : head->minor ? "HTTP/1.1" : "HTTP/1.0";
 }
 
-static struct egret_http_exchange *exchange_for(const struct egret_http *http, const struct egret_http_head *head, bool told)
+/* Memory for an exchange: an untold one's is kept for the next. */
+static struct egret_http_exchange *memory_for(struct egret_http *http, const struct egret_http_head *head, bool told)
 {
-	size_t texts = told ? kept(head->method) + kept(head->target) + kept(head->host) + kept(head->user_agent) + kept(head->request_id) +
-				kept(head->forwarded_for) : 0;
-	struct egret_http_exchange *exchange = malloc(sizeof(*exchange) + texts);
+	struct egret_http_exchange *spare = http->spare;
+	size_t texts = 0;
+
+	if (told)
+		texts = kept(head->method) + kept(head->target) + kept(head->host) + kept(head->user_agent) + kept(head->request_id) +
+			kept(head->forwarded_for);
+	if (told || !spare)
+		return malloc(sizeof(*spare) + texts);
+	http->spare = NULL;
+	return spare;
+}
+
+static struct egret_http_exchange *exchange_for(struct egret_http *http, const struct egret_http_head *head, bool told)
+{
+	struct egret_http_exchange *exchange = memory_for(http, head, told);
 	struct egret_event *event;
 
 	if (!exchange)
@@ -149,7 +164,7 @@ void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http
 	exchange->event.reason_text = egret_http_reason_text(reason);
 }
 
-static void emit(const struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
+static void emit(struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
 {
 	if (flags)
 		exchange->event.flags = flags;
@@ -158,10 +173,13 @@ static void emit(const struct egret_http *http, struct egret_http_exchange *exch
 	if ((exchange->told || exchange->event.error) && http->setup.emit)
 		http->setup.emit(http->setup.data, &exchange->event);
 	free(exchange->answer);
-	free(exchange);
+	if (exchange->told || http->spare)
+		free(exchange);
+	else
+		http->spare = exchange;
 }
 
-void egret_http_log_refused(const struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
+void egret_http_log_refused(struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
 			    const char *flags)
 {
 	struct egret_http_exchange *exchange = exchange_for(http, head, true);
@@ -173,7 +191,7 @@ void egret_http_log_refused(const struct egret_http *http, const struct egret_ht
 	emit(http, exchange, flags);
 }
 
-void egret_http_log_unasked(const struct egret_http *http, const char *error)
+void egret_http_log_unasked(struct egret_http *http, const char *error)
 {
 	const struct egret_http_head none = { .minor = 0 };
 	struct egret_http_exchange *exchange = exchange_for(http, &none, !http->setup.quiet);

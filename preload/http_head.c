@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #define HEADERS_MAX 1000
-#define REMEMBERED_MAX 4096 /* bytes of fields */
+#define REMEMBERED_MAX 4096 /* bytes of a head */
 
 static bool is_letter(char c)
 {
@@ -206,40 +206,45 @@ static bool library_agrees(const char *data, size_t len, struct egret_http_head 
 	return look.length == head->length && look.chunked == head->chunked && look.coded == head->chunked && library_takes_line(&parser, head);
 }
 
-/* Are the method, the version and the FIELDS those of the last head? Then both readers take them for the same again. */
-static bool repeats(const struct egret_http_fields *last, const struct egret_http_head *head, struct egret_http_text fields)
+/* The texts of HEAD's fields, which stand behind FROM, where they stand behind TO. */
+static void move_fields(struct egret_http_head *head, const char *from, const char *to)
 {
-	size_t method = head->method.len;
+	struct egret_http_text *const texts[] = { &head->host, &head->user_agent, &head->request_id, &head->forwarded_for };
 
-	return last->text && last->head.minor == head->minor && last->head.method.len == method && last->len == method + fields.len &&
-	       !memcmp(last->text, head->method.at, method) && !memcmp(last->text + method, fields.at, fields.len);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i]->at)
+			texts[i]->at = to + (texts[i]->at - from);
 }
 
-/* A request line of LEN bytes, line end included, with the fields of the last head. */
-static bool read_line_again(const struct egret_http_fields *last, const char *line, size_t len, struct egret_http_head *head)
+/* Are the method, the version and the FIELDS those of the last head? Then both readers take them for the same again. */
+static bool repeats_fields(const struct egret_http_last *last, const struct egret_http_head *head, struct egret_http_text fields)
+{
+	const struct egret_http_head *was = &last->head;
+
+	return last->text && was->minor == head->minor && was->method.len == head->method.len && last->len - last->line == fields.len &&
+	       !memcmp(was->method.at, head->method.at, head->method.len) && !memcmp(last->text + last->line, fields.at, fields.len);
+}
+
+/* A request line that ends where FIELDS begin, those of the last head. */
+static bool read_line_again(const struct egret_http_last *last, const char *line, const char *fields, struct egret_http_head *head)
 {
 	static const llhttp_settings_t settings = { .on_headers_complete = NULL };
-	struct egret_http_text target = head->target;
+	struct egret_http_text method = head->method, target = head->target;
 	llhttp_t parser;
 
 	llhttp_init(&parser, HTTP_REQUEST, &settings);
-	if (llhttp_execute(&parser, line, len) != HPE_OK || !library_takes_line(&parser, head))
+	if (llhttp_execute(&parser, line, (size_t)(fields - line)) != HPE_OK || !library_takes_line(&parser, head))
 		return false;
 	*head = last->head;
+	head->method = method;
 	head->target = target;
+	move_fields(head, last->text + last->line, fields);
 	return true;
 }
 
-static void rebase(struct egret_http_text *text, const char *from, const char *to)
+/* Keeps HEAD, read of LEN bytes of DATA whose request line takes LINE. Without memory the next head is read in full. */
+static void remember(struct egret_http_last *last, const char *data, size_t len, size_t line, const struct egret_http_head *head)
 {
-	if (text->at)
-		text->at = to + (text->at - from);
-}
-
-/* Without memory the next head is read in full. */
-static void remember(struct egret_http_fields *last, const struct egret_http_head *head, struct egret_http_text fields)
-{
-	size_t len = head->method.len + fields.len;
 	char *text = len <= REMEMBERED_MAX ? realloc(last->text, len) : NULL;
 
 	if (!text)
@@ -247,15 +252,13 @@ static void remember(struct egret_http_fields *last, const struct egret_http_hea
 	last->text = text;
 	if (!text)
 		return;
+	memcpy(text, data, len);
 	last->len = len;
+	last->line = line;
 	last->head = *head;
-	memcpy(text, head->method.at, head->method.len);
-	memcpy(text + head->method.len, fields.at, fields.len);
 	last->head.method.at = text;
-	rebase(&last->head.host, fields.at, text + head->method.len);
-	rebase(&last->head.user_agent, fields.at, text + head->method.len);
-	rebase(&last->head.request_id, fields.at, text + head->method.len);
-	rebase(&last->head.forwarded_for, fields.at, text + head->method.len);
+	last->head.target.at = text + (head->target.at - data);
+	move_fields(&last->head, data, text);
 }
 
 static bool read_fields(struct egret_http_head *head, struct egret_http_text fields)
@@ -270,18 +273,25 @@ static bool read_fields(struct egret_http_head *head, struct egret_http_text fie
 	return true;
 }
 
-bool egret_http_head_read(struct egret_http_fields *last, const char *data, size_t len, struct egret_http_head *head)
+bool egret_http_head_repeats(const struct egret_http_last *last, const char *data, size_t len)
+{
+	return last->text && len >= last->len && !memcmp(data, last->text, last->len);
+}
+
+bool egret_http_head_read(struct egret_http_last *last, const char *data, size_t len, struct egret_http_head *head)
 {
 	const char *line_end = memchr(data, '\r', len);
 	struct egret_http_text fields = { line_end + 2, len - (size_t)(line_end + 2 - data) };
+	bool good;
 
 	*head = (struct egret_http_head){ .minor = 0 };
 	if (line_end[1] != '\n' || !egret_http_request_line(head, data, (size_t)(line_end - data)))
 		return false;
-	if (repeats(last, head, fields))
-		return read_line_again(last, data, len - fields.len, head);
-	if (!read_fields(head, fields) || !library_agrees(data, len, head))
-		return false;
-	remember(last, head, fields);
-	return true;
+	if (repeats_fields(last, head, fields))
+		good = read_line_again(last, data, fields.at, head);
+	else
+		good = read_fields(head, fields) && library_agrees(data, len, head);
+	if (good)
+		remember(last, data, len, len - fields.len, head);
+	return good;
 }

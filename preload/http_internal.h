@@ -19,16 +19,19 @@ struct egret_http_head {
 	bool connection_upgrade, switches; /* switches: what a server may answer with 101 (RFC 9110 7.8) */
 };
 
-/* The fields of the last good head: a program says the same with nearly every request, and need not be read twice. Zeroed: none yet. */
-struct egret_http_fields {
-	char *text; /* owned: the method, and what stood behind the request line */
-	size_t len;
-	struct egret_http_head head; /* what was read of them; texts point into `text`, but for the target */
+/* The last good head and what was decided of it: a program says much the same again, and need not be read twice. Zeroed: none yet. */
+struct egret_http_last {
+	char *text;        /* owned; NULL: none */
+	size_t len, line;  /* line: of which the request line takes, its end included */
+	struct egret_http_head head; /* its texts point into `text` */
+	struct egret_http_verdict verdict;
 };
 
-/* Reads LEN bytes, which end in an empty line. False: malformed, also where llhttp and this reader differ. HEAD has what was read until then,
- * its texts as long as DATA and LAST stay as they are. */
-bool egret_http_head_read(struct egret_http_fields *last, const char *data, size_t len, struct egret_http_head *head);
+/* Does DATA begin with the last good head, to the byte? */
+bool egret_http_head_repeats(const struct egret_http_last *last, const char *data, size_t len);
+/* Reads LEN bytes, which end in an empty line, and keeps them in LAST, whose verdict is the caller's to set. False: malformed, also where
+ * llhttp and this reader differ. HEAD has what was read until then. */
+bool egret_http_head_read(struct egret_http_last *last, const char *data, size_t len, struct egret_http_head *head);
 /* The request line alone, without its line end. False: malformed. */
 bool egret_http_request_line(struct egret_http_head *head, const char *line, size_t len);
 /* May a method start with C (RFC 9110 5.6.2)? */
@@ -52,6 +55,16 @@ struct egret_http_chunks {
 
 /* How many of LEN bytes belong to the body; *DONE: it ends there. Adds data bytes to *BODY. -1: malformed. */
 ssize_t egret_http_chunks_read(struct egret_http_chunks *chunks, const char *data, size_t len, bool *done, int64_t *body);
+
+/* The head of the last response that came whole, with its body, in one piece: a server says much the same again. Zeroed: none yet. */
+struct egret_http_reply {
+	char *head;       /* owned; NULL: none */
+	size_t len;
+	size_t body;      /* bytes that follow */
+	unsigned status;
+	bool head_only;   /* it answered HEAD */
+	bool framed;      /* the head alone says how many follow */
+};
 
 /* One request and its response. Strings are owned, in one piece with it. */
 struct egret_http_exchange {
@@ -88,13 +101,15 @@ struct egret_http {
 	struct egret_buf held;   /* of a head: bytes told as written and not sent, then bytes that were judged and must come again */
 	size_t told;             /* of held */
 	size_t scanned, line;    /* of the head's text: looked at; start of the line */
-	struct egret_http_fields last_fields;
+	struct egret_http_last last_head;
 	struct egret_http_place at, ahead; /* sent so far; and after all that was let pass */
 	struct egret_http_exchange *current; /* whose body is being sent; NULL: its response has ended */
 	/* responses */
 	struct egret_http_exchange *first, **last;
+	struct egret_http_exchange *spare; /* owned, unused: for the next that is not told; NULL: none */
 	size_t depth, answers;   /* in flight; of which denied */
 	llhttp_t parser;
+	struct egret_http_reply last_reply, open_reply; /* open_reply: as far as it is read; `head` unused */
 	bool in_response, unread; /* unread: responses can no longer be told apart */
 	bool bare_lf;            /* a field of a response ended in LF alone: nobody knows for certain where its head did */
 	const char *piece, *piece_end; /* of the server's bytes that the parser is at; `behind`: the two before it */
@@ -112,10 +127,10 @@ void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http
 bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict,
 		       const struct egret_http_head *head);
 /* Logs a request that is not sent and not answered either: its head never ended, or there is no room for it. */
-void egret_http_log_refused(const struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
+void egret_http_log_refused(struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
 			    const char *flags);
 /* Logs that the server sent something that belongs to no request, with ERROR. */
-void egret_http_log_unasked(const struct egret_http *http, const char *error);
+void egret_http_log_unasked(struct egret_http *http, const char *error);
 /* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */
 void egret_http_finish(struct egret_http *http, const char *flags);
 /* All that are left, with FLAGS where nothing better is known of them. */

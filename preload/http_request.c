@@ -143,15 +143,19 @@ static enum egret_http_fate deny(struct egret_http *http, const struct egret_htt
 	return http->broken ? EGRET_HTTP_BREAK : EGRET_HTTP_HELD;
 }
 
-/* A complete head is judged; OFFERED bytes of it, the program's next ones, are not told as written. */
-static enum egret_http_fate judge(struct egret_http *http, const char *text, size_t len, size_t offered)
+/* A complete head is judged; OFFERED bytes of it, the program's next ones, are not told as written. AGAIN: it repeats the last one. */
+static enum egret_http_fate judge(struct egret_http *http, const char *text, size_t len, size_t offered, bool again)
 {
 	struct egret_http_head head;
 	struct egret_http_verdict verdict;
 
-	if (!egret_http_head_read(&http->last_fields, text, len, &head))
+	if (again)
+		head = http->last_head.head;
+	else if (!egret_http_head_read(&http->last_head, text, len, &head))
 		return refuse(http, text, len, EGRET_HTTP_MALFORMED);
-	verdict = decide(http, &head);
+	else
+		http->last_head.verdict = decide(http, &head);
+	verdict = http->last_head.verdict;
 	if (http->h2_alone && (verdict.allow || http->setup.audit))
 		return refuse_head(http, &head, EGRET_HTTP_H2_AGREED, false);
 	http->current = egret_http_begin(http, &head, !http->setup.quiet || !verdict.allow);
@@ -180,6 +184,7 @@ static enum egret_http_fate take_head(struct egret_http *http, const char *data,
 {
 	size_t before = http->told, all;
 	const char *text = data;
+	bool again = !before && egret_http_head_repeats(&http->last_head, data, len);
 	ssize_t end;
 
 	if (before) {
@@ -189,7 +194,7 @@ static enum egret_http_fate take_head(struct egret_http *http, const char *data,
 		text = (const char *)egret_buf_head(&http->held);
 	}
 	all = before + len;
-	end = head_end(http, text, all);
+	end = again ? (ssize_t)http->last_head.len : head_end(http, text, all);
 	if (end < 0 || end > EGRET_HTTP_HEAD_MAX || (!end && all > EGRET_HTTP_HEAD_MAX))
 		return refuse(http, text, all, EGRET_HTTP_MALFORMED);
 	if (!end) {
@@ -205,7 +210,7 @@ static enum egret_http_fate take_head(struct egret_http *http, const char *data,
 	if (is_h2_preface(text, (size_t)end))
 		return take_h2(http);
 	*count = (size_t)end - before;
-	return judge(http, text, (size_t)end, *count);
+	return judge(http, text, (size_t)end, *count, again);
 }
 
 /* How many of LEN bytes belong to the request open at PLACE. -1: malformed chunks. */

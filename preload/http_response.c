@@ -2,7 +2,10 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define REMEMBERED_MAX 4096 /* bytes of a head */
 
 static int on_begin(llhttp_t *parser)
 {
@@ -60,20 +63,30 @@ static const char *what_is_wrong(const struct egret_http *http, const struct egr
 	return (switched || tunnel) && http->bare_lf ? "a switch of protocols behind header fields that end in LF without CR" : NULL;
 }
 
+/* The head of the first request's response is here. */
+static void note_head(struct egret_http_exchange *first, unsigned status)
+{
+	first->event.status = (int)status;
+	if (first->told && first->event.upstream_ms < 0)
+		first->event.upstream_ms = (double)(egret_http_clock() - first->started_us) / 1000;
+}
+
 static int on_headers(llhttp_t *parser)
 {
 	struct egret_http *http = parser->data;
 	struct egret_http_exchange *first = http->first;
+	bool bodiless;
 
 	http->wrong = what_is_wrong(http, first, parser);
 	if (http->wrong)
 		return -1;
-	first->event.status = parser->status_code;
-	if (first->told && first->event.upstream_ms < 0)
-		first->event.upstream_ms = (double)(egret_http_clock() - first->started_us) / 1000;
+	note_head(first, parser->status_code);
 	if (parser->status_code == 101 || (first->connect && parser->status_code / 100 == 2))
 		return 2; /* another protocol follows */
-	return first->head_only || has_no_body(parser->status_code) ? 1 : 0;
+	bodiless = first->head_only || has_no_body(parser->status_code);
+	http->open_reply = (struct egret_http_reply){ .status = parser->status_code, .head_only = first->head_only,
+		.framed = bodiless || ((parser->flags & F_CONTENT_LENGTH) && !(parser->flags & F_TRANSFER_ENCODING)) };
+	return bodiless;
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t len)
@@ -82,6 +95,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
 
 	(void)at;
 	http->first->event.bytes_sent += (int64_t)len;
+	http->open_reply.body += len;
 	return 0;
 }
 
@@ -153,10 +167,45 @@ static llhttp_errno_t parse(struct egret_http *http, const char *data, size_t le
 	return error;
 }
 
+/* Is it one response whose head is the last one's, to the byte, and its body? Then the parser takes it for the same again. */
+static bool repeats(const struct egret_http *http, const char *data, size_t len)
+{
+	const struct egret_http_reply *last = &http->last_reply;
+	const struct egret_http_exchange *first = http->first;
+
+	return last->head && !http->in_response && first->head_only == last->head_only && !first->connect && len == last->len + last->body &&
+	       !memcmp(data, last->head, last->len);
+}
+
+static ssize_t take_again(struct egret_http *http, size_t len)
+{
+	note_head(http->first, http->last_reply.status);
+	http->first->event.bytes_sent += (int64_t)http->last_reply.body;
+	egret_http_finish(http, NULL);
+	return (ssize_t)len;
+}
+
+/* LEN bytes of DATA were one response, and nothing else. Without memory the next one is read in full. */
+static void remember(struct egret_http *http, const char *data, size_t len)
+{
+	struct egret_http_reply *last = &http->last_reply;
+	size_t head = len - http->open_reply.body;
+	char *copy = http->open_reply.framed && head <= REMEMBERED_MAX ? realloc(last->head, head) : NULL;
+
+	if (!copy)
+		free(last->head);
+	else
+		memcpy(copy, data, head);
+	*last = http->open_reply;
+	last->head = copy;
+	last->len = head;
+}
+
 ssize_t egret_http_response(struct egret_http *http, const void *data, size_t len)
 {
 	llhttp_errno_t error;
-	size_t used;
+	size_t used, depth = http->depth;
+	bool begins = !http->in_response;
 	ssize_t rest;
 
 	if (http->opaque || http->unread)
@@ -165,6 +214,8 @@ ssize_t egret_http_response(struct egret_http *http, const void *data, size_t le
 		return 0;
 	if (!http->first && !http->in_response)
 		return unasked(http, len);
+	if (repeats(http, data, len))
+		return take_again(http, len);
 	error = parse(http, data, len);
 	if (http->opaque || error == HPE_OK)
 		return (ssize_t)len;
@@ -172,6 +223,8 @@ ssize_t egret_http_response(struct egret_http *http, const void *data, size_t le
 		return unreadable(http, len);
 	used = (size_t)(llhttp_get_error_pos(&http->parser) - (const char *)data);
 	llhttp_resume(&http->parser);
+	if (begins && used == len && http->depth + 1 == depth)
+		remember(http, data, len);
 	if (used == len || egret_http_due(http))
 		return (ssize_t)used;
 	rest = unasked(http, len - used);

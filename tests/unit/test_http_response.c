@@ -218,6 +218,80 @@ static void responses_of_old_servers_are_told_apart(void **state)
 	}
 }
 
+static size_t times(const char *text, const char *part)
+{
+	size_t count = 0;
+
+	while ((text = strstr(text, part))) {
+		text += strlen(part);
+		count++;
+	}
+	return count;
+}
+
+struct heard {
+	bool good, whole;
+	char in[512], logged[512];
+};
+
+static struct heard hear_one(struct egret_http *http, const char *request, const char *response, size_t step)
+{
+	struct heard heard = { .good = false };
+
+	in_len = 0;
+	logged[0] = in[0] = '\0';
+	assert_true(say(http, request));
+	heard.good = hear(http, response, step);
+	heard.whole = egret_http_end(http, EGRET_HTTP_CLOSED);
+	egret_http_free(http);
+	snprintf(heard.in, sizeof(heard.in), "%s", in);
+	snprintf(heard.logged, sizeof(heard.logged), "%s", logged);
+	return heard;
+}
+
+#define HEAD_200 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+/* What the observer keeps of a response for the next one changes nothing. */
+static void a_response_is_read_the_same_whatever_came_before_it(void **state)
+{
+	static const char *const requests[] = { GET("/ok/1"), "HEAD /ok/1 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"HEAD /ok/1 HTTP/1.1\r\nHost: a.example\r\n\r\n" GET("/ok/2"), "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" };
+	static const char *const texts[] = { HEAD_200 "ab", HEAD_200 "cd", HEAD_200 "a", HEAD_200 "abc", HEAD_200, HEAD_200 HEAD_200 "ab",
+		"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 304 No\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nabc", "HTTP/1.1 200 OK\r\n\r\n", "\r\n" HEAD_200 "ab",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nab", "Content-Length: 2\r\n\r\nab",
+		"HTTP/1.1 200 OKK\r\nContent-Length: 40\r\n\r\n" HEAD_200 "ab",
+		"HTTP/1.1 100 Continue\r\n\r\n" HEAD_200 "ab", "HTTP/1.1 101 Switch\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" };
+	const size_t request_count = sizeof(requests) / sizeof(requests[0]), count = sizeof(texts) / sizeof(texts[0]), pairs = request_count * count;
+	size_t compared = 0;
+
+	(void)state;
+	for (size_t i = 0; i < pairs * pairs * 6; i++) {
+		const size_t steps[] = { 4096, sizeof(HEAD_200 "ab") - 1, 5 }, step = steps[i / pairs / pairs / 2], cut = i / pairs / pairs % 2 ? 17 : 0;
+		const char *first = requests[i % request_count], *before = texts[i / request_count % count];
+		const char *request = requests[i / pairs % request_count], *then = texts[i / pairs / request_count % count];
+		struct egret_http *http = open_entry(0, false);
+		struct heard alone, behind;
+
+		assert_true(say(http, first));
+		/* What was not a whole response to all, or more, or ended HTTP, has none behind it. */
+		if ((cut && egret_http_response(http, before, cut) != (ssize_t)cut) ||
+		    egret_http_response(http, before + cut, strlen(before) - cut) != (ssize_t)(strlen(before) - cut) ||
+		    times(logged, "\n") != times(first, "\r\n\r\n") || strstr(logged, " 101 ")) {
+			egret_http_free(http);
+			continue;
+		}
+		behind = hear_one(http, request, then, step);
+		alone = hear_one(open_entry(0, false), request, then, step);
+		if (alone.good != behind.good || alone.whole != behind.whole || strcmp(alone.in, behind.in) || strcmp(alone.logged, behind.logged))
+			fail_msg("%s%s\nbehind\n%s%s\nalone: %d %d %s\n%s\nbehind it: %d %d %s\n%s", request, then, first, before, alone.good, alone.whole,
+				 alone.in, alone.logged, behind.good, behind.whole, behind.in, behind.logged);
+		compared++;
+	}
+	assert_true(compared > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +307,7 @@ int main(void)
 		cmocka_unit_test(a_nul_in_a_field_does_not_pass),
 		cmocka_unit_test(what_the_server_sends_unasked_is_logged),
 		cmocka_unit_test(responses_of_old_servers_are_told_apart),
+		cmocka_unit_test(a_response_is_read_the_same_whatever_came_before_it),
 	};
 	return cmocka_run_group_tests(tests, load, NULL);
 }
