@@ -164,19 +164,35 @@ void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http
 	exchange->event.reason_text = egret_http_reason_text(reason);
 }
 
-static void emit(struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
+static void emit(const struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
 {
-	if (flags)
+	if (!exchange->event.flags)
 		exchange->event.flags = flags;
 	if (exchange->told)
 		exchange->event.duration_ms = (double)(egret_http_clock() - exchange->started_us) / 1000;
 	if ((exchange->told || exchange->event.error) && http->setup.emit)
 		http->setup.emit(http->setup.data, &exchange->event);
+}
+
+static void emit_last(struct egret_http *http, struct egret_http_exchange *exchange, const char *flags)
+{
+	emit(http, exchange, flags);
 	free(exchange->answer);
 	if (exchange->told || http->spare)
 		free(exchange);
 	else
 		http->spare = exchange;
+}
+
+void egret_http_split(const struct egret_http *http, struct egret_http_exchange *exchange)
+{
+	const struct egret_http_head none = { .minor = 0 };
+
+	emit(http, exchange, NULL);
+	exchange->told = true;
+	tell(exchange, &none);
+	exchange->event.bytes_received = 0;
+	exchange->event.upstream_ms = -1;
 }
 
 void egret_http_log_refused(struct egret_http *http, const struct egret_http_head *head, enum egret_http_reason reason,
@@ -188,7 +204,7 @@ void egret_http_log_refused(struct egret_http *http, const struct egret_http_hea
 		return;
 	exchange->verdict.allow = false;
 	egret_http_set_reason(exchange, reason);
-	emit(http, exchange, flags);
+	emit_last(http, exchange, flags);
 }
 
 void egret_http_log_unasked(struct egret_http *http, const char *error)
@@ -199,7 +215,7 @@ void egret_http_log_unasked(struct egret_http *http, const char *error)
 	if (!exchange)
 		return;
 	exchange->event.error = error;
-	emit(http, exchange, "UPE");
+	emit_last(http, exchange, "UPE");
 }
 
 void egret_http_finish(struct egret_http *http, const char *flags)
@@ -213,7 +229,7 @@ void egret_http_finish(struct egret_http *http, const char *flags)
 		http->current = NULL;
 	http->depth--;
 	http->answers -= exchange->denied;
-	emit(http, exchange, flags);
+	emit_last(http, exchange, flags);
 }
 
 void egret_http_finish_all(struct egret_http *http, const char *flags)

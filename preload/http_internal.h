@@ -72,6 +72,7 @@ struct egret_http_exchange {
 	struct egret_event event; /* filled as it becomes known */
 	struct egret_verdict verdict;
 	bool told;                /* somebody reads the event: else texts and times are left out */
+	bool left;                /* some of its bytes did */
 	int64_t started_us;       /* monotonic */
 	bool denied, ends;        /* answered here; ends: and the connection goes no further */
 	char *answer;             /* owned; NULL unless denied */
@@ -123,6 +124,8 @@ int64_t egret_http_clock(void); /* monotonic, microseconds */
 /* Queues an exchange for HEAD (empty: malformed). TOLD: it will be emitted. NULL when memory is out or too many are in flight. */
 struct egret_http_exchange *egret_http_begin(struct egret_http *http, const struct egret_http_head *head, bool told);
 void egret_http_set_reason(struct egret_http_exchange *exchange, enum egret_http_reason reason);
+/* Logs EXCHANGE as far as it left; from now on it stands for what was refused behind that. */
+void egret_http_split(const struct egret_http *http, struct egret_http_exchange *exchange);
 /* EXCHANGE, the last one, is denied by VERDICT and answered here. HEAD: its own, NULL when it is no good. False: memory is out. */
 bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exchange, const struct egret_http_verdict *verdict,
 		       const struct egret_http_head *head);
@@ -131,7 +134,7 @@ void egret_http_log_refused(struct egret_http *http, const struct egret_http_hea
 			    const char *flags);
 /* Logs that the server sent something that belongs to no request, with ERROR. */
 void egret_http_log_unasked(struct egret_http *http, const char *error);
-/* Logs the first exchange with FLAGS (NULL: none more than it has) and forgets it. */
+/* Logs the first exchange with FLAGS, unless it has its own, and forgets it. */
 void egret_http_finish(struct egret_http *http, const char *flags);
 /* All that are left, with FLAGS where nothing better is known of them. */
 void egret_http_finish_all(struct egret_http *http, const char *flags);

@@ -258,20 +258,28 @@ static bool keeps_its_word(const struct egret_http *http, const char *data, size
 	return !owed || !memcmp(egret_buf_head(&http->held) + http->told, data, len < owed ? len : owed);
 }
 
-/* The body of a request whose head is out turns out to be none: no response can come, the answer takes its place. */
+/* The body of a request that was let pass turns out to be none. The line of the request tells of what left; what did not is a line of its own,
+ * and its answer takes the place of the response, which cannot come any more. */
 static enum egret_http_fate refuse_body(struct egret_http *http)
 {
+	const struct egret_http_head none = { .minor = 0 };
 	struct egret_http_verdict verdict = { .reason = EGRET_HTTP_MALFORMED };
 	struct egret_http_exchange *current = http->current;
 
 	if (http->setup.audit)
 		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
-	http->broken = !current || (current == http->first && http->in_response) || !egret_http_answer(http, current, &verdict, NULL);
 	http->current = NULL;
-	if (http->broken)
+	if (current)
+		current->event.flags = "DPE";
+	if (!current || (current == http->first && http->in_response)) { /* the server has answered, or does */
+		egret_http_log_refused(http, &none, EGRET_HTTP_MALFORMED, "DPE");
+		http->broken = true;
 		return EGRET_HTTP_BREAK;
-	current->event.flags = "DPE";
-	return EGRET_HTTP_HELD;
+	}
+	if (current->left)
+		egret_http_split(http, current);
+	http->broken = !egret_http_answer(http, current, &verdict, NULL);
+	return http->broken ? EGRET_HTTP_BREAK : EGRET_HTTP_HELD;
 }
 
 /* The body of a denied request goes nowhere. */
@@ -346,6 +354,8 @@ size_t egret_http_sent(struct egret_http *http, const void *data, size_t taken)
 	size_t earlier = taken < http->told ? taken : http->told, owed;
 	int64_t body = 0;
 
+	if (taken && http->current)
+		http->current->left = true;
 	egret_buf_consume(&http->held, earlier);
 	http->told -= earlier;
 	taken -= earlier;

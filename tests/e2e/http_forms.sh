@@ -123,6 +123,42 @@ test_chunked_bodies_that_lie_end_the_connection_before_the_lie() {
 	asked
 }
 
+# start_hasty: a server on $PORT that runs a request before its body has come, as most do; what it ran is in $T/ran.
+start_hasty() {
+	cat >"$T/hasty.py" <<-'PY'
+		import http.server, sys
+		class Hasty(http.server.BaseHTTPRequestHandler):
+		    protocol_version = "HTTP/1.1"
+		    def do_POST(self):
+		        open(sys.argv[2], "a").write(f"{self.command} {self.path}\n")
+		        self.rfile.read()
+		    def log_message(self, *words):
+		        pass
+		server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hasty)
+		open(sys.argv[1], "w").write(str(server.server_port))
+		server.serve_forever()
+	PY
+	python3 "$T/hasty.py" "$T/hasty.port" "$T/ran" &
+	announced "$T/hasty.port"
+}
+
+test_a_request_that_a_server_ran_is_none_that_the_log_calls_denied() {
+	need_library
+	start_hasty
+	governing plain
+	raw <<-'PY'
+		for lie in (b"x\r\n", b"3\r\nabcX"):
+		    s = socket.create_connection(("www.googleapis.com", 80), 20)
+		    s.sendall(head("/ok/1", "Transfer-Encoding: chunked\r\n", "POST"))
+		    s.sendall(lie)
+		    assert b"HTTP/1.1 400" in rest(s)
+	PY
+	wait_for 10 grep -qx "POST /ok/1" "$T/ran"
+	equal "$(jq -r 'select(.event == "http") | "\(.verdict) \(.method) \(.path) \(.status) \(.flags) \(.reason)"' "$T/log" | sort | uniq -c | sed 's/^ *//')" \
+		"2 allow POST /ok/1 null DPE entry
+2 deny null null 400 DPE http_malformed"
+}
+
 # big tls|plain: what a program holds more, at its highest, while 512 MiB come down and 128 MiB go up.
 big() {
 	served "$1"

@@ -11,12 +11,15 @@
 static struct egret_policy *policy;
 static char out[1 << 20], in[1 << 16], logged[4096];
 static size_t out_len, in_len;
+static char verdicts[64]; /* of the lines in `logged`: a for allow, d for deny */
 
 static void emit(void *data, struct egret_event *event)
 {
-	size_t len = strlen(logged);
+	size_t len = strlen(logged), lines = strlen(verdicts);
 
 	(void)data;
+	if (lines + 1 < sizeof(verdicts))
+		verdicts[lines] = event->verdict->allow ? 'a' : 'd';
 	snprintf(logged + len, sizeof(logged) - len, "%s %s %d %s %lld/%lld\n", event->method ? event->method : "-",
 		 event->path ? event->path : "-", event->status, event->flags ? event->flags : "-", (long long)event->bytes_received,
 		 (long long)event->bytes_sent);
@@ -38,6 +41,7 @@ static struct egret_http *open_entry(size_t entry, bool h2)
 
 	out_len = in_len = 0;
 	logged[0] = '\0';
+	memset(verdicts, 0, sizeof(verdicts));
 	assert_non_null(http);
 	return http;
 }

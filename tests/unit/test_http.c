@@ -221,6 +221,48 @@ static void chunks_that_lie_break_the_connection(void **state)
 	}
 }
 
+static void of_a_request_whose_body_is_malformed_the_log_tells_what_left_and_what_did_not(void **state)
+{
+	static const char head[] = "POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+	struct egret_http *http = open_entry(0, false);
+	size_t count;
+
+	(void)state;
+	say(http, GET("/ok/0"));
+	say(http, head); /* the head left, and three bytes; the server has not answered */
+	say(http, "3\r\nabc\r\n");
+	say(http, "x\r\n");
+	assert_true(hear(http, OK_RESPONSE("aa"), 99));
+	take_local(http);
+	assert_non_null(strstr(in, "HTTP/1.1 400 "));
+	egret_http_free(http);
+	assert_string_equal(verdicts, "aad");
+	assert_non_null(strstr(logged, "POST /ok/1 0 DPE 3/0\nGET /ok/0 200 - 0/2\n- - 400 DPE 0/"));
+	http = open_entry(0, false); /* the server is answering */
+	say(http, head);
+	hear(http, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 99);
+	assert_false(say(http, "x\r\n"));
+	egret_http_free(http);
+	assert_string_equal(verdicts, "da");
+	assert_string_equal(logged, "- - 0 DPE 0/0\nPOST /ok/1 200 DPE 0/2\n");
+	http = open_entry(0, false); /* it has answered */
+	say(http, head);
+	assert_true(hear(http, OK_RESPONSE("aa"), 99));
+	assert_false(say(http, "x\r\n"));
+	egret_http_free(http);
+	assert_string_equal(verdicts, "ad");
+	assert_string_equal(logged, "POST /ok/1 200 - 0/2\n- - 0 DPE 0/0\n");
+	http = open_entry(0, false); /* it changes its mind before a byte left: nothing did */
+	assert_int_equal(egret_http_request(http, head, sizeof(head) - 1, &count), EGRET_HTTP_PASS);
+	send_out(http, head, count, 0);
+	say(http, "GET /no/1 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+	take_local(http);
+	assert_int_equal(out_len, 0);
+	assert_string_equal(verdicts, "d");
+	assert_non_null(strstr(logged, "POST /ok/1 400 DPE 0/"));
+	egret_http_free(http);
+}
+
 static void http_2_passes_only_where_it_was_configured_and_no_rules_are(void **state)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -328,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_nul_in_a_head_does_not_pass),
 		cmocka_unit_test(a_huge_head_does_not_pass),
 		cmocka_unit_test(chunks_that_lie_break_the_connection),
+		cmocka_unit_test(of_a_request_whose_body_is_malformed_the_log_tells_what_left_and_what_did_not),
 		cmocka_unit_test(http_2_passes_only_where_it_was_configured_and_no_rules_are),
 		cmocka_unit_test(ten_thousand_fields_do_not_pass),
 		cmocka_unit_test(a_request_is_read_the_same_whatever_came_before_it),
