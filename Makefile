@@ -134,7 +134,7 @@ deps: ## install what build and tests need (Debian)
 	tests/deps.sh
 
 check: all unit ## run the tests; T=pattern picks by name
-	tests/run $(T)
+	tests/run "$(T)"
 
 check-network: all ## real builds behind recorded policies; speaks to the machine's package servers
 	tests/network/run
@@ -151,7 +151,7 @@ tsan: ## build and test, covered programs too, under ThreadSanitizer
 # BIND: the runtime must see what the library calls of the libc. What gcc warns of when it compiles for a sanitizer is not looked at: its flow of control is another.
 sanitized: CFLAGS = -O1 -g -w -fno-omit-frame-pointer $(SANITIZE)
 sanitized: all unit
-	EGRET_BUILD=$(BUILD) EGRET_SANITIZER=$(shell $(CC) -print-file-name=$(RUNTIME)) tests/run --sanitized $(T)
+	EGRET_BUILD=$(BUILD) EGRET_SANITIZER=$(shell $(CC) -print-file-name=$(RUNTIME)) tests/run --sanitized "$(T)"
 
 # Manual pages and completions: templates filled with the tables of the code.
 PAGES     := $(BUILD)/docs/pages

@@ -67,9 +67,10 @@ static const char *find_config(void)
 	if (given && given[0])
 		return absolute(given, config_made);
 	const char *xdg = egret_early_given(EGRET_GIVEN_XDG), *home = egret_early_given(EGRET_GIVEN_HOME);
-	if (xdg && xdg[0] == '/' && find_file(config_made, xdg, "/egret/egret.ini"))
+	bool has_xdg = xdg && xdg[0] == '/'; /* a relative one is not taken, as the XDG specification says */
+	if (has_xdg && find_file(config_made, xdg, "/egret/egret.ini"))
 		return config_made;
-	if (!(xdg && xdg[0]) && home && home[0] == '/' && find_file(config_made, home, "/.config/egret/egret.ini"))
+	if (!has_xdg && home && home[0] == '/' && find_file(config_made, home, "/.config/egret/egret.ini"))
 		return config_made;
 	return DEFAULT_CONFIG;
 }

@@ -29,6 +29,12 @@ static const char *port_text(const struct egret_port_range *range, char text[16]
 	return text;
 }
 
+/* A deny entry that names no protocol covers both transports. */
+static const char *protocol_of(const struct egret_entry *entry)
+{
+	return entry->any_transport ? "tcp,udp" : egret_protocol_name(entry->protocol);
+}
+
 static const char *tls_of(const struct egret_entry *entry)
 {
 	if (entry->tls == EGRET_TLS_ORIGINATE)
@@ -51,7 +57,7 @@ static void print_row(const struct egret_entry *entry)
 	for (size_t i = 0; i < entry->port_count; i++)
 		append(&ports, port_text(&entry->ports[i], text));
 	printf("%-6s %-20s %-12s %-8s %-11s %-8s %s  (%s:%u)\n", action_of(entry), entry->name, ports.len ? ports.text : "-",
-	       egret_protocol_name(entry->protocol), tls_of(entry), entry->mode ? egret_mode_name(entry->mode) : "-", hosts.text,
+	       protocol_of(entry), tls_of(entry), entry->mode ? egret_mode_name(entry->mode) : "-", hosts.text,
 	       entry->file, entry->line);
 }
 
@@ -64,7 +70,7 @@ static void print_object(const struct egret_entry *entry, bool first)
 	egret_json_member(stdout, 0, "file", entry->file);
 	egret_json_number(stdout, 0, "line", entry->line);
 	egret_json_member(stdout, 0, "action", action_of(entry));
-	egret_json_member(stdout, 0, "protocol", egret_protocol_name(entry->protocol));
+	egret_json_member(stdout, 0, "protocol", protocol_of(entry));
 	egret_json_member(stdout, 0, "tls", tls_of(entry));
 	egret_json_member(stdout, 0, "mode", entry->mode ? egret_mode_name(entry->mode) : NULL);
 	fputs(", \"hosts\": [", stdout);

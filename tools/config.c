@@ -36,7 +36,7 @@ static bool user_file(char path[PATH_MAX])
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	int len;
 
-	if (nonempty(xdg))
+	if (xdg && xdg[0] == '/') /* a relative one is not taken, as the XDG specification says */
 		len = snprintf(path, PATH_MAX, "%s/egret/egret.ini", xdg);
 	else if (nonempty(home))
 		len = snprintf(path, PATH_MAX, "%s/.config/egret/egret.ini", home);

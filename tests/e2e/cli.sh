@@ -45,11 +45,29 @@ test_without_any_policy_the_places_looked_at_are_named() { # quick
 	expect_status 0
 }
 
+test_a_relative_home_of_configurations_is_not_taken() { # quick
+	[ ! -e /etc/egret/egret.ini ] || skip "this machine has a policy"
+	need_library
+	mkdir -p xdg/egret home/.config/egret
+	printf '[relative]\nhosts = 203.0.113.9\naction = deny\n' >xdg/egret/egret.ini
+	printf '[absolute]\nhosts = 203.0.113.9\naction = deny\n' >home/.config/egret/egret.ini
+	chmod 600 xdg/egret/egret.ini home/.config/egret/egret.ini
+	unset EGRET_CONFIG
+	export HOME=$T/home XDG_CONFIG_HOME=xdg
+	"$EGRET" list >list
+	expect list absolute
+	expect_not list relative
+	status env LD_PRELOAD="$EGRET_LIB" curl -sS http://203.0.113.9:1/
+	expect err absolute
+	expect_not err relative
+}
+
 test_list_shows_every_entry_as_table_and_json() { # quick
 	sample_policy
 	"$EGRET" list >table
 	equal "$(wc -l <table)" 6
 	expect table "8000-8100"
+	equal "$("$EGRET" list -o json | jq -c 'map(.protocol)')" '["http","tls","tcp","udp","tcp,udp"]'
 	equal "$("$EGRET" list -o json | jq -c 'map(.name)')" '["googleapis","wild","fixed","names","never"]'
 	equal "$("$EGRET" list -o json | jq -c '.[1].ports')" '["443","8000-8100"]'
 }
