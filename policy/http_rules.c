@@ -203,6 +203,11 @@ static bool host_fits(const struct egret_entry *entry, const struct egret_http_r
 	return request->asked && egret_addr_parse(text, &addr) && egret_addr_equal(&addr, request->asked);
 }
 
+static bool is_options(const struct egret_http_request *request)
+{
+	return !strcmp(request->method, "OPTIONS");
+}
+
 /* Takes "http://authority" off an absolute-form target (RFC 9112 3.2.2). False: its authority does not fit. */
 static bool strip_authority(const struct egret_entry *entry, const struct egret_http_request *request, const char **target, size_t *len)
 {
@@ -220,8 +225,8 @@ static bool strip_authority(const struct egret_entry *entry, const struct egret_
 		return false;
 	*target += scheme + authority;
 	*len -= scheme + authority;
-	if (!*len) {
-		*target = "/";
+	if (!*len) { /* of OPTIONS it is the server as a whole (RFC 9112 3.2.4) */
+		*target = is_options(request) ? "*" : "/";
 		*len = 1;
 	}
 	return true;
@@ -284,10 +289,12 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 	path_len = query ? (size_t)(query - target) : len;
 	/* Of another scheme or of none, a server that is a proxy would read another host in it than the one that was judged. */
 	has_form = target[0] == '/' || target != request->target || (len == 1 && target[0] == '*');
-	/* A fragment is no part of a request's target (RFC 9112 3.2): some servers take it off the query, some do not. */
-	if (!has_form || (rules && target[0] != '*' && (memchr(target, '#', len) || path_is_ambiguous(target, path_len))))
+	/* The server as a whole is a target of OPTIONS alone (RFC 9112 3.2.4). A fragment is no part of a request's target (RFC 9112 3.2): some servers take it off the query, some do not. */
+	if (!has_form || (rules && (target[0] == '*' ? !is_options(request) : memchr(target, '#', len) || path_is_ambiguous(target, path_len))))
 		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
 	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len, ALL);
+	if (!verdict.rule && target[0] == '*') /* the server as a whole is what its root covers */
+		verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, "/", 1, 1, ALL);
 	if (verdict.rule) {
 		verdict.reason = EGRET_HTTP_DENY_RULE;
 		return verdict;
@@ -317,6 +324,7 @@ const char *egret_http_reason_text(enum egret_http_reason reason)
 	case EGRET_HTTP_H2_NOT_AGREED: return "the server did not agree to HTTP/2, for which tls_alpn must offer h2";
 	case EGRET_HTTP_H2_AGREED: return "the server agreed to HTTP/2, and this is HTTP/1; to speak HTTP/1, take h2 out of tls_alpn";
 	case EGRET_HTTP_MALFORMED: return "it is not an HTTP request";
+	case EGRET_HTTP_BODY: return "its body reads like a request, and servers that leave a body of its method unread would take it for one";
 	case EGRET_HTTP_INCOMPLETE: return "it ended before its head was complete";
 	}
 	return "it was not decided";
@@ -337,6 +345,7 @@ const char *egret_http_reason_name(enum egret_http_reason reason)
 	case EGRET_HTTP_H2_NOT_AGREED: return "http_h2_not_agreed";
 	case EGRET_HTTP_H2_AGREED: return "http_h2_agreed";
 	case EGRET_HTTP_MALFORMED: return "http_malformed";
+	case EGRET_HTTP_BODY: return "http_body";
 	case EGRET_HTTP_INCOMPLETE: return "http_incomplete";
 	}
 	return "http_not_decided";

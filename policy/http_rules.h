@@ -17,6 +17,7 @@ enum egret_http_reason {
 	EGRET_HTTP_H2_NOT_AGREED,   /* HTTP/2 to a server that did not agree to it */
 	EGRET_HTTP_H2_AGREED,       /* HTTP/1 to a server that agreed to HTTP/2 */
 	EGRET_HTTP_MALFORMED,       /* the parser rejected it */
+	EGRET_HTTP_BODY,            /* the body of a method that has none reads like a request */
 	EGRET_HTTP_INCOMPLETE       /* the program ended before its head did */
 };
 

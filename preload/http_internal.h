@@ -66,6 +66,12 @@ struct egret_http_reply {
 	bool framed;      /* the head alone says how many follow */
 };
 
+/* Bodies of methods for which they mean nothing (GET ...): a server that leaves them unread takes them for the next request. Where such a
+ * body with a length stands; 0: there is none, or it does not read like a request. */
+unsigned egret_http_pose_begin(const struct egret_http_head *head);
+/* LEN bytes of it. False: it reads like a request. */
+bool egret_http_pose_read(unsigned *pose, const char *data, size_t len);
+
 /* One request and its response. Strings are owned, in one piece with it. */
 struct egret_http_exchange {
 	struct egret_http_exchange *next;
@@ -88,6 +94,7 @@ struct egret_http_place {
 	enum egret_http_side side; /* HEAD: no body is open; the next request starts when head_left is 0 too */
 	uint64_t head_left, body_left; /* bytes that pass unread */
 	struct egret_http_chunks chunks;
+	unsigned pose; /* 0 where there are no rules */
 };
 
 struct egret_http {

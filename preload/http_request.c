@@ -169,6 +169,7 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 		egret_http_set_reason(http->current, verdict.reason);
 	}
 	http->at = place_of(&head, offered);
+	http->at.pose = http->rules ? egret_http_pose_begin(&head) : 0;
 	if (http->unread) /* no response can be told to be its own */
 		egret_http_finish_all(http, "UPE");
 	return EGRET_HTTP_PASS;
@@ -213,20 +214,22 @@ static enum egret_http_fate take_head(struct egret_http *http, const char *data,
 	return judge(http, text, (size_t)end, *count, again);
 }
 
-/* How many of LEN bytes belong to the request open at PLACE. -1: malformed chunks. */
+/* How many of LEN bytes belong to the request open at PLACE. -1: malformed chunks, or a body that reads like a request. */
 static ssize_t part_of(const struct egret_http_place *place, const char *data, size_t len)
 {
 	struct egret_http_chunks chunks = place->chunks;
+	unsigned pose = place->pose;
 	size_t head = len < place->head_left ? len : (size_t)place->head_left;
 	uint64_t known = place->head_left + place->body_left;
 	int64_t body = 0;
 	ssize_t n;
 	bool done;
 
-	if (place->side != EGRET_HTTP_CHUNKED)
-		return len < known ? (ssize_t)len : (ssize_t)known;
-	n = egret_http_chunks_read(&chunks, data + head, len - head, &done, &body);
-	if (n < 0)
+	if (place->side == EGRET_HTTP_CHUNKED)
+		n = egret_http_chunks_read(&chunks, data + head, len - head, &done, &body);
+	else
+		n = (ssize_t)(len < known ? len : known) - (ssize_t)head;
+	if (n < 0 || !egret_http_pose_read(&pose, data + head, (size_t)n))
 		return head ? (ssize_t)head : -1;
 	return (ssize_t)head + n;
 }
@@ -242,6 +245,7 @@ static void advance(struct egret_http_place *place, const char *data, size_t cou
 	if (place->side == EGRET_HTTP_CHUNKED) {
 		egret_http_chunks_read(&place->chunks, data + head, count, &done, body);
 	} else {
+		egret_http_pose_read(&place->pose, data + head, count);
 		place->body_left -= count;
 		*body += (int64_t)count;
 		done = !place->body_left;
@@ -258,21 +262,21 @@ static bool keeps_its_word(const struct egret_http *http, const char *data, size
 	return !owed || !memcmp(egret_buf_head(&http->held) + http->told, data, len < owed ? len : owed);
 }
 
-/* The body of a request that was let pass turns out to be none. The line of the request tells of what left; what did not is a line of its own,
+/* The body of a request that was let pass turns out to be none, or one that must not pass. The line of the request tells of what left; what did not is a line of its own,
  * and its answer takes the place of the response, which cannot come any more. */
-static enum egret_http_fate refuse_body(struct egret_http *http)
+static enum egret_http_fate refuse_body(struct egret_http *http, enum egret_http_reason reason)
 {
 	const struct egret_http_head none = { .minor = 0 };
-	struct egret_http_verdict verdict = { .reason = EGRET_HTTP_MALFORMED };
+	struct egret_http_verdict verdict = { .reason = reason };
 	struct egret_http_exchange *current = http->current;
 
 	if (http->setup.audit)
-		return refuse(http, "", 0, EGRET_HTTP_MALFORMED);
+		return refuse(http, "", 0, reason);
 	http->current = NULL;
 	if (current)
 		current->event.flags = "DPE";
 	if (!current || (current == http->first && http->in_response)) { /* the server has answered, or does */
-		egret_http_log_refused(http, &none, EGRET_HTTP_MALFORMED, "DPE");
+		egret_http_log_refused(http, &none, reason, "DPE");
 		http->broken = true;
 		return EGRET_HTTP_BREAK;
 	}
@@ -316,11 +320,11 @@ enum egret_http_fate egret_http_request(struct egret_http *http, const void *dat
 		if (fate != EGRET_HTTP_PASS || http->opaque)
 			return fate;
 	} else if (!keeps_its_word(http, data, len)) {
-		return refuse_body(http);
+		return refuse_body(http, EGRET_HTTP_MALFORMED);
 	}
 	part = part_of(&http->at, data, len);
 	if (part < 0)
-		return refuse_body(http);
+		return refuse_body(http, http->at.side == EGRET_HTTP_CHUNKED ? EGRET_HTTP_MALFORMED : EGRET_HTTP_BODY);
 	*count = (size_t)part;
 	http->ahead = http->at;
 	advance(&http->ahead, data, *count, &body);

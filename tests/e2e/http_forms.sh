@@ -159,6 +159,41 @@ test_a_request_that_a_server_ran_is_none_that_the_log_calls_denied() {
 2 deny null null 400 DPE http_malformed"
 }
 
+# start_careless: python's own server, which leaves the body of a GET unread and takes it for the next request; what it answered is in $T/careless.
+start_careless() {
+	python3 -m http.server --help | grep -e --protocol >"$T/usage" || skip "python's http.server speaks HTTP/1.0 alone"
+	mkdir -p "$T/www/ok" "$T/www/no"
+	echo public >"$T/www/ok/1"
+	echo secret >"$T/www/no/1"
+	python3 -u -m http.server --protocol HTTP/1.1 --bind 127.0.0.1 --directory "$T/www" 0 >"$T/careless" 2>&1 &
+	wait_for 10 grep -q " port [0-9]" "$T/careless"
+	PORT=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$T/careless")
+}
+
+test_a_server_that_leaves_a_body_unread_is_not_asked_what_is_denied() {
+	need_library
+	start_careless
+	governing plain
+	raw <<-'PY'
+		for inner in (no, b"\r\n" + no, b" GET\t/no/1\r\n", b"GET http://www.googleapis.com/no/1 HTTP/1.0\r\n\r\n"):
+		    for step in (1, 1000):
+		        s = socket.create_connection(("www.googleapis.com", 80), 20)
+		        data = head("/ok/1", f"Content-Length: {len(inner)}\r\n") + inner
+		        try:
+		            for at in range(0, len(data), step):
+		                s.sendall(data[at:at + step])
+		            assert b"secret" not in rest(s), inner
+		        except (BrokenPipeError, ConnectionResetError):
+		            pass
+		s = socket.create_connection(("www.googleapis.com", 80), 20)
+		s.sendall(head("/ok/1", "Content-Length: 13\r\nConnection: close\r\n") + b'{"query": {}}')
+		assert b"public" in rest(s)
+	PY
+	expect "$T/careless" "GET /ok/1"
+	expect_not "$T/careless" "/no"
+	logged '.verdict == "deny" and .reason == "http_body" and .path == null'
+}
+
 # big tls|plain: what a program holds more, at its highest, while 512 MiB come down and 128 MiB go up.
 big() {
 	served "$1"

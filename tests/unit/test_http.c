@@ -263,6 +263,40 @@ static void of_a_request_whose_body_is_malformed_the_log_tells_what_left_and_wha
 	egret_http_free(http);
 }
 
+static void a_body_that_reads_like_a_request_passes_only_where_bodies_are_read(void **state)
+{
+	static const char *const poses[] = { "GET /no/1 HTTP/1.1\r\n\r\n", "\r\n\r\nGET /no/1\r\n", " \t x \v /no", "FROB\xa0/", "a\x85*", "get http://a.example/no/1", "a HTTP://" };
+	static const char *const others[] = { "{\"query\": \"GET /no/1 HTTP/1.1\"}", "a=b /no", "[1, 2]", "word", "two words", "/no/1", "one\ttwo:/ x", "", "\r\n<a b=/>", "a http:x /b" };
+	static const char *const methods[] = { "GET", "HEAD", "DELETE", "OPTIONS", "TRACE" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * 5 * (7 + 10); i++) {
+		const char *pose = i / 10 < 7 ? poses[i / 10] : others[i / 10 - 7];
+		bool refused = i / 10 < 7;
+		struct egret_http *http = open_entry(0, false);
+		char text[256];
+		size_t len = (size_t)snprintf(text, sizeof(text), "%s /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: %zu\r\n\r\n%s",
+					      methods[i / 2 % 5], strlen(pose), pose);
+
+		put(http, text, len, i % 2 ? 1 : 4096, 4096);
+		out[out_len] = '\0';
+		if (refused == !strcmp(out, text))
+			print_error("%s: %s\n", refused ? "passed" : "did not pass", text);
+		assert_int_equal(refused, strcmp(out, text) != 0);
+		egret_http_free(http);
+		assert_int_equal(refused, strchr(verdicts, 'd') != NULL);
+	}
+	for (size_t i = 0; i < 2; i++) { /* a method whose body means something; an entry without rules */
+		struct egret_http *http = open_entry(i, false);
+
+		assert_true(say(http, i ? "GET /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\n\r\nGET /x" :
+				"POST /ok/1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\n\r\nGET /x"));
+		assert_true(say(http, GET("/ok/2")));
+		assert_int_equal(memcmp(out + out_len - strlen(GET("/ok/2")), GET("/ok/2"), strlen(GET("/ok/2"))), 0);
+		egret_http_free(http);
+	}
+}
+
 static void http_2_passes_only_where_it_was_configured_and_no_rules_are(void **state)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -371,6 +405,7 @@ int main(void)
 		cmocka_unit_test(a_huge_head_does_not_pass),
 		cmocka_unit_test(chunks_that_lie_break_the_connection),
 		cmocka_unit_test(of_a_request_whose_body_is_malformed_the_log_tells_what_left_and_what_did_not),
+		cmocka_unit_test(a_body_that_reads_like_a_request_passes_only_where_bodies_are_read),
 		cmocka_unit_test(http_2_passes_only_where_it_was_configured_and_no_rules_are),
 		cmocka_unit_test(ten_thousand_fields_do_not_pass),
 		cmocka_unit_test(a_request_is_read_the_same_whatever_came_before_it),

@@ -18,7 +18,22 @@ static const char text[] = "[api]\n"
 			   "[free]\n"
 			   "hosts = free.example.com\n"
 			   "ports = 80\n"
-			   "protocol = http\n";
+			   "protocol = http\n"
+			   "[some]\n"
+			   "hosts = api.example.com\n"
+			   "ports = 81\n"
+			   "protocol = http\n"
+			   "http_deny = * /admin/**, POST /**\n"
+			   "[most]\n"
+			   "hosts = api.example.com\n"
+			   "ports = 82\n"
+			   "protocol = http\n"
+			   "http_deny = OPTIONS /**\n"
+			   "[whole]\n"
+			   "hosts = api.example.com\n"
+			   "ports = 83\n"
+			   "protocol = http\n"
+			   "http_allow = OPTIONS *\n";
 
 static enum egret_http_reason judge(struct egret_http_request request)
 {
@@ -180,6 +195,34 @@ static void a_target_of_no_form_is_refused_also_where_there_are_no_rules(void **
 	entry = ruled;
 }
 
+/* What entry INDEX says of METHOD and TARGET. */
+static enum egret_http_reason judge_at(size_t index, const char *method, const char *target)
+{
+	const struct egret_entry *first = entry;
+	enum egret_http_reason reason;
+
+	entry = egret_policy_entry(policy, index);
+	reason = judge((struct egret_http_request){ .method = method, .target = target });
+	entry = first;
+	return reason;
+}
+
+static void the_server_as_a_whole_is_asked_of_where_its_root_is_not_denied_and_a_rule_says_so(void **state)
+{
+	static const char *const forms[] = { "*", "http://api.example.com" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(judge_at(2, "OPTIONS", forms[i]), EGRET_HTTP_ALLOWED);
+		assert_int_equal(judge_at(3, "OPTIONS", forms[i]), EGRET_HTTP_DENY_RULE);
+		assert_int_equal(judge_at(4, "OPTIONS", forms[i]), EGRET_HTTP_ALLOWED);
+		assert_int_equal(judge_at(0, "OPTIONS", forms[i]), EGRET_HTTP_NO_RULE);
+	}
+	assert_int_equal(judge_at(4, "OPTIONS", "/"), EGRET_HTTP_NO_RULE);
+	assert_int_equal(judge_at(2, "GET", "*"), EGRET_HTTP_AMBIGUOUS_PATH);
+	assert_int_equal(judge_at(4, "GET", "*"), EGRET_HTTP_AMBIGUOUS_PATH);
+}
+
 static void tunnels_and_h2c_are_refused(void **state)
 {
 	(void)state;
@@ -236,6 +279,7 @@ int main(void)
 		cmocka_unit_test(two_host_headers_are_refused),
 		cmocka_unit_test(an_absolute_target_is_judged_by_its_authority_and_path),
 		cmocka_unit_test(a_target_of_no_form_is_refused_also_where_there_are_no_rules),
+		cmocka_unit_test(the_server_as_a_whole_is_asked_of_where_its_root_is_not_denied_and_a_rule_says_so),
 		cmocka_unit_test(tunnels_and_h2c_are_refused),
 		cmocka_unit_test(a_request_that_is_none_is_refused),
 	};
