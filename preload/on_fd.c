@@ -59,6 +59,12 @@ static void say_goodbye(struct egret_conn *conn, int fd)
 	egret_guard_leave_whole(cancels);
 }
 
+/* Has another process, whose connection it was, left it to a relay, and holds it no more? Then only that keeps alive what is registered here. */
+static bool is_seen_off(struct egret_conn *conn)
+{
+	return atomic_load(conn->owner) == EGRET_OWNER_RELAY && egret_lines_alone(&conn->lines);
+}
+
 /* The wire's descriptor is HEIR from now on, -1: none. Where the connection may be another process's its locks are left alone: after a fork
  * they may be held for ever by threads that only the parent has. */
 static void pass_down(struct egret_conn *conn, int heir)
@@ -81,6 +87,8 @@ static void let_go(int fd)
 		egret_conn_log_given_up(conn);
 	if (last && !stale && conn->wrapped && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_may_end(conn))
 		say_goodbye(conn, fd);
+	else if (last && !stale && conn->wrapped && is_seen_off(conn))
+		egret_ready_withdraw(fd);
 	egret_ready_forget(fd, heir);
 	if (!conn)
 		return;

@@ -245,6 +245,7 @@ int egret_relay_move(struct egret_conn *conn)
 
 int egret_relay_finish(struct egret_conn *conn)
 {
+	egret_lines_close(&conn->lines); /* the relay holds the connection for none of the program's processes */
 	int error = start_relay(conn, -1, -1);
 	if (!error)
 		atomic_store(conn->owner, EGRET_OWNER_RELAY);
