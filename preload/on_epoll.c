@@ -112,14 +112,16 @@ static uint32_t ask(const struct egret_ready_match *match)
 	return n > 0 ? (uint32_t)(unsigned short)pfd.revents : 0;
 }
 
-/* How much of what is THERE lacks in EVENTS, and then whether it tells a thing again: the less, the likelier MATCH is the one. */
+/* In how much what is THERE and EVENTS differ, and then whether it tells a thing again: the less, the likelier MATCH is the one. */
 static int distance(const struct egret_ready_match *match, uint32_t there, uint32_t events)
 {
-	return 2 * __builtin_popcount(there & ~events) + !(match->events & (EPOLLONESHOT | EPOLLET));
+	return 2 * __builtin_popcount(there ^ events) + !(match->events & (EPOLLONESHOT | EPOLLET));
 }
 
-/* They cannot be told apart, and need not be: of those that have something to tell one does. */
-static struct telling judge_matches(const struct egret_ready_match *matches, size_t count, const struct epoll_event *event, uint64_t batch, bool *ours)
+/* They cannot be told apart, and need not be: of those that have something to tell one does. One that had nothing is not asked again of the next
+ * event, which would be told for want of what the first was judged by. */
+static struct telling judge_matches(int epfd, const struct egret_ready_match *matches, size_t count, const struct epoll_event *event, uint64_t batch,
+				    bool *ours)
 {
 	struct telling best = { 0 };
 	int nearest = 0;
@@ -129,8 +131,14 @@ static struct telling judge_matches(const struct egret_ready_match *matches, siz
 		bool governed = false;
 		uint32_t there = count > 1 ? ask(match) : 0; /* before it is taken */
 		int how_far = distance(match, there, event->events);
+		if (match->quiet == batch && !(event->events & READ_EVENTS)) {
+			*ours = true;
+			continue;
+		}
 		it.seen = judge_match(match, event->events, &governed, &it.news);
 		*ours |= governed;
+		if (count > 1 && governed && !it.seen)
+			egret_ready_told(epfd, match, event->data.u64, batch, 0, 0);
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 		if (count > 1 && !governed)
@@ -171,7 +179,7 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t 
 	bool ours = false;
 	if (count == 0 || count > MATCHES || (count > 1 && !are_governed(matches, count)))
 		return event->events;
-	struct telling it = judge_matches(matches, count, event, batch, &ours);
+	struct telling it = judge_matches(epfd, matches, count, event, batch, &ours);
 	if (it.match && ours && (it.seen & EPOLLOUT))
 		note_room(it.match->fd);
 	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))

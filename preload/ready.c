@@ -239,7 +239,7 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 		if (it->data != data)
 			continue;
 		if (count < most)
-			matches[count] = (struct egret_ready_match){ .fd = it->fd, .id = it->id, .batch = it->batch, .events = it->events,
+			matches[count] = (struct egret_ready_match){ .fd = it->fd, .id = it->id, .batch = it->batch, .quiet = it->quiet, .events = it->events,
 								     .fired = it->fired, .told_out = it->told_out, .told_news = it->told_news };
 		count++;
 	}
@@ -254,7 +254,9 @@ void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t 
 		return;
 	hold(&set->lock);
 	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data)
-		if (it->id == match->id) {
+		if (it->id == match->id && !events) {
+			it->quiet = batch;
+		} else if (it->id == match->id) {
 			it->batch = batch;
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
 			it->told_out = it->told_out || (events & EPOLLOUT);

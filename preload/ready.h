@@ -20,6 +20,7 @@ struct egret_ready_match {
 	int fd;
 	uint64_t id;      /* of the registration */
 	uint64_t batch;   /* of events in which it was told last: the kernel reports each once in one */
+	uint64_t quiet;   /* ... in which it had nothing to tell last: that took what it was judged by */
 	uint32_t events;  /* as the program asked */
 	bool fired;       /* one-shot, and not armed */
 	bool told_out;    /* an edge-triggered program knows that it may write */
@@ -42,7 +43,7 @@ int egret_ready_expire(void);
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
 /* Registrations in EPFD with DATA: fills MATCHES, returns how many there are; MOST + 1: more than MOST. */
 size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
-/* Within BATCH the program saw EVENTS of that registration in EPFD, with that NEWS to read (0: not counted). */
+/* Within BATCH the program saw EVENTS (0: none) of that registration in EPFD, with that NEWS to read (0: not counted). */
 void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t data, uint64_t batch, uint32_t events, uint64_t news);
 /* A one-shot registration woke for nothing: it is armed again. */
 void egret_ready_rearm(int epfd, int fd);

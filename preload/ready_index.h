@@ -9,7 +9,7 @@ struct registration {
 	struct registration *next_of_fd;   /* the descriptor's other sets */
 	struct set *set;
 	int fd;
-	uint64_t id, batch; /* as in egret_ready_match */
+	uint64_t id, batch, quiet; /* as in egret_ready_match */
 	int number;    /* a ghost's, before it was closed */
 	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
 	bool fired;    /* one-shot, and not armed */
