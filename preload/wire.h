@@ -43,6 +43,7 @@ struct egret_wire {
 	bool read_closed;     /* close_notify seen, or FIN where eof_is_close: reads give 0 */
 	_Atomic bool read_shut; /* the program did shutdown(SHUT_RD): the end is no truncation */
 	bool kernel_eof;      /* FIN seen */
+	bool made_eof;        /* ... or, when TLS ended, not yet: the kernel's reading side was shut instead */
 	_Atomic bool write_closed; /* close_notify sent or the connection reset: writes give EPIPE */
 	bool eof_is_close;    /* tls_truncation = eof */
 	bool handshaken;

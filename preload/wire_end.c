@@ -22,7 +22,8 @@ void egret_wire_ended(struct egret_wire *wire)
 	if (wire->stale)
 		egret_wire_discard(wire, wire->stale);
 	wire->stale = 0;
-	if (egret_wire_recv(wire, &byte, 1, MSG_PEEK) != 0) /* its FIN is not here yet */
+	wire->made_eof = egret_wire_recv(wire, &byte, 1, MSG_PEEK) != 0; /* its FIN is not here yet */
+	if (wire->made_eof)
 		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
 }
 

@@ -80,7 +80,7 @@ uint64_t egret_wire_old_news(struct egret_wire *wire)
 	size_t have = egret_wire_undelivered(wire);
 	if (!have)
 		take_notice(wire, have); /* of what was read */
-	uint64_t news = have ? 0 : wire->news;
+	uint64_t news = have && have >= wire->least ? 0 : wire->news;
 	pthread_mutex_unlock(&wire->in_lock);
 	return news;
 }
@@ -104,5 +104,7 @@ void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 		wire->news += egret_wire_is_over(wire) || egret_wire_undelivered(wire) >= bytes;
 	}
 	wire->least = bytes;
+	if (wire->made_eof) /* the setting wakes who waits for a FIN that has come, tcp_data_ready; so does this again */
+		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
 	pthread_mutex_unlock(&wire->in_lock);
 }

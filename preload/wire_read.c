@@ -59,7 +59,8 @@ static void settle(struct egret_wire *wire, const struct egret_sink *sink)
 	if (wire->stale > keep)
 		egret_wire_discard(wire, wire->stale - keep);
 	wire->stale = keep;
-	hide(wire, keep && !enough);
+	if (!egret_wire_is_over(wire)) /* the end is seen whatever is hidden: to show it would be an edge of ours */
+		hide(wire, keep && !enough);
 }
 
 /* How much of `in` may be decrypted into SINK at once: all; where the program's memory ends behind the first record that one; -1: nothing. */
