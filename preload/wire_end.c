@@ -86,8 +86,12 @@ void egret_wire_note_error(struct egret_wire *wire, int error)
 
 void egret_wire_give_back_error(struct egret_wire *wire, int error)
 {
-	if (!wire->error && error != EFAULT)
-		egret_wire_note_error(wire, error);
+	pthread_mutex_lock(&wire->in_lock);
+	if (!wire->error && error != EFAULT) { /* told already: whatever is shut since, it is no answer to that */
+		wire->error = error;
+		wire->error_once = true;
+	}
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 bool egret_wire_hides_reset(struct egret_wire *wire)
