@@ -148,7 +148,7 @@ static void do_set(const struct call *call)
 		if (call->argc < 3 || strcmp(options[i].name, call->argv[1]) != 0)
 			continue;
 		int value = (int)number(call, 2, 0);
-		if ((options[i].option == TCP_NOTSENT_LOWAT && (it.more || it.unread > UNREAD_LITTLE)) || (options[i].option == SO_SNDBUF && it.more && it.unread))
+		if ((options[i].option == TCP_NOTSENT_LOWAT && (it.more || it.unread > UNREAD_LITTLE)) || (options[i].option == SO_SNDBUF && (it.more || it.corked) && it.unread))
 			return skip("bytes may be held back");
 		if (!has_word(call, "anyway") && ((options[i].option == SO_RCVLOWAT && value > 1 && it.tiny) || (options[i].option == SO_RCVBUF && it.lowat > 1)))
 			return skip("less than that is told where the buffer is full, tcp_epollin_ready: which counts the kernel's overhead");
