@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define PROGRESS_LINES 500000
@@ -97,6 +98,8 @@ int cmd_report(int argc, char **argv)
 	if (!operands || format_of(format) < 0)
 		return egret_usage("report", operands ? "--format is text, md or json, not \"%s\"" : "a LOG is missing", format);
 	report = calloc(1, sizeof(*report));
+	if (report && getrandom(&report->seed, sizeof(report->seed), GRND_NONBLOCK) < 0)
+		report->seed = 0;
 	for (int i = 1; report && i <= operands; i++)
 		if (!read_log(report, argv[i]))
 			status = 1;
@@ -105,7 +108,7 @@ int cmd_report(int argc, char **argv)
 	if (report)
 		egret_report_print(report, (enum egret_report_format)format_of(format));
 	if (report && report->unread)
-		egret_say("%llu lines are no JSON events; log_format = json is what is counted", (unsigned long long)report->unread);
+		egret_say("%llu lines are no events in JSON, or cut; log_format = json is what is counted", (unsigned long long)report->unread);
 	if (!report || report->no_memory) {
 		egret_say("out of memory: the report is not complete");
 		status = 1;

@@ -182,7 +182,7 @@ test_a_server_that_leaves_a_body_unread_is_not_asked_what_is_denied() {
 		        try:
 		            for at in range(0, len(data), step):
 		                s.sendall(data[at:at + step])
-		            assert b"secret" not in rest(s), inner
+		            assert b"secret" not in end(s), inner
 		        except (BrokenPipeError, ConnectionResetError):
 		            pass
 		s = socket.create_connection(("www.googleapis.com", 80), 20)

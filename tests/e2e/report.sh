@@ -158,3 +158,57 @@ test_one_event_is_told_in_the_singular() { # quick
 	"$EGRET" report log log >out
 	grep -qx '2 events, t to t' out || fail "$(cat out)"
 }
+
+test_an_event_behind_one_that_was_cut_is_counted() { # quick
+	local cut whole='{"time":"2026-01-01T00:00:00.000000Z","event":"connect","pid":2,"verdict":"deny","protocol":"tcp","host":"evil.example","port":1}'
+	for cut in '{"time":"2026-01-01T00:00:00.000000Z","event":"ht' '{"time":"2026-01-01T00:00:00.000000Z","event":"http","pid":1' '{"time":"2026-01-01T00:00:00.000000Z","event":"connect","verdict":"allow","port":' \
+		'{"time":"2026-01-01T00:00:00.000000Z","event":"http","path":"/a\' '{'; do
+		printf '%s%s\n' "$cut" "$whole" >>log
+	done
+	printf '%s' '{"time":"2026-01-01T00:00:00.000000Z","event":"connect","verdict":"deny","host":"{\"time\":\"x\",\"event\":\"connect\",\"verdict\":\"allow\"' >>log
+	"$EGRET" report --format=json log 2>err >out
+	jq -e '.destinations == [{"verdict":"deny","protocol":"tcp","destination":"evil.example:1","entry":"-","reason":"-","count":5,"denied":5,"received":0,"sent":0}] and
+		.requests == [] and .lines == 11 and .unread == 6' out >/dev/null || fail "$(cat out)"
+	"$EGRET" report log 2>err >out
+	expect out "5 events, 6 lines that are none, 2026"
+	expect err "6 lines are no events in JSON, or cut; log_format = json is what is counted"
+}
+
+test_a_log_that_another_program_wrote_anew_is_read_as_it_was() { # quick
+	sample_log
+	sed '$d' log >all
+	jq '. + {"new": {"verdict": ["{", "]\"}", {"event": "http"}]}, "entry": (.entry // null), "flag": true, "n": -1.5e+3}' -c all >nested
+	python3 -c 'import json, sys
+for line in sys.stdin: print(" ", json.dumps(json.loads(line)), "\r", sep="")' <nested >spaced
+	"$EGRET" report --format=json all >as_it_was
+	"$EGRET" report --format=json nested >out
+	diff as_it_was out || fail "not the same"
+	"$EGRET" report --format=json spaced >out
+	diff as_it_was out || fail "not the same"
+}
+
+test_sums_that_no_number_holds_stay_at_the_largest() { # quick
+	local bytes
+	for bytes in 18446744073709551615 1 99999999999999999999999999; do
+		echo '{"event":"close","host":"a.example","port":1,"bytes_received":'"$bytes"',"bytes_sent":1}'
+	done >log
+	"$EGRET" report --format=json log >out
+	expect out '"received":18446744073709551615,"sent":3'
+}
+
+test_nothing_in_a_report_in_markdown_becomes_a_link_or_a_formula() { # quick
+	local text
+	for text in www.evil.example https://evil.example 'a$x$b'; do
+		echo '{"event":"http","verdict":"deny","host":"a.example","method":"GET","path":"'"$text"'","status":403}'
+	done >log
+	"$EGRET" report --format=md log >out
+	expect out '| www\.evil.example |'
+	expect out '| https\://evil.example |'
+	expect out '| a\$x\$b |'
+}
+
+test_columns_line_up_behind_text_of_any_language() { # quick
+	printf '%s\n' '{"event":"connect","verdict":"allow","protocol":"tcp","host":"éééé.example","port":1}' '{"event":"connect","verdict":"allow","protocol":"tcp","host":"eeee.example","port":1}' >log
+	"$EGRET" report log >out
+	equal "$(grep -o 'example:1  -.*' out | sort -u | wc -l)" 1
+}

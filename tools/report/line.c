@@ -1,3 +1,4 @@
+#include "fields.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -8,81 +9,6 @@
 #define NEAR_DAYS 30
 #define CELLS_MAX 2048
 #define CELL_MAX 300
-#define NAME_MAX_BYTES 14
-
-/* The members that count here, by the length of their names; the others are skipped. */
-enum member { EXE, TIME, HOST, PORT, PATH, RULE, EVENT, ENTRY, ERROR_TEXT, REASON, METHOD, STATUS, CIPHER, VERDICT, AUDITED, ADDRESS, VERSION, RESUMED,
-	PROTOCOL, NOT_AFTER, SENT, RECEIVED, MEMBERS };
-static const char names[MEMBERS][NAME_MAX_BYTES + 1] = { "exe", "time", "host", "port", "path", "rule", "event", "entry", "error", "reason", "method",
-	"status", "cipher", "verdict", "audited", "address", "version", "resumed", "protocol", "not_after", "bytes_sent", "bytes_received" };
-static const unsigned char first_of_length[NAME_MAX_BYTES + 2] = { EXE, EXE, EXE, EXE, TIME, EVENT, REASON, VERDICT, PROTOCOL, NOT_AFTER, SENT, RECEIVED,
-	RECEIVED, RECEIVED, RECEIVED, MEMBERS };
-
-struct text { const char *at; size_t len; };
-struct fields { struct text of[MEMBERS]; };
-
-static struct text *member_of(struct fields *fields, const char *name, size_t len)
-{
-	if (len > NAME_MAX_BYTES)
-		return NULL;
-	for (size_t i = first_of_length[len]; i < first_of_length[len + 1]; i++)
-		if (!memcmp(names[i], name, len))
-			return &fields->of[i];
-	return NULL;
-}
-
-/* The end of the string whose first byte is AT: its closing quote, or NULL. */
-static const char *string_end(const char *at, const char *end)
-{
-	const char *start = at;
-
-	for (; (at = memchr(at, '"', (size_t)(end - at))); at++) {
-		const char *before = at;
-
-		while (before > start && before[-1] == '\\')
-			before--;
-		if ((at - before) % 2 == 0)
-			return at;
-	}
-	return NULL;
-}
-
-/* One "name":value. Returns what follows it, NULL: no JSON as egret writes it. */
-static const char *scan_member(const char *at, const char *end, struct fields *fields)
-{
-	const char *name = at + 1, *name_end = string_end(name, end), *value;
-	struct text *field;
-
-	if (!name_end || end - name_end < 3 || name_end[1] != ':')
-		return NULL;
-	field = member_of(fields, name, (size_t)(name_end - name));
-	value = name_end + 2;
-	if (*value == '"') {
-		at = string_end(++value, end);
-		if (!at)
-			return NULL;
-	} else {
-		for (at = value; at < end && *at != ',' && *at != '}'; at++)
-			;
-	}
-	if (field)
-		*field = (struct text){ value, (size_t)(at - value) };
-	return at + (at < end && *at == '"');
-}
-
-static bool scan(const char *at, const char *end, struct fields *fields)
-{
-	if (at == end || *at++ != '{')
-		return false;
-	while (at < end && *at == '"') {
-		at = scan_member(at, end, fields);
-		if (!at || at == end || (*at != ',' && *at != '}'))
-			return false;
-		if (*at++ == '}')
-			return fields->of[EVENT].at && (at == end || *at == '\n' || *at == '\r');
-	}
-	return false;
-}
 
 struct cells {
 	char text[CELLS_MAX];
@@ -90,7 +16,7 @@ struct cells {
 };
 
 /* How much of TEXT a cell has: whole escapes. */
-static size_t whole_escapes(struct text text)
+static size_t whole_escapes(struct egret_text text)
 {
 	size_t len = 0, next = 0;
 
@@ -101,7 +27,7 @@ static size_t whole_escapes(struct text text)
 	return len;
 }
 
-static void cell(struct cells *cells, struct text text)
+static void cell(struct cells *cells, struct egret_text text)
 {
 	size_t len = whole_escapes(text);
 
@@ -111,9 +37,9 @@ static void cell(struct cells *cells, struct text text)
 	cells->len += text.at ? len : 1;
 }
 
-static void destination(struct cells *cells, const struct fields *fields)
+static void destination(struct cells *cells, const struct egret_fields *fields)
 {
-	struct text host = fields->of[HOST], port = fields->of[PORT];
+	struct egret_text host = fields->of[HOST], port = fields->of[PORT];
 	char text[CELL_MAX];
 
 	if (!port.at || !host.at || port.len > 5) {
@@ -124,11 +50,11 @@ static void destination(struct cells *cells, const struct fields *fields)
 	memcpy(text, host.at, host.len);
 	text[host.len] = ':';
 	memcpy(text + host.len + 1, port.at, port.len);
-	cell(cells, (struct text){ text, host.len + 1 + port.len });
+	cell(cells, (struct egret_text){ text, host.len + 1 + port.len });
 }
 
 /* The path without its query, two segments of it. */
-static struct text path_prefix(struct text path)
+static struct egret_text path_prefix(struct egret_text path)
 {
 	size_t slashes = 0, len = 0;
 
@@ -138,21 +64,29 @@ static struct text path_prefix(struct text path)
 	return path;
 }
 
-static bool is(struct text text, const char *word)
+static bool is(struct egret_text text, const char *word)
 {
 	return text.at && text.len == strlen(word) && !memcmp(text.at, word, text.len);
 }
 
-static uint64_t number(struct text text)
+static uint64_t number(struct egret_text text)
 {
 	uint64_t value = 0;
 
 	for (size_t i = 0; i < text.len && text.at[i] >= '0' && text.at[i] <= '9'; i++)
-		value = value * 10 + (uint64_t)(text.at[i] - '0');
+		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(text.at[i] - '0'), &value))
+			return UINT64_MAX;
 	return value;
 }
 
-static void count(struct egret_report *report, enum egret_table table, const struct cells *cells, const struct fields *fields)
+/* More than the sum can hold is its largest value: a sum that began anew would tell of little. */
+static void add(uint64_t *sum, uint64_t value)
+{
+	if (__builtin_add_overflow(*sum, value, sum))
+		*sum = UINT64_MAX;
+}
+
+static void count(struct egret_report *report, enum egret_table table, const struct cells *cells, const struct egret_fields *fields)
 {
 	bool denied = is(fields->of[VERDICT], "deny");
 	struct egret_row *row = egret_report_row(report, table, cells->text, cells->len, denied);
@@ -162,15 +96,15 @@ static void count(struct egret_report *report, enum egret_table table, const str
 	row->count++;
 	row->denied += denied;
 	row->audited += is(fields->of[AUDITED], "true");
-	row->received += number(fields->of[RECEIVED]);
-	row->sent += number(fields->of[SENT]);
+	add(&row->received, number(fields->of[RECEIVED]));
+	add(&row->sent, number(fields->of[SENT]));
 }
 
 /* What a column of TABLE shows of a line. */
-static struct text shown(const struct fields *fields, enum egret_table table, enum member column)
+static struct egret_text shown(const struct egret_fields *fields, enum egret_table table, enum egret_member column)
 {
 	if (column == VERDICT && is(fields->of[AUDITED], "true"))
-		return (struct text){ "audit", 5 };
+		return (struct egret_text){ "audit", 5 };
 	if (column == PATH && table == EGRET_REQUESTS)
 		return path_prefix(fields->of[PATH]);
 	if (column == RULE && !fields->of[RULE].at && !is(fields->of[VERDICT], "allow"))
@@ -178,7 +112,7 @@ static struct text shown(const struct fields *fields, enum egret_table table, en
 	return fields->of[column];
 }
 
-static void count_columns(struct egret_report *report, enum egret_table table, const struct fields *fields, const enum member *columns,
+static void count_columns(struct egret_report *report, enum egret_table table, const struct egret_fields *fields, const enum egret_member *columns,
 			  size_t columns_count)
 {
 	struct cells cells;
@@ -192,7 +126,7 @@ static void count_columns(struct egret_report *report, enum egret_table table, c
 	count(report, table, &cells, fields);
 }
 
-static void count_certificate(struct egret_report *report, const struct fields *fields)
+static void count_certificate(struct egret_report *report, const struct egret_fields *fields)
 {
 	static char limit[32];
 	struct cells cells;
@@ -206,12 +140,12 @@ static void count_certificate(struct egret_report *report, const struct fields *
 	cells.len = 0;
 	cell(&cells, fields->of[NOT_AFTER]);
 	cell(&cells, fields->of[HOST]);
-	cell(&cells, near ? (struct text){ "within 30 days", 14 } : (struct text){ "-", 1 });
+	cell(&cells, near ? (struct egret_text){ "within 30 days", 14 } : (struct egret_text){ "-", 1 });
 	count(report, EGRET_CERTIFICATES, &cells, fields);
 }
 
 /* RFC 3339 in UTC sorts as text. */
-static void note_time(struct egret_report *report, struct text time)
+static void note_time(struct egret_report *report, struct egret_text time)
 {
 	char stamp[EGRET_REPORT_TIME] = "";
 
@@ -225,30 +159,49 @@ static void note_time(struct egret_report *report, struct text time)
 }
 
 #define COUNT(table, ...) \
-	count_columns(report, table, &fields, (const enum member[]){ __VA_ARGS__ }, sizeof((const enum member[]){ __VA_ARGS__ }) / sizeof(enum member))
+	count_columns(report, table, fields, (const enum egret_member[]){ __VA_ARGS__ }, sizeof((const enum egret_member[]){ __VA_ARGS__ }) / sizeof(enum egret_member))
+
+static void count_event(struct egret_report *report, const struct egret_fields *fields)
+{
+	note_time(report, fields->of[TIME]);
+	if (is(fields->of[EVENT], "http"))
+		COUNT(EGRET_REQUESTS, VERDICT, METHOD, HOST, PATH, STATUS, RULE);
+	else if (is(fields->of[EVENT], "exec"))
+		COUNT(EGRET_UNCOVERED_PROGRAMS, PATH, ERROR_TEXT);
+	else if (is(fields->of[EVENT], "close"))
+		COUNT(EGRET_BYTES, PORT);
+	else if (fields->of[VERDICT].at)
+		COUNT(EGRET_DESTINATIONS, VERDICT, PROTOCOL, PORT, ENTRY, REASON);
+	if (fields->of[EXE].at && fields->of[VERDICT].at)
+		COUNT(EGRET_PROGRAMS, EXE);
+	if (fields->of[VERSION].at && is(fields->of[EVENT], "tls"))
+		COUNT(EGRET_TLS_VERSIONS, VERSION, CIPHER, RESUMED);
+	if (fields->of[NOT_AFTER].at)
+		count_certificate(report, fields);
+}
+
+/* Where a line begins whose forerunner was cut (its program was killed, the disk was full), NULL: nowhere. No value has these bytes: its
+ * quotes are escaped. */
+static const char *next_begin(const char *at, const char *end)
+{
+	static const char begin[] = "{\"time\":\"";
+
+	return end - at > 1 ? memmem(at + 1, (size_t)(end - at) - 1, begin, sizeof(begin) - 1) : NULL;
+}
 
 void egret_report_line(struct egret_report *report, const char *line, size_t len)
 {
-	struct fields fields = { .of = { { NULL, 0 } } };
+	const char *end = line + len;
 
-	report->lines++;
-	if (!scan(line, line + len, &fields)) {
-		report->unread++;
+	for (; line; line = next_begin(line, end)) {
+		struct egret_fields fields = { .of = { { NULL, 0 } } };
+		bool event = egret_fields_scan(line, end, &fields);
+
+		report->lines++;
+		report->unread += !event;
+		if (!event)
+			continue;
+		count_event(report, &fields);
 		return;
 	}
-	note_time(report, fields.of[TIME]);
-	if (is(fields.of[EVENT], "http"))
-		COUNT(EGRET_REQUESTS, VERDICT, METHOD, HOST, PATH, STATUS, RULE);
-	else if (is(fields.of[EVENT], "exec"))
-		COUNT(EGRET_UNCOVERED_PROGRAMS, PATH, ERROR_TEXT);
-	else if (is(fields.of[EVENT], "close"))
-		COUNT(EGRET_BYTES, PORT);
-	else if (fields.of[VERDICT].at)
-		COUNT(EGRET_DESTINATIONS, VERDICT, PROTOCOL, PORT, ENTRY, REASON);
-	if (fields.of[EXE].at && fields.of[VERDICT].at)
-		COUNT(EGRET_PROGRAMS, EXE);
-	if (fields.of[VERSION].at && is(fields.of[EVENT], "tls"))
-		COUNT(EGRET_TLS_VERSIONS, VERSION, CIPHER, RESUMED);
-	if (fields.of[NOT_AFTER].at)
-		count_certificate(report, &fields);
 }

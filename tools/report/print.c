@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CELL_SHOWN 120 /* bytes of a cell that people are shown */
 #define MD_ROWS 90    /* of one table: seven of them stay below the 1 MiB that a job's summary may have */
@@ -85,6 +86,16 @@ static void print_sums(const struct egret_table_shape *shape, const struct egret
 	}
 }
 
+/* Characters of a cell: each is a column, but for those of East Asia. */
+static size_t columns(const char *cell)
+{
+	size_t count = 0;
+
+	for (; *cell; cell++)
+		count += ((unsigned char)*cell & 0xc0) != 0x80;
+	return count;
+}
+
 static void print_text(const struct egret_table_shape *shape, struct egret_row **rows, size_t count)
 {
 	size_t widths[EGRET_REPORT_COLUMNS] = { 0 }, len;
@@ -98,7 +109,8 @@ static void print_text(const struct egret_table_shape *shape, struct egret_row *
 		for (size_t c = 0; c < EGRET_REPORT_COLUMNS && shape->columns[c]; c++) {
 			const char *text = next_cell(rows[i], &at, &len);
 
-			len = for_people(text, len, cell);
+			for_people(text, len, cell);
+			len = columns(cell);
 			widths[c] = len > widths[c] ? len : widths[c];
 		}
 	}
@@ -113,7 +125,7 @@ static void print_text(const struct egret_table_shape *shape, struct egret_row *
 			const char *text = next_cell(rows[i], &at, &len);
 
 			for_people(text, len, cell);
-			printf("  %-*s", (int)widths[c], cell);
+			printf("  %s%*s", cell, (int)(widths[c] - columns(cell)), "");
 		}
 		print_sums(shape, rows[i], " %10llu");
 		putchar('\n');
@@ -121,7 +133,17 @@ static void print_text(const struct egret_table_shape *shape, struct egret_row *
 	putchar('\n');
 }
 
-/* What Markdown would read as a bar, markup or a tag is shown as it is. */
+/* Would Markdown, as GitHub reads it, take what begins at C for a bar, markup, a tag, a formula, or a link by its looks alone? */
+static bool is_markup(const char *cell, const char *c)
+{
+	if (*c == ':')
+		return c[1] == '/';
+	if (*c == '.')
+		return c - cell >= 3 && !strncasecmp(c - 3, "www", 3);
+	return strchr("|`*_<>[]#\\&~$", *c);
+}
+
+/* It is shown as it is. */
 static void print_md_cell(const char *text, size_t len)
 {
 	char cell[CELL_SHOWN + 8];
@@ -129,7 +151,7 @@ static void print_md_cell(const char *text, size_t len)
 	for_people(text, len, cell);
 	printf("| ");
 	for (const char *c = cell; *c; c++) {
-		if (strchr("|`*_<>[]#\\&~", *c))
+		if (is_markup(cell, c))
 			putchar('\\');
 		putchar(*c);
 	}
@@ -220,6 +242,8 @@ static void print_head(const struct egret_report *report, enum egret_report_form
 		return;
 	}
 	printf("%llu event%s", (unsigned long long)(report->lines - report->unread), report->lines - report->unread == 1 ? "" : "s");
+	if (report->unread)
+		printf(", %llu line%s that %s none", (unsigned long long)report->unread, report->unread == 1 ? "" : "s", report->unread == 1 ? "is" : "are");
 	if (since[0])
 		printf(", %s to %s", since, until);
 	printf("\n\n");

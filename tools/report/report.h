@@ -35,6 +35,7 @@ struct egret_report {
 	size_t rows[EGRET_TABLES][2]; /* [1]: of denials */
 	char since[EGRET_REPORT_TIME], until[EGRET_REPORT_TIME]; /* first and last event; "": not known */
 	uint64_t lines, unread; /* unread: no event in JSON */
+	uint32_t seed;          /* of the buckets: random, or 0 */
 	bool no_memory;
 };
 

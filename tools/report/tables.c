@@ -38,14 +38,23 @@ static struct egret_row *add(struct egret_report *report, enum egret_table table
 	return row;
 }
 
-struct egret_row *egret_report_row(struct egret_report *report, enum egret_table table, const char *cells, size_t len, bool denied)
+/* FNV-1a from where nobody knows, and mixed: who writes the log could make all its rows fall into one bucket. */
+static uint32_t hash_of(const struct egret_report *report, const char *cells, size_t len)
 {
-	static const char *const others[] = { "(others)", "(other denials)" };
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	struct egret_row *row;
+	uint32_t hash = 2166136261u ^ report->seed;
 
 	for (size_t i = 0; i < len; i++)
 		hash = (hash ^ (unsigned char)cells[i]) * 16777619u;
+	hash = (hash ^ hash >> 16) * 0x85ebca6bu;
+	return hash ^ hash >> 13;
+}
+
+struct egret_row *egret_report_row(struct egret_report *report, enum egret_table table, const char *cells, size_t len, bool denied)
+{
+	static const char *const others[] = { "(others)", "(other denials)" };
+	uint32_t hash = hash_of(report, cells, len);
+	struct egret_row *row;
+
 	row = find(report, table, hash, cells, len);
 	if (row)
 		return row;
