@@ -433,8 +433,8 @@ bool egret_conn_own(struct egret_conn *conn)
 	}
 	if (owner == self)
 		return true;
-	egret_say_once(2, "egret: a connection to %s is used by process %ld as well as this one: TLS cannot be shared by two processes; "
-			  "the first to use it after the fork keeps it", conn->host, owner);
+	egret_say_once(2, "egret: a connection to %s is used by process %ld as well as this one: %s cannot be shared by two processes; "
+			  "the first to use it after the fork keeps it", conn->host, owner, conn->entry->tls == EGRET_TLS_OFF ? "HTTP that is judged" : "TLS");
 	return false;
 }
 

@@ -119,6 +119,7 @@ struct egret_http {
 	llhttp_t parser;
 	struct egret_http_reply last_reply, open_reply; /* open_reply: as far as it is read; `head` unused */
 	bool in_response, unread; /* unread: responses can no longer be told apart */
+	bool over;               /* ... since the server has ended: none comes */
 	bool bare_lf;            /* a field of a response ended in LF alone: nobody knows for certain where its head did */
 	const char *piece, *piece_end; /* of the server's bytes that the parser is at; `behind`: the two before it */
 	char behind[2];

@@ -171,7 +171,7 @@ static enum egret_http_fate judge(struct egret_http *http, const char *text, siz
 	http->at = place_of(&head, offered);
 	http->at.pose = http->rules ? egret_http_pose_begin(&head) : 0;
 	if (http->unread) /* no response can be told to be its own */
-		egret_http_finish_all(http, "UPE");
+		egret_http_finish_all(http, http->over ? "UC" : "UPE");
 	return EGRET_HTTP_PASS;
 }
 

@@ -239,7 +239,7 @@ bool egret_http_end(struct egret_http *http, enum egret_http_end end)
 		llhttp_finish(&http->parser); /* a body without a length ends here */
 		whole = !http->in_response;
 	}
-	http->unread = true;
+	http->unread = http->over = true;
 	if (!whole && http->first)
 		http->first->event.error = end == EGRET_HTTP_CUT ?
 			"the server closed the connection without close_notify: the response may be truncated; if it never sends one, set tls_truncation = eof" :

@@ -240,6 +240,33 @@ test_a_forked_child_that_closes_its_copy_ends_nothing_and_logs_nothing() {
 	logged '.status == 200 and .flags == null'
 }
 
+test_two_processes_do_not_cut_a_request_out_of_each_others_bytes() {
+	served plain
+	raw <<-'PY'
+		inner = b"GET /no HTTP/1.0\r\nX: " + b"x" * (len(ok) - 25) + b"\r\n\r\n"
+		s.sendall(head("/ok/first"))
+		assert b"hello" in s.recv(65536)
+		begun, filled = os.pipe(), os.pipe()
+		if os.fork() == 0: # its body is what the parent sends; what it sends itself would be a request then
+		    s.sendall(head("/ok/up", f"Content-Length: {len(ok)}\r\n", "POST"))
+		    os.write(begun[1], b"x")
+		    os.read(filled[0], 1)
+		    s.sendall(inner)
+		    os._exit(0)
+		os.read(begun[0], 1)
+		try:
+		    s.sendall(ok)
+		except OSError as e:
+		    print("refused", e.errno)
+		os.write(filled[1], b"x")
+		os.wait()
+	PY
+	expect "$T/out" "refused 5"
+	expect "$T/err" "HTTP that is judged cannot be shared by two processes"
+	wait_for 10 grep -q /ok/up "$T/asked"
+	expect_not "$T/asked" "/no"
+}
+
 test_rules_and_log_move_to_a_relay_with_the_connection() {
 	served tls
 	raw <<-'PY'

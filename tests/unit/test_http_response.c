@@ -37,6 +37,19 @@ static void an_end_inside_a_body_is_told_from_one_behind_it(void **state)
 	egret_http_free(http);
 }
 
+static void what_is_asked_behind_the_servers_end_is_flagged_uc(void **state)
+{
+	struct egret_http *http = open_entry(0, false);
+
+	(void)state;
+	say(http, GET("/ok/1"));
+	assert_true(hear(http, OK_RESPONSE("aa"), 99));
+	assert_true(egret_http_end(http, EGRET_HTTP_CLOSED));
+	say(http, GET("/ok/2"));
+	egret_http_free(http);
+	assert_string_equal(logged, "GET /ok/1 200 - 0/2\nGET /ok/2 0 UC 0/0\n");
+}
+
 static void an_answer_that_nobody_asked_for_breaks_where_rules_hold(void **state)
 {
 	struct egret_http *http = open_entry(0, false);
@@ -297,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(responses_without_a_body_are_known_by_their_request_and_status),
 		cmocka_unit_test(an_end_inside_a_body_is_told_from_one_behind_it),
+		cmocka_unit_test(what_is_asked_behind_the_servers_end_is_flagged_uc),
 		cmocka_unit_test(an_answer_that_nobody_asked_for_breaks_where_rules_hold),
 		cmocka_unit_test(no_answer_of_ours_takes_the_place_of_a_response_that_is_none),
 		cmocka_unit_test(bytes_behind_the_last_response_that_was_asked_for_do_not_reach_the_program),
