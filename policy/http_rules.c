@@ -112,12 +112,27 @@ static bool path_matches(const char *glob, const char *target, size_t path_len, 
 	return !query || (path_len < target_len && covers(query + 1, end, target + path_len + 1, target_end, reading));
 }
 
+/* The length of what is left of the path where an escaped `?` or `#` ends it, LEN where there is none. nginx, told `proxy_pass http://host$uri`,
+ * passes them on as they are meant, not as they were escaped. */
+static size_t cut_path(const char *path, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		int byte = path[i] == '%' ? escaped(path + i, len - i) : -1;
+
+		if (byte == '?' || byte == '#')
+			return i;
+	}
+	return len;
+}
+
 /* What READING says of escapes. A deny rule is read the wide way, too: some server may take an escaped `?` for the query's begin. */
 static bool rule_covers(const char *glob, const char *target, size_t path_len, size_t len, enum reading reading)
 {
 	bool escapes = memchr(target, '%', len) || strchr(glob, '%');
 
 	if (path_matches(glob, target, path_len, len, AS_WRITTEN) || (escapes && path_matches(glob, target, path_len, len, reading)))
+		return true;
+	if (reading == ALL && escapes && path_matches(glob, target, cut_path(target, path_len), len, reading))
 		return true;
 	return reading == ALL && strchr(glob, '?') && covers(glob, glob + strlen(glob), target, target + len, reading);
 }

@@ -131,6 +131,18 @@ static void a_fragment_hides_no_query_from_a_deny_rule(void **state)
 	assert_int_equal(TARGET("/open/q?x=a!#y"), EGRET_HTTP_AMBIGUOUS_PATH);
 }
 
+static void a_deny_rule_covers_a_path_that_an_escaped_question_mark_would_end(void **state)
+{
+	(void)state;
+	assert_int_equal(TARGET("/tree/admin%3fx"), EGRET_HTTP_DENY_RULE);
+	assert_int_equal(TARGET("/tree/admin%3F/x?y"), EGRET_HTTP_DENY_RULE);
+	assert_int_equal(TARGET("/tree/admin%23"), EGRET_HTTP_DENY_RULE);
+	assert_int_equal(TARGET("/open/v1/x%3adelete%3f"), EGRET_HTTP_DENY_RULE);
+	assert_int_equal(TARGET("/tree/administrator%3f"), EGRET_HTTP_ALLOWED);
+	assert_int_equal(TARGET("/tree/what%3f"), EGRET_HTTP_ALLOWED);
+	assert_int_equal(TARGET("/tree/x/admin%3fy"), EGRET_HTTP_ALLOWED);
+}
+
 static void a_deny_rule_with_a_query_covers_an_escaped_question_mark_too(void **state)
 {
 	(void)state;
@@ -273,6 +285,7 @@ int main(void)
 		cmocka_unit_test(a_rule_with_a_query_judges_the_query),
 		cmocka_unit_test(a_star_of_a_rules_path_ends_where_the_query_begins),
 		cmocka_unit_test(a_fragment_hides_no_query_from_a_deny_rule),
+		cmocka_unit_test(a_deny_rule_covers_a_path_that_an_escaped_question_mark_would_end),
 		cmocka_unit_test(a_deny_rule_with_a_query_covers_an_escaped_question_mark_too),
 		cmocka_unit_test(a_path_that_servers_read_in_two_ways_is_refused),
 		cmocka_unit_test(a_host_header_names_a_host_of_the_entry_on_the_port_asked_for),
