@@ -1,6 +1,7 @@
 #include "answer.h"
 
 #include "observed.h"
+#include "policy/raw.h"
 #include "ready.h"
 #include "real.h"
 
@@ -12,16 +13,58 @@ bool egret_answer_due(const struct egret_conn *conn)
 	return conn->observed && egret_observed_due(conn->observed);
 }
 
-/* The count is raised before the look, the answer noted before the count is looked at: one of both sees the other. */
+/* This thread's number, asked of the kernel once; a copy of the process asks again. */
+static int own_number(void)
+{
+	static __thread __attribute__((tls_model("initial-exec"))) long asked_in;
+	static __thread __attribute__((tls_model("initial-exec"))) int number;
+	long pid = egret_own_pid();
+	if (asked_in != pid) {
+		number = (int)egret_raw(SYS_gettid, 0, 0, 0, 0);
+		asked_in = pid;
+	}
+	return number;
+}
+
+/* The number is noted before the look, the answer noted before the numbers are looked at: one of both sees the other. A thread that was here before
+ * and never came back, by a handler's jump, finds its number. */
+static void note_waiter(struct egret_conn *conn)
+{
+	int own = own_number();
+	for (int i = 0; i < EGRET_WAITERS; i++) {
+		int nobody = 0;
+		if (atomic_load(&conn->waiters[i]) == own || atomic_compare_exchange_strong(&conn->waiters[i], &nobody, own))
+			return;
+	}
+	atomic_store(&conn->crowded, true);
+}
+
 bool egret_answer_wait(struct egret_conn *conn)
 {
-	atomic_fetch_add(&conn->waiting, 1);
+	if (conn->observed)
+		note_waiter(conn);
 	return !egret_answer_due(conn);
 }
 
 void egret_answer_waited(struct egret_conn *conn)
 {
-	atomic_fetch_sub(&conn->waiting, 1);
+	for (int i = 0; conn->observed && i < EGRET_WAITERS; i++) {
+		int own = own_number();
+		atomic_compare_exchange_strong(&conn->waiters[i], &own, 0);
+	}
+}
+
+/* Does another thread wait? One that was cancelled in its wait is gone, and this one, should it be noted, has left its own. */
+static bool others_wait(struct egret_conn *conn)
+{
+	bool others = atomic_load(&conn->crowded);
+	for (int i = 0; i < EGRET_WAITERS && !others; i++) {
+		int number = atomic_load(&conn->waiters[i]);
+		others = number && number != own_number() && egret_raw(SYS_tgkill, egret_own_pid(), number, 0, 0) == 0;
+		if (number && !others)
+			atomic_compare_exchange_strong(&conn->waiters[i], &number, 0);
+	}
+	return others;
 }
 
 /* Registrations for "writable" report at once, and behind the server's end all that wait for anything do. */
@@ -41,7 +84,7 @@ bool egret_answer_can_tell(void *data)
 {
 	struct egret_conn *conn = data;
 	int fd = conn->wire.fd;
-	return atomic_load(&conn->waiting) == 0 && atomic_load(&conn->fd_count) == 1 && egret_lines_alone(&conn->lines) && !wants_signals(fd) &&
+	return !others_wait(conn) && atomic_load(&conn->fd_count) == 1 && egret_lines_alone(&conn->lines) && !wants_signals(fd) &&
 	       would_report(fd) && egret_ready_can_answer(fd);
 }
 

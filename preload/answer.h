@@ -15,7 +15,8 @@ bool egret_answer_tell(void *data, bool due);
 
 /* Is what the program reads next of CONN here, whatever the kernel says? */
 bool egret_answer_due(const struct egret_conn *conn);
-/* Around a wait for CONN's readability in the kernel. False: there is something to read; do not wait. Always followed by the other. */
+/* Around a wait for CONN's readability in the kernel. False: there is something to read; do not wait. Followed by the other, unless the thread is
+ * cancelled in its wait, or a signal handler jumps out of it. */
 bool egret_answer_wait(struct egret_conn *conn);
 void egret_answer_waited(struct egret_conn *conn);
 

@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "lock.h"
 #include "observed.h"
+#include "owner.h"
 #include "policy/raw.h"
 #include "ready.h"
 #include "relay.h"
@@ -19,7 +20,6 @@
 
 #define CHUNK 512
 #define CHUNKS 4096 /* 2 million descriptors: above fs.nr_open's default */
-#define OWNERS 512  /* owner words in one shared page */
 
 typedef _Atomic(struct egret_conn *) conn_slot;
 
@@ -30,7 +30,7 @@ static EGRET_EARLY _Atomic int chunks_end; /* no chunk was ever made here or abo
 EGRET_EARLY _Atomic unsigned egret_conn_live;
 static _Atomic long registry_pid; /* 0: nothing was registered yet */
 
-/* Guards slot writes, the pool and the owner pages. Conns never go back to malloc: a reader that lost a race still reads a conn. */
+/* Guards slot writes, the pool and the owner words (owner.h). Conns never go back to malloc: a reader that lost a race still reads a conn. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* With the guard: a signal handler that meets this thread here goes to the kernel instead of waiting for itself. */
@@ -51,14 +51,6 @@ struct pooled {
 	struct pooled *next_free, *next_all;
 };
 static struct pooled *pool_free, *pool_all;
-
-struct owner_page {
-	struct owner_page *next;
-	_Atomic long *words; /* MAP_SHARED: both sides of a fork see it */
-	uint64_t used[OWNERS / 64];
-	uint64_t pinned[OWNERS / 64]; /* in use when a process forked: the other may mean it still, it is never used for another conn */
-};
-static struct owner_page *owner_pages;
 
 static conn_slot *slot_of(int fd)
 {
@@ -98,18 +90,42 @@ static struct egret_conn *followed(struct egret_conn *conn)
 	return NULL;
 }
 
+/* False: nobody has one, it is free. */
+static bool take_reference(struct egret_conn *conn)
+{
+	unsigned refs = atomic_load(&conn->refs);
+	while (refs != 0 && !atomic_compare_exchange_weak(&conn->refs, &refs, refs + 1))
+		;
+	return refs != 0;
+}
+
+uint64_t egret_conn_part(struct egret_conn *conn)
+{
+	uint64_t serial = conn->serial;
+	egret_conn_put(conn);
+	return serial;
+}
+
+bool egret_conn_rejoin(struct egret_conn *conn, uint64_t serial)
+{
+	if (!take_reference(conn))
+		return false;
+	if (conn->serial == serial)
+		return true;
+	egret_conn_put(conn);
+	return false;
+}
+
 struct egret_conn *egret_conn_get_as_is(int fd)
 {
 	conn_slot *slot = slot_of(fd);
 	struct egret_conn *conn = slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
 	while (conn) {
-		unsigned refs = atomic_load(&conn->refs);
-		while (refs != 0 && !atomic_compare_exchange_weak(&conn->refs, &refs, refs + 1))
-			;
+		bool taken = take_reference(conn);
 		struct egret_conn *again = atomic_load_explicit(slot, memory_order_acquire);
-		if (refs != 0 && again == conn)
+		if (taken && again == conn)
 			return conn;
-		if (refs != 0)
+		if (taken)
 			egret_conn_put(conn);
 		conn = again;
 	}
@@ -131,47 +147,6 @@ bool egret_conn_put_unless_last(struct egret_conn *conn)
 	return false;
 }
 
-static _Atomic long *owner_word(void)
-{
-	for (struct owner_page *page = owner_pages; page; page = page->next)
-		for (unsigned i = 0; i < OWNERS; i++)
-			if (!(page->used[i / 64] & (UINT64_C(1) << (i % 64)))) {
-				page->used[i / 64] |= UINT64_C(1) << (i % 64);
-				return &page->words[i];
-			}
-	struct owner_page *page = calloc(1, sizeof *page);
-	void *words = mmap(NULL, OWNERS * sizeof(long), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!page || words == MAP_FAILED) {
-		free(page);
-		return NULL;
-	}
-	page->words = words;
-	page->next = owner_pages;
-	page->used[0] = 1;
-	owner_pages = page;
-	return &page->words[0];
-}
-
-static void owner_word_free(_Atomic long *word)
-{
-	for (struct owner_page *page = owner_pages; page; page = page->next)
-		if (word >= page->words && word < page->words + OWNERS) {
-			size_t i = (size_t)(word - page->words);
-			page->used[i / 64] &= ~(UINT64_C(1) << (i % 64)) | page->pinned[i / 64];
-		}
-}
-
-/* Which words may serve new conns from now on: in the parent those that are free, in the child none of these. */
-static void divide_owner_words(bool child)
-{
-	for (struct owner_page *page = owner_pages; page; page = page->next)
-		for (size_t i = 0; i < OWNERS / 64; i++) {
-			page->pinned[i] |= page->used[i];
-			if (child)
-				page->used[i] = page->pinned[i] = ~UINT64_C(0);
-		}
-}
-
 /* A conn that some descriptor of this process means. */
 static bool is_held(const struct pooled *item)
 {
@@ -191,7 +166,7 @@ static bool was_at_rest(struct egret_conn *conn)
 static void begin_as_copy(void)
 {
 	static _Atomic long original;
-	divide_owner_words(true);
+	egret_owner_divide(true);
 	atomic_store(&original, atomic_load(&registry_pid));
 	for (struct pooled *item = pool_all; item; item = item->next_all)
 		if (is_held(item) && !was_at_rest(&item->conn))
@@ -253,9 +228,10 @@ static struct pooled *pool_take(void)
 
 struct egret_conn *egret_conn_new(void)
 {
+	static _Atomic uint64_t made;
 	hold_registry();
 	struct pooled *item = pool_take();
-	_Atomic long *owner = item ? owner_word() : NULL;
+	_Atomic long *owner = item ? egret_owner_new() : NULL;
 	if (!own_pid_page)
 		make_own_pid_page();
 	if (item && !owner) {
@@ -267,6 +243,7 @@ struct egret_conn *egret_conn_new(void)
 		return NULL;
 	struct egret_conn *conn = &item->conn;
 	memset((char *)conn + sizeof conn->refs, 0, sizeof *conn - sizeof conn->refs);
+	conn->serial = atomic_fetch_add(&made, 1);
 	pthread_mutex_init(&conn->step_lock, NULL);
 	conn->owner = owner;
 	long nobody = 0;
@@ -284,7 +261,7 @@ static void conn_release(struct egret_conn *conn)
 	egret_lines_close(&conn->lines);
 	pthread_mutex_destroy(&conn->step_lock);
 	hold_registry();
-	owner_word_free(conn->owner);
+	egret_owner_free(conn->owner);
 	struct pooled *item = (struct pooled *)conn;
 	item->next_free = pool_free;
 	pool_free = item;
@@ -473,7 +450,7 @@ void egret_conn_after_fork(bool child)
 	if (child)
 		begin_as_copy();
 	else
-		divide_owner_words(false);
+		egret_owner_divide(false);
 	for (struct pooled *item = pool_all; item; item = item->next_all)
 		if (is_held(item))
 			egret_lines_after_fork(&item->conn.lines, child);

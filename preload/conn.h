@@ -7,6 +7,7 @@
  * Registry: a sparse two-level array indexed by descriptor; slots are atomic pointers, read without a lock (signal handlers), written
  * under the registry's lock. A hook takes a reference (egret_conn_get) and drops it (egret_conn_put); the last one frees. Dup'ed
  * descriptors share one conn (fd_count). Lifetime: from connect until the last descriptor is closed and the last hook has left.
+ * A hook that waits in the kernel holds nothing meanwhile (egret_conn_part): a signal handler may jump out of it, and the thread be cancelled.
  * Fork: the shared word `owner` decides which process may use the TLS state after a fork: the first that uses it. `lines` (lines.h)
  * tell whether others hold the connection still, and where it went when one of them moved it to a relay.
  * A connection that another thread was busy with when the process was copied is not the copy's: nobody knows in which state its copy is.
@@ -37,6 +38,8 @@ enum egret_prompt {
 	EGRET_PROMPT_SET      /* it is set, and not by the program */
 };
 
+#define EGRET_WAITERS 8
+
 struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
 struct egret_observed; /* observed.h */
@@ -44,6 +47,7 @@ struct egret_dns_watch; /* dns_watch.h */
 
 struct egret_conn {
 	_Atomic unsigned refs;
+	uint64_t serial;              /* tells it from others that its memory was or will be */
 	_Atomic unsigned fd_count;    /* descriptors of this process that mean it */
 	_Atomic uint64_t inode;       /* of the socket: tells a number that was closed and used again behind the hooks' back */
 	_Atomic int state;            /* enum egret_conn_state */
@@ -81,7 +85,8 @@ struct egret_conn {
 	struct egret_lines lines;
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
 	_Atomic bool wrote, waits;    /* the last transfer was a write; reads have waited in the kernel (io.c: who waits anyway, waits first) */
-	_Atomic unsigned waiting;     /* threads that wait in the kernel for something to read (answer.h) */
+	_Atomic int waiters[EGRET_WAITERS]; /* numbers of threads that wait in the kernel for something to read (answer.h); 0: free */
+	_Atomic bool crowded;         /* there were more of them once */
 	_Atomic int64_t bytes_received, bytes_sent; /* of the program's plaintext */
 };
 
@@ -100,7 +105,11 @@ extern _Atomic unsigned egret_conn_live;
 /* The connection of FD with a reference, or NULL. Async-signal-safe when the slot is empty. */
 struct egret_conn *egret_conn_get(int fd);
 void egret_conn_put(struct egret_conn *conn);
-/* The same where nothing may be done but this: also where it has gone to a relay; false: the last reference is left with the caller. */
+/* Around a wait in the kernel. Part drops the caller's reference, and tells what rejoin wants to know to take it again; false: CONN has gone
+ * meanwhile, and must not be touched. */
+uint64_t egret_conn_part(struct egret_conn *conn);
+bool egret_conn_rejoin(struct egret_conn *conn, uint64_t serial);
+/* As get and put where nothing else may be done: also where it has gone to a relay; false: the last reference is left with the caller. */
 struct egret_conn *egret_conn_get_as_is(int fd);
 bool egret_conn_put_unless_last(struct egret_conn *conn);
 /* Is the slot of FD taken? One load while none is, else three. */

@@ -161,17 +161,28 @@ static bool sender_of(const struct egret_conn *conn, const struct msghdr *messag
 	return egret_addr_from_sockaddr(message->msg_name, message->msg_namelen, &server->addr, &server->port);
 }
 
+/* The kernel's recvmsg; without CONN's reference while it waits (conn.h). *KNOWN: it is there still, with the reference. */
+static ssize_t receive_parted(struct egret_conn *conn, int fd, struct msghdr *message, int flags, bool *known)
+{
+	uint64_t serial = egret_conn_part(conn);
+	ssize_t n = real.recvmsg(fd, message, flags);
+	int error = errno;
+	*known = egret_conn_rejoin(conn, serial);
+	errno = error;
+	return n;
+}
+
 static ssize_t receive_datagram(struct egret_conn *conn, int fd, struct msghdr *message, int flags)
 {
 	struct sockaddr_storage from;
 	struct msghdr own = *message;
-	bool borrowed = !message->msg_name;
+	bool borrowed = !message->msg_name, known;
 	if (borrowed) {
 		own.msg_name = &from;
 		own.msg_namelen = sizeof from;
 	}
-	ssize_t n = real.recvmsg(fd, &own, flags);
-	if (n > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE))) {
+	ssize_t n = receive_parted(conn, fd, &own, flags, &known);
+	if (n > 0 && known && !(flags & (MSG_PEEK | MSG_ERRQUEUE))) {
 		uint8_t bytes[LISTEN];
 		struct egret_dns_server server;
 		size_t size = gather(own.msg_iov, own.msg_iovlen, bytes, (size_t)n < sizeof bytes ? (size_t)n : sizeof bytes);
@@ -183,6 +194,8 @@ static ssize_t receive_datagram(struct egret_conn *conn, int fd, struct msghdr *
 		own.msg_namelen = message->msg_namelen;
 	}
 	*message = own;
+	if (known)
+		egret_conn_put(conn);
 	return n;
 }
 
@@ -289,16 +302,18 @@ static void feed_in(struct egret_conn *conn, const uint8_t *bytes, size_t size)
 
 static ssize_t receive_stream(struct egret_conn *conn, int fd, struct msghdr *message, int flags)
 {
-	ssize_t n = real.recvmsg(fd, message, flags);
-	if (n <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_TRUNC)))
+	bool known;
+	ssize_t n = receive_parted(conn, fd, message, flags, &known);
+	if (!known)
 		return n;
 	pthread_mutex_lock(&conn->dns->lock);
-	for (size_t i = 0, left = (size_t)n; i < message->msg_iovlen && left; i++) {
+	for (size_t i = 0, left = n > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_TRUNC)) ? (size_t)n : 0; i < message->msg_iovlen && left; i++) {
 		size_t step = message->msg_iov[i].iov_len < left ? message->msg_iov[i].iov_len : left;
 		feed_in(conn, message->msg_iov[i].iov_base, step);
 		left -= step;
 	}
 	pthread_mutex_unlock(&conn->dns->lock);
+	egret_conn_put(conn);
 	return n;
 }
 

@@ -24,6 +24,7 @@ void egret_dns_unwatch(struct egret_dns_watch *watch);
 bool egret_dns_was_at_rest(struct egret_dns_watch *watch);
 
 ssize_t egret_dns_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags);
+/* CONN's reference goes with the call. */
 ssize_t egret_dns_receive(struct egret_conn *conn, int fd, struct msghdr *message, int flags);
 
 /* The conn of FD when it is a watched one (a reference), else NULL. */

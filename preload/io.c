@@ -4,12 +4,14 @@
 #include "conn_log.h"
 #include "connect.h"
 #include "dns_watch.h"
+#include "moved.h"
 #include "observed.h"
 #include "passthrough.h"
 #include "patience.h"
 #include "reach.h"
 #include "real.h"
 #include "send_plain.h"
+#include "waits.h"
 #include "within.h"
 
 #include "policy/raw.h"
@@ -40,42 +42,17 @@ bool egret_io_is_nonblocking(int fd, int flags)
 	return status >= 0 && (status & O_NONBLOCK);
 }
 
-/* Cancelled while it waits, a thread leaves the reference of its hook behind. */
-static void put_cancelled(void *conn) { egret_conn_put(conn); }
-
-/* The same, where it waits for something to read. */
-static void end_cancelled(void *conn)
-{
-	egret_answer_waited(conn);
-	egret_conn_put(conn);
-}
-
-/* Waits for EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
-static int wait_for(struct egret_conn *conn, int fd, short events, int limit_ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = events };
-	bool waits = !(events & POLLIN) || egret_answer_wait(conn);
-	int n;
-	pthread_cleanup_push(events & POLLIN ? end_cancelled : put_cancelled, conn);
-	do /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
-		n = real.poll(&pfd, 1, waits ? limit_ms : 0);
-	while (n < 0 && errno == EINTR && limit_ms < 0 && egret_io_signals_restart());
-	pthread_cleanup_pop(0);
-	if (events & POLLIN)
-		egret_answer_waited(conn);
-	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : errno;
-}
-
-int egret_io_await_open(struct egret_conn *conn, int fd, int flags)
+int egret_io_await_open(struct egret_conn **held, int fd, int flags)
 {
 	int result;
-	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
+	if (atomic_load(&(*held)->state) == EGRET_CONN_OPEN)
 		return 0;
-	while ((result = egret_connect_step(conn)) == -EAGAIN) {
+	while ((result = egret_connect_step(*held)) == -EAGAIN) {
 		if (egret_io_is_nonblocking(fd, flags))
 			return EAGAIN;
-		if (wait_for(conn, fd, conn->wire.wants, egret_connect_time_left(conn)) == EINTR)
-			return EINTR;
+		int error = egret_wait_for(held, fd, (*held)->wire.wants, egret_connect_time_left(*held));
+		if (error == EINTR || error == EGRET_WAIT_GONE)
+			return error;
 	}
 	return -result;
 }
@@ -143,6 +120,9 @@ static bool moved_away(const struct egret_conn *conn, int fd, ssize_t result)
 	return result == -ESTALE || (result == -ENOTSOCK && egret_conn_drop_stale(conn, fd));
 }
 
+/* Cancelled, a thread leaves the reference of its hook behind. */
+static void put_cancelled(void *conn) { egret_conn_put(conn); }
+
 /* Whoever is cancelled goes at its next call, as the libc's functions have it, also where nothing is to be waited for. */
 static void act_on_cancellation(struct egret_conn *conn)
 {
@@ -151,14 +131,22 @@ static void act_on_cancellation(struct egret_conn *conn)
 	pthread_cleanup_pop(0);
 }
 
-/* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN. */
-static int begin(struct egret_conn *conn, int fd, int flags)
+/* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN; EGRET_WAIT_GONE. */
+static int begin(struct egret_conn **held, int fd, int flags)
 {
-	act_on_cancellation(conn);
-	if (!egret_conn_own(conn))
+	act_on_cancellation(*held);
+	if (!egret_conn_own(*held))
 		return EIO;
-	int error = egret_io_await_open(conn, fd, flags);
-	return error == 0 || error == EAGAIN || error == EINTR ? error : BROKEN;
+	int error = egret_io_await_open(held, fd, flags);
+	return error == 0 || error == EAGAIN || error == EINTR || error == EGRET_WAIT_GONE ? error : BROKEN;
+}
+
+/* Of a connection that has gone while the call waited: was it moved to a relay, so that FD is native now? */
+static bool is_native_now(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	return egret_moved_address(fd, true, &ss, &len);
 }
 
 /* Bytes of IOV, as many as one call transfers; a negative errno as readv(2) gives it. DROPS: no memory is needed. What IOV points to is
@@ -216,58 +204,19 @@ static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int 
 	return n;
 }
 
-/* Waits in the kernel's own recv on the same descriptor: O_NONBLOCK, SO_RCVTIMEO, SA_RESTART and cancellation are the kernel's. 0, or a
- * positive errno: ENODATA at the end of what the server sends. */
-static int wait_in_recv(struct egret_conn *conn, int fd)
-{
-	char bytes[2]; /* of which one is enough, unless it is hidden (wire.h) */
-	ssize_t n;
-	bool waits = egret_answer_wait(conn);
-	pthread_cleanup_push(end_cancelled, conn);
-	n = waits ? real.recv(fd, bytes, sizeof bytes, MSG_PEEK) : 0;
-	pthread_cleanup_pop(0);
-	egret_answer_waited(conn);
-	if (n < 0 && errno != EAGAIN && errno != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
-		int error = errno;
-		egret_guard_enter();
-		egret_wire_note_error(&conn->wire, error);
-		egret_guard_leave();
-		return 0;
-	}
-	if (n == 1 && conn->wire.hidden)
-		return EAGAIN; /* which the kernel itself gives where nothing is: it does not wait, or not any longer */
-	if (n >= 0)
-		atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
-	return n > 0 || (n == 0 && !waits) ? 0 : n == 0 ? ENODATA : errno;
-}
-
-/* All that was asked for is to be looked at, in the clear: the kernel's own recv waits for it. A count, or a negative errno; 0: the end, or an answer
- * of ours comes first. */
-static ssize_t peek_in_recv(struct egret_conn *conn, int fd, const struct iovec *iov, int count)
-{
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
-	ssize_t n;
-	bool waits = egret_answer_wait(conn);
-	pthread_cleanup_push(end_cancelled, conn);
-	n = waits ? real.recvmsg(fd, &message, MSG_PEEK | MSG_WAITALL) : 0;
-	pthread_cleanup_pop(0);
-	egret_answer_waited(conn);
-	return n < 0 ? -errno : n;
-}
-
-/* Waits until there may be more to read. 0, or a positive errno, as wait_in_recv. A second wait of one call has what time the first left. */
-static int wait_readable(struct egret_conn *conn, int fd, int flags, struct egret_patience *patience)
+/* Waits until there may be more to read. 0, or a positive errno, as egret_wait_in_recv. A second wait of one call has what time the first left. */
+static int wait_readable(struct egret_conn **held, int fd, int flags, struct egret_patience *patience)
 {
 	if (flags & MSG_DONTWAIT)
 		return EAGAIN;
 	if (patience->started_us == 0) {
 		patience->started_us = egret_now_us();
-		return wait_in_recv(conn, fd);
+		return egret_wait_in_recv(held, fd);
 	}
 	int64_t started = patience->started_us;
 	egret_patience_begin(patience, fd);
 	patience->started_us = started;
-	return patience->limit_ms < 0 ? wait_in_recv(conn, fd) : wait_for(conn, fd, POLLIN, egret_patience_left(patience));
+	return patience->limit_ms < 0 ? egret_wait_in_recv(held, fd) : egret_wait_for(held, fd, POLLIN, egret_patience_left(patience));
 }
 
 /* A program that wrote and now reads with a descriptor that blocks: there will be nothing yet. Waiting first saves a system call. */
@@ -284,22 +233,23 @@ static size_t enough(struct egret_conn *conn, int flags, size_t total)
 	return (flags & MSG_WAITALL) || total < lowat ? total : lowat;
 }
 
-/* Receives into IOV until it is enough. A count, or a negative errno. */
-static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
+/* Receives into IOV until it is enough. A count, or a negative errno; *HELD is NULL when the connection has gone. */
+static ssize_t receive(struct egret_conn **held, int fd, const struct iovec *iov, int count, size_t total, int flags)
 {
+	struct egret_conn *conn = *held;
 	struct egret_patience patience = { .option = SO_RCVTIMEO };
 	size_t done = 0, target = enough(conn, flags, total);
 	int how = flags & (MSG_PEEK | MSG_TRUNC), error = 0;
 	bool peeks_all = (flags & (MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT)) == (MSG_PEEK | MSG_WAITALL);
 	if (peeks_all && !conn->wrapped) {
-		ssize_t n = peek_in_recv(conn, fd, iov, count);
+		ssize_t n = egret_wait_and_peek(held, fd, iov, count);
 		if (n != 0)
 			return n;
 		target = 1;
 	}
 	how |= peeks_all ? MSG_WAITALL : 0;
 	if (expects_to_wait(conn, flags))
-		error = wait_readable(conn, fd, flags, &patience);
+		error = wait_readable(held, fd, flags, &patience);
 	while (error == 0 || (error == ENODATA && !done)) {
 		error = 0;
 		ssize_t n = take_plain(conn, iov, count, (flags & MSG_PEEK) ? 0 : done, how);
@@ -309,13 +259,15 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 			break; /* behind an answer of ours there may be nothing for which the kernel could wake anybody */
 		if (n > 0 && !(flags & MSG_PEEK))
 			continue;
-		error = n > 0 || n == -EAGAIN ? wait_readable(conn, fd, flags, &patience) : (int)-n;
+		error = n > 0 || n == -EAGAIN ? wait_readable(held, fd, flags, &patience) : (int)-n;
 		if (n < 0 && n != -EAGAIN && done && !conn->observed) {
 			egret_guard_enter();
 			egret_wire_give_back_error(&conn->wire, error);
 			egret_guard_leave();
 		}
 	}
+	if (!*held)
+		return done ? (ssize_t)done : -EGRET_WAIT_GONE;
 	if (peeks_all && conn->wrapped && done < target) {
 		egret_guard_enter();
 		egret_wire_readable(&conn->wire);
@@ -325,8 +277,9 @@ static ssize_t receive(struct egret_conn *conn, int fd, const struct iovec *iov,
 	return done || !error ? (ssize_t)done : -error;
 }
 
-ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
+static ssize_t receive_held(struct egret_conn **held, int fd, const struct iovec *iov, int count, int flags)
 {
+	struct egret_conn *conn = *held;
 	ssize_t total = length_of(iov, count, (flags & MSG_TRUNC) != 0);
 	if (total < 0)
 		return fail((int)-total);
@@ -334,14 +287,16 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 		return fail(EOPNOTSUPP); /* every byte of a response is read */
 	if (flags & MSG_OOB)
 		return fail(EINVAL); /* no urgent data, tcp(7): TLS has none */
-	int error = begin(conn, fd, flags);
+	int error = begin(held, fd, flags);
 	if (error > 0)
 		return fail(error);
 	if (error == BROKEN) {
 		error = taken_errno(conn);
 		return error ? fail(error) : 0;
 	}
-	ssize_t n = receive(conn, fd, iov, count, (size_t)total, flags);
+	ssize_t n = receive(held, fd, iov, count, (size_t)total, flags);
+	if (!*held)
+		return n < 0 ? fail(EGRET_WAIT_GONE) : n;
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.readv(fd, iov, count);
 	if (n < 0 && n != -EAGAIN && n != -EFAULT) {
@@ -352,6 +307,15 @@ ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec 
 		return fail((int)-n);
 	if (!(flags & MSG_PEEK))
 		atomic_fetch_add_explicit(&conn->bytes_received, n, memory_order_relaxed);
+	return n;
+}
+
+ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
+{
+	ssize_t n = receive_held(&conn, fd, iov, count, flags);
+	if (!conn && n < 0)
+		return is_native_now(fd) ? real.readv(fd, iov, count) : 0;
+	egret_conn_put(conn);
 	return n;
 }
 
@@ -377,14 +341,14 @@ static ssize_t give_plain(struct egret_conn *conn, const struct iovec *iov, int 
 }
 
 /* Waits until the send buffer takes more. 0, or a positive errno. */
-static int wait_writable(struct egret_conn *conn, int fd, int flags, struct egret_patience *patience)
+static int wait_writable(struct egret_conn **held, int fd, int flags, struct egret_patience *patience)
 {
 	if (egret_io_is_nonblocking(fd, flags))
 		return EAGAIN;
 	if (patience->started_us == 0)
 		egret_patience_begin(patience, fd);
 	int left = egret_patience_left(patience);
-	return left == 0 ? EAGAIN : wait_for(conn, fd, POLLOUT, left);
+	return left == 0 ? EAGAIN : egret_wait_for(held, fd, POLLOUT, left);
 }
 
 static int flush(struct egret_conn *conn)
@@ -395,9 +359,10 @@ static int flush(struct egret_conn *conn)
 	return result;
 }
 
-/* Sends all of IOV, or what fits when the descriptor does not block. A count, or a negative errno. */
-static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov, int count, size_t total, int flags)
+/* Sends all of IOV, or what fits when the descriptor does not block. A count, or a negative errno; *HELD is NULL when the connection has gone. */
+static ssize_t send_all(struct egret_conn **held, int fd, const struct iovec *iov, int count, size_t total, int flags)
 {
+	struct egret_conn *conn = *held;
 	struct egret_patience patience = { .option = SO_SNDTIMEO };
 	size_t done = 0;
 	for (;;) {
@@ -407,20 +372,20 @@ static ssize_t send_all(struct egret_conn *conn, int fd, const struct iovec *iov
 			break;
 		if (n < 0 && n != -EAGAIN)
 			return done ? (ssize_t)done : n;
-		int error = n > 0 && count > IOV_STACK ? 0 : wait_writable(conn, fd, flags, &patience);
+		int error = n > 0 && count > IOV_STACK ? 0 : wait_writable(held, fd, flags, &patience);
 		if (error)
 			return done ? (ssize_t)done : -error;
 	}
 	while (conn->wire.stuck && flush(conn) == -EAGAIN) /* a blocking write ends with its last byte in the kernel */
-		if (wait_writable(conn, fd, flags, &patience))
+		if (wait_writable(held, fd, flags, &patience))
 			break;
 	return (ssize_t)done;
 }
 
 /* False: errno is set. */
-static bool may_send(struct egret_conn *conn, int fd, int flags)
+static bool may_send(struct egret_conn **held, int fd, int flags)
 {
-	int error = begin(conn, fd, flags), taken = error == BROKEN ? taken_errno(conn) : 0;
+	int error = begin(held, fd, flags), taken = error == BROKEN ? taken_errno(*held) : 0;
 	if (error == BROKEN)
 		broken_pipe(taken ? taken : EPIPE, flags);
 	else if (error)
@@ -434,15 +399,16 @@ static bool is_looked_at(const struct egret_conn *conn)
 	return conn->observed || atomic_load_explicit(&conn->unspoken, memory_order_relaxed) || atomic_load_explicit(&conn->asks, memory_order_relaxed);
 }
 
-ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
+static ssize_t send_held(struct egret_conn **held, int fd, const struct iovec *iov, int count, int flags)
 {
+	struct egret_conn *conn = *held;
 	ssize_t total = length_of(iov, count, false);
 	if (total < 0)
 		return fail((int)-total);
 	if (flags & MSG_OOB)
 		return fail(EOPNOTSUPP);
 	int error;
-	if (!may_send(conn, fd, flags))
+	if (!may_send(held, fd, flags))
 		return (flags & MSG_FASTOPEN) && errno == EAGAIN ? fail(EALREADY) : -1;
 	if ((flags & MSG_FASTOPEN) && atomic_exchange(&conn->reported, true))
 		return fail(EISCONN); /* the first time it is a connect that learns of its end, tcp_sendmsg_fastopen */
@@ -454,11 +420,13 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 	if (!unreadable && atomic_load_explicit(&conn->asks, memory_order_relaxed)) {
 		if (egret_connect_answered(conn, iov, count))
 			return total;
-		if (!may_send(conn, fd, flags))
+		if (!may_send(held, fd, flags))
 			return -1;
 	}
 	bool first = atomic_load_explicit(&conn->prompt, memory_order_relaxed) == EGRET_PROMPT_DUE && total > 0 && egret_connect_speaks(conn);
-	ssize_t n = send_all(conn, fd, iov, count, (size_t)total, flags);
+	ssize_t n = send_all(held, fd, iov, count, (size_t)total, flags);
+	if (!*held)
+		return n < 0 ? fail(EGRET_WAIT_GONE) : n;
 	if (first)
 		egret_connect_spoken(conn, n > 0);
 	if (n < 0 && moved_away(conn, fd, n))
@@ -472,10 +440,18 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 	return n;
 }
 
-ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
+ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
-	if (conn->wrapped || conn->observed)
-		return egret_send_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	ssize_t n = send_held(&conn, fd, iov, count, flags);
+	if (!conn && n < 0)
+		return is_native_now(fd) ? real.writev(fd, iov, count) : broken_pipe(EPIPE, flags);
+	egret_conn_put(conn);
+	return n;
+}
+
+/* The same where the kernel carries the bytes, which are looked at. */
+static ssize_t send_looked_at(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
+{
 	ssize_t total = length_of(message->msg_iov, (int)message->msg_iovlen, false);
 	if (total < 0 || !egret_can_read_pieces(message->msg_iov, (int)message->msg_iovlen, 0, (size_t)total))
 		return fail(total < 0 ? (int)-total : EFAULT);
@@ -484,4 +460,17 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 	if (atomic_load(&conn->passthrough))
 		return egret_passthrough_send(conn, fd, message, flags);
 	return egret_send_plain_message(fd, message, flags);
+}
+
+ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
+{
+	if (conn->wrapped || conn->observed)
+		return egret_send_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	if (!conn->dns && !atomic_load(&conn->passthrough)) {
+		egret_conn_put(conn); /* a peer of another name is all that it knows */
+		return egret_send_plain_message(fd, message, flags);
+	}
+	ssize_t n = send_looked_at(conn, fd, message, flags);
+	egret_conn_put(conn);
+	return n;
 }

@@ -7,18 +7,19 @@
 
 #include "conn.h"
 
-/* FLAGS as recv(2) and send(2) take them. Of no bytes: waits like recv, read's callers answer 0 before. */
+/* CONN's reference goes with the call, which may have to give it up while it waits: the caller has none afterwards. FLAGS as recv(2) and send(2)
+ * take them. Of no bytes: waits like recv, read's callers answer 0 before. */
 ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
 ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
 
-/* sendmsg(2) on a descriptor that has a conn: encrypted, held until judged, or the kernel's. */
+/* sendmsg(2) on a descriptor that has a conn: encrypted, held until judged, or the kernel's. CONN's reference goes, too. */
 ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags);
 
 /* close_notify behind what is on its way, without waiting. 0, -EAGAIN: again later, -errno. */
 int egret_io_finish(struct egret_conn *conn);
 
-/* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet). */
-int egret_io_await_open(struct egret_conn *conn, int fd, int flags);
+/* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet; waits.h's). */
+int egret_io_await_open(struct egret_conn **held, int fd, int flags);
 /* What the kernel made of the program's SO_RCVLOWAT is ours to keep: its own would hide the byte that is held back (wire.h). */
 void egret_io_take_over_lowat(struct egret_conn *conn, int fd);
 /* No bytes at all? readv and writev then do nothing, where recv, send and write of nothing ask the connection. */

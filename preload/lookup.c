@@ -67,6 +67,8 @@ bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t
 void egret_lookup_end(struct egret_lookup *lookup)
 {
 	egret_policy_unref(lookup->policy);
+	lookup->policy = NULL;
+	lookup->verdict.entry = NULL;
 }
 
 uint16_t egret_lookup_port(const char *service)

@@ -7,13 +7,14 @@
 #include <netdb.h>
 
 struct egret_lookup {
-	struct egret_policy *policy; /* referenced; NULL: not judged, or out of memory (then the look-up is denied) */
+	struct egret_policy *policy; /* referenced; NULL: not judged, let go, or out of memory (then the look-up is denied) */
 	struct egret_verdict verdict;
 	char name[EGRET_NAME_MAX]; /* canonical */
 	bool judged;               /* false: no host name (an address literal, NULL): not ours */
 };
 
-/* Judges ASKED for PORT (0: not known); a denial is logged and said. True: go on. End with egret_lookup_end in both cases. */
+/* Judges ASKED for PORT (0: not known); a denial is logged and said. True: go on. End with egret_lookup_end in both cases, and before a resolver is
+ * waited for, which a signal handler may leave for good (siglongjmp): of what comes after, all but egret_lookup_remember is over then. */
 bool egret_lookup_begin(struct egret_lookup *lookup, const char *asked, uint16_t port);
 void egret_lookup_end(struct egret_lookup *lookup);
 

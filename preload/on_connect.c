@@ -35,14 +35,22 @@ static bool is_blocking(int fd)
 	return flags >= 0 && !(flags & O_NONBLOCK);
 }
 
-/* Drives the handshake to its end for a program that waits in connect. 0 or a positive errno. */
-static int handshake_blocking(struct egret_conn *conn)
+/* Drives the handshake to its end for a program that waits in connect. 0 or a positive errno: EBADF, with NULL in *HELD, when another thread
+ * has closed the connection meanwhile. */
+static int handshake_blocking(struct egret_conn **held)
 {
+	struct egret_conn *conn = *held;
 	int result;
 	while ((result = egret_connect_step(conn)) == -EAGAIN) {
 		struct pollfd pfd = { .fd = conn->wire.fd, .events = conn->wire.wants };
-		int n = real.poll(&pfd, 1, egret_connect_time_left(conn));
-		if (n < 0 && errno == EINTR && !egret_io_signals_restart())
+		int left = egret_connect_time_left(conn);
+		uint64_t serial = egret_conn_part(conn);
+		int n = real.poll(&pfd, 1, left), error = errno;
+		if (!egret_conn_rejoin(conn, serial)) {
+			*held = NULL;
+			return EBADF;
+		}
+		if (n < 0 && error == EINTR && !egret_io_signals_restart())
 			return EINTR; /* the handshake goes on at the next call, like an interrupted TCP connect */
 	}
 	return -result;
@@ -135,27 +143,49 @@ static void give_back(int fd)
 	real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
 }
 
-/* Dials the endpoints in turn until one answers or is under way. 0, or the positive errno of the last. */
-static int dial(int fd, const struct egret_judged *judged, struct egret_endpoint *dialled)
+/* The kernel's connect, which may wait: nothing is held meanwhile (conn.h), no reference to *HELD, where there is a connection, and none to the
+ * policy, which is the connection's too. Afterwards *HELD is NULL when another thread has closed it, and JUDGED must not be looked at. */
+static int connect_parted(int fd, struct egret_judged *judged, struct egret_conn **held, const struct sockaddr *addr, socklen_t len)
+{
+	struct egret_conn *conn = *held;
+	egret_judged_end(judged);
+	uint64_t serial = conn ? egret_conn_part(conn) : 0;
+	int code = real.connect(fd, addr, len) == 0 ? 0 : errno;
+	if (conn && egret_conn_rejoin(conn, serial))
+		judged->policy = egret_policy_ref(conn->policy);
+	else
+		*held = NULL;
+	return code;
+}
+
+/* Dials the endpoints in turn until one answers or is under way. 0, or the positive errno of the last; *HELD is NULL when it has gone. */
+static int dial(int fd, struct egret_judged *judged, struct egret_conn **held)
 {
 	struct egret_endpoint endpoints[MAX_ENDPOINTS];
 	size_t count = egret_dial(&judged->verdict, &judged->request, endpoints, MAX_ENDPOINTS);
 	int code = EADDRNOTAVAIL;
-	for (size_t i = 0; i < count && i < MAX_ENDPOINTS; i++) {
+	for (size_t i = 0; i < count && i < MAX_ENDPOINTS && *held; i++) {
 		struct sockaddr_storage ss;
 		socklen_t len = egret_addr_to_sockaddr(&endpoints[i].addr, endpoints[i].port, judged->domain, &ss);
 		if (len == 0)
 			continue;
-		*dialled = endpoints[i];
-		code = real.connect(fd, (struct sockaddr *)&ss, len) == 0 ? 0 : errno;
+		(*held)->dialled = endpoints[i].addr;
+		(*held)->dialled_port = endpoints[i].port;
+		code = connect_parted(fd, judged, held, (struct sockaddr *)&ss, len);
 		if (code == 0 || code == EINPROGRESS || code == EINTR || code == EISCONN || code == EALREADY)
 			break;
 	}
 	return code;
 }
 
+static void log_dialled(const struct egret_judged *judged, const struct egret_conn *conn)
+{
+	struct egret_endpoint dialled = { .addr = conn->dialled, .port = conn->dialled_port };
+	egret_judged_log(judged, &dialled);
+}
+
 /* The registry knows FD as CONN; before that nothing was dialled, so that no byte can pass it by. */
-static int originate(int fd, const struct egret_judged *judged)
+static int originate(int fd, struct egret_judged *judged)
 {
 	int code = 0;
 	int cancels = egret_guard_enter_whole();
@@ -163,7 +193,6 @@ static int originate(int fd, const struct egret_judged *judged)
 	egret_guard_leave_whole(cancels);
 	if (!conn)
 		return code;
-	struct egret_endpoint dialled = { 0 };
 	atomic_store(&conn->state, EGRET_CONN_CONNECTING);
 	conn->wire.wants = POLLOUT; /* until TCP has connected */
 	conn->started_us = egret_now_us();
@@ -171,14 +200,17 @@ static int originate(int fd, const struct egret_judged *judged)
 	atomic_store(&conn->prompt, judged->nodelay ? EGRET_PROMPT_NOT : EGRET_PROMPT_DUE);
 	egret_io_take_over_lowat(conn, fd);
 	keep_from_exec(fd);
-	code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &dialled) : ENOMEM;
-	conn->dialled = dialled.addr;
-	conn->dialled_port = dialled.port;
-	egret_judged_log(judged, &dialled);
+	code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
+	if (!conn)
+		return code;
+	log_dialled(judged, conn);
+	egret_judged_end(judged);
 	if (code == 0)
 		code = -egret_connect_made(conn);
 	if (code == 0 && is_blocking(fd)) {
-		code = handshake_blocking(conn);
+		code = handshake_blocking(&conn);
+		if (!conn)
+			return code;
 		atomic_store(&conn->reported, code == 0);
 	} else if (code == 0) {
 		code = EINPROGRESS;
@@ -195,27 +227,26 @@ static int originate(int fd, const struct egret_judged *judged)
 
 static bool is_redirected(const struct egret_entry *entry) { return entry && (entry->connect_port || entry->endpoint_count); }
 
-/* No TLS of ours: to where the program asked, or to where the entry says. */
-static int dial_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len, struct egret_endpoint *dialled)
+/* No TLS of ours: to where the program asked, or to where the entry says, which takes a connection. */
+static int dial_plain(int fd, struct egret_judged *judged, const struct sockaddr *addr, socklen_t len, struct egret_conn **held)
 {
-	if (is_redirected(judged->verdict.entry)) {
-		int code = dial(fd, judged, dialled);
-		egret_judged_log(judged, dialled);
+	struct egret_endpoint asked = { .addr = judged->request.addr, .port = judged->request.port };
+	if (*held && is_redirected(judged->verdict.entry)) {
+		int code = dial(fd, judged, held);
+		if (*held)
+			log_dialled(judged, *held);
 		return code;
 	}
-	dialled->addr = judged->request.addr;
-	dialled->port = judged->request.port;
-	if (dialled->addr.family != EGRET_NO_ADDR)
-		egret_judged_log(judged, dialled);
-	return real.connect(fd, addr, len) == 0 ? 0 : errno;
+	if (asked.addr.family != EGRET_NO_ADDR)
+		egret_judged_log(judged, &asked);
+	return connect_parted(fd, judged, held, addr, len);
 }
 
 static bool is_connecting(int code) { return code == 0 || code == EINPROGRESS || code == EINTR || code == EALREADY || code == EISCONN; }
 
 /* A connection that is looked at: the program's ClientHello is to be judged, or another peer was dialled than getpeername shall tell. */
-static int connect_watched(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len, bool hello)
+static int connect_watched(int fd, struct egret_judged *judged, const struct sockaddr *addr, socklen_t len, bool hello)
 {
-	struct egret_endpoint dialled = { 0 };
 	egret_guard_enter();
 	struct egret_conn *conn = conn_for(fd, judged);
 	int code = !conn || (hello && !egret_passthrough_begin(conn)) || egret_conn_set(fd, conn) != 0 ? ENOMEM : 0;
@@ -223,10 +254,8 @@ static int connect_watched(int fd, const struct egret_judged *judged, const stru
 	if (code == 0) {
 		conn->dialled = conn->asked;
 		conn->dialled_port = conn->asked_port;
-		code = dial_plain(fd, judged, addr, len, &dialled);
-		conn->dialled = dialled.addr;
-		conn->dialled_port = dialled.port;
-		if (!is_connecting(code))
+		code = dial_plain(fd, judged, addr, len, &conn);
+		if (conn && !is_connecting(code))
 			egret_conn_put(egret_conn_take(fd));
 	}
 	egret_conn_put(conn);
@@ -234,15 +263,11 @@ static int connect_watched(int fd, const struct egret_judged *judged, const stru
 }
 
 /* A server of names. A connect that fails leaves a datagram socket with the peer it had, and with its watch. */
-static int connect_resolver(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
+static int connect_resolver(int fd, struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
 {
-	struct egret_endpoint dialled = { 0 };
 	struct egret_conn *before = egret_dns_watched(fd), *conn = egret_dns_watch(fd, judged);
-	int code = conn ? dial_plain(fd, judged, addr, len, &dialled) : ENOMEM;
-	if (is_connecting(code)) {
-		conn->dialled = dialled.addr;
-		conn->dialled_port = dialled.port;
-	} else if (conn) {
+	int code = conn ? dial_plain(fd, judged, addr, len, &conn) : ENOMEM;
+	if (conn && !is_connecting(code)) {
 		egret_conn_put(egret_conn_take(fd));
 		if (before)
 			egret_conn_set(fd, before);
@@ -252,17 +277,16 @@ static int connect_resolver(int fd, const struct egret_judged *judged, const str
 	return code;
 }
 
-static int connect_plain(int fd, const struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
+static int connect_plain(int fd, struct egret_judged *judged, const struct sockaddr *addr, socklen_t len)
 {
-	struct egret_endpoint dialled = { 0 };
 	bool stream = judged->type == SOCK_STREAM && judged->request.addr.family != EGRET_NO_ADDR;
 	bool hello = stream && egret_hello_matters(&judged->verdict);
 	if (egret_dns_concerns(judged))
 		return connect_resolver(fd, judged, addr, len);
 	if (hello || (stream && is_redirected(judged->verdict.entry)))
 		return connect_watched(fd, judged, addr, len, hello);
-	struct egret_conn *before = egret_dns_watched(fd);
-	int code = dial_plain(fd, judged, addr, len, &dialled);
+	struct egret_conn *before = egret_dns_watched(fd), *none = NULL;
+	int code = dial_plain(fd, judged, addr, len, &none);
 	if (before && is_connecting(code))
 		egret_conn_put(egret_conn_take(fd));
 	egret_conn_put(before);
@@ -278,9 +302,8 @@ static bool is_taken(int fd)
 }
 
 /* Plain TCP whose bytes the kernel carries, and the observer sees first. */
-static int connect_observed(int fd, const struct egret_judged *judged)
+static int connect_observed(int fd, struct egret_judged *judged)
 {
-	struct egret_endpoint dialled = { 0 };
 	egret_guard_enter();
 	struct egret_conn *conn = conn_for(fd, judged);
 	bool good = conn && egret_conn_observe(conn);
@@ -292,10 +315,11 @@ static int connect_observed(int fd, const struct egret_judged *judged)
 	conn->started_us = egret_now_us();
 	atomic_store(&conn->state, EGRET_CONN_OPEN); /* what is under way is the kernel's to tell */
 	keep_from_exec(fd);
-	int code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &dialled) : ENOMEM;
-	conn->dialled = dialled.addr;
-	conn->dialled_port = dialled.port;
-	egret_judged_log(judged, &dialled);
+	atomic_store(&conn->dialling, true);
+	int code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
+	if (!conn)
+		return code;
+	log_dialled(judged, conn);
 	atomic_store(&conn->dialling, code == EINPROGRESS || code == EINTR);
 	if (code != 0 && !conn->dialling) {
 		egret_connect_log_unreached(conn, strerror(code));
@@ -306,13 +330,18 @@ static int connect_observed(int fd, const struct egret_judged *judged)
 	return code;
 }
 
-/* A second connect on a socket that is under way or done: as TCP answers it. */
-static int connect_again(struct egret_conn *conn)
+/* A second connect on a socket that is under way or done: as TCP answers it. One that was interrupted, or left, is waited for again. */
+static int connect_again(struct egret_conn **held, int fd)
 {
-	int result = egret_connect_step(conn);
-	if (result == -EAGAIN)
+	struct egret_conn *conn = *held;
+	int code = -egret_connect_step(conn);
+	if (code == EAGAIN && !is_blocking(fd))
 		return EALREADY;
-	if (result < 0) {
+	if (code == EAGAIN)
+		code = handshake_blocking(held);
+	if (!*held || code == EINTR)
+		return code;
+	if (code != 0) {
 		int error = atomic_exchange(&conn->connect_errno, 0);
 		return error ? error : ECONNABORTED;
 	}
@@ -330,11 +359,12 @@ static int finish(int code)
 static int connect_natively(int fd, const struct sockaddr *addr, socklen_t len) { return real.connect(fd, addr, len) == 0 ? 0 : errno; }
 
 /* connect on a descriptor that has a conn. True: *CODE is the answer; false: it failed before, and is judged anew. */
-static bool connect_known(struct egret_conn *conn, int fd, const struct sockaddr *addr, socklen_t len, int *code)
+static bool connect_known(struct egret_conn **held, int fd, const struct sockaddr *addr, socklen_t len, int *code)
 {
+	struct egret_conn *conn = *held;
 	bool dissolves = addr && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC; /* connect(2) */
 	if (!dissolves && conn->wrapped) {
-		*code = connect_again(conn);
+		*code = connect_again(held, fd);
 		return true;
 	}
 	if (!dissolves && !is_taken(fd)) {
@@ -343,8 +373,11 @@ static bool connect_known(struct egret_conn *conn, int fd, const struct sockaddr
 			egret_conn_forget(conn, fd);
 		return false;
 	}
+	uint64_t serial = egret_conn_part(conn);
 	*code = connect_natively(fd, addr, len); /* of a connection that is there the kernel never makes another */
-	if (dissolves && *code == 0)
+	if (!egret_conn_rejoin(conn, serial))
+		*held = NULL;
+	else if (dissolves && *code == 0)
 		egret_conn_forget(conn, fd);
 	return true;
 }
@@ -358,7 +391,7 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	struct egret_conn *conn = egret_conn_get(fd);
 	addr = egret_addressed_copy(&own, addr, len);
 	bool stale = conn && egret_conn_drop_stale(conn, fd);
-	bool answered = conn && !stale && connect_known(conn, fd, addr, len, &code);
+	bool answered = conn && !stale && connect_known(&conn, fd, addr, len, &code);
 	egret_conn_put(conn);
 	if (answered)
 		return finish(code);

@@ -11,10 +11,12 @@ int egret_on_getaddrinfo(const char *node, const char *service, const struct add
 		return real.getaddrinfo(node, service, hints, res);
 	bool go_on = egret_lookup_begin(&lookup, node, egret_lookup_port(service));
 	const struct egret_entry *fixed = go_on ? egret_lookup_fixed(&lookup, egret_lookup_port(service)) : NULL;
-	int result = !go_on ? EAI_NONAME : fixed ? egret_fixed_addrinfo(fixed, node, service, hints, res) : real.getaddrinfo(node, service, hints, res);
+	int result = fixed ? egret_fixed_addrinfo(fixed, node, service, hints, res) : EAI_NONAME;
+	egret_lookup_end(&lookup);
+	if (go_on && !fixed)
+		result = real.getaddrinfo(node, service, hints, res);
 	if (result == 0)
 		egret_lookup_remember(&lookup, *res);
-	egret_lookup_end(&lookup);
 	return result;
 }
 
@@ -24,16 +26,16 @@ static void remember_host(const struct egret_lookup *lookup, const struct hosten
 		egret_lookup_remember_addr(lookup, host->h_addrtype, *it);
 }
 
-static struct hostent *answer(const struct egret_lookup *lookup, const char *name, int family)
+static struct hostent *answer(struct egret_lookup *lookup, const char *name, int family)
 {
 	static struct hostent host; /* gethostbyname(3)'s answers are static and not for threads */
 	static char buf[16384];
 	struct hostent *result;
 	const struct egret_entry *fixed = egret_lookup_fixed(lookup, 0);
-	if (!fixed)
-		return real.gethostbyname2(name, family);
-	egret_fixed_hostent(fixed, name, family, &host, buf, sizeof buf, &result, &h_errno);
-	return result;
+	if (fixed)
+		egret_fixed_hostent(fixed, name, family, &host, buf, sizeof buf, &result, &h_errno);
+	egret_lookup_end(lookup);
+	return fixed ? result : real.gethostbyname2(name, family);
 }
 
 struct hostent *egret_on_gethostbyname2(const char *name, int family)
@@ -44,8 +46,8 @@ struct hostent *egret_on_gethostbyname2(const char *name, int family)
 		host = answer(&lookup, name, family);
 	else
 		h_errno = HOST_NOT_FOUND;
-	remember_host(&lookup, host);
 	egret_lookup_end(&lookup);
+	remember_host(&lookup, host);
 	return host;
 }
 
@@ -63,12 +65,12 @@ int egret_on_gethostbyname2_r(const char *name, int family, struct hostent *ret,
 	const struct egret_entry *fixed = go_on ? egret_lookup_fixed(&lookup, 0) : NULL;
 	if (fixed)
 		result = egret_fixed_hostent(fixed, name, family, ret, buf, size, res, h_err);
-	else if (go_on)
-		result = real.gethostbyname2_r(name, family, ret, buf, size, res, h_err);
-	else
+	else if (!go_on)
 		*h_err = HOST_NOT_FOUND;
-	remember_host(&lookup, *res);
 	egret_lookup_end(&lookup);
+	if (go_on && !fixed)
+		result = real.gethostbyname2_r(name, family, ret, buf, size, res, h_err);
+	remember_host(&lookup, *res);
 	return result;
 }
 

@@ -36,40 +36,38 @@ static short look_readable(struct egret_conn *conn)
 	return seen;
 }
 
-/* CONN, with its reference, is waited for until settle. False: no need to wait. */
-static bool begin_wait(struct egret_conn *conn, struct egret_conn **waited)
+/* What is waited for, without a reference meanwhile (conn.h). */
+struct waited {
+	struct egret_conn *conn; /* NULL: none whose answers may come from here */
+	uint64_t serial;
+};
+
+/* False: no need to wait. */
+static bool begin_wait(struct egret_conn *conn, struct waited *waited)
 {
-	if (!conn || !conn->observed)
+	if (!conn->observed)
 		return true;
-	atomic_fetch_add(&conn->refs, 1);
-	*waited = conn;
+	*waited = (struct waited){ conn, conn->serial };
 	return egret_answer_wait(conn);
 }
 
-struct waits {
-	struct egret_conn **of; /* NULL where there is none */
-	nfds_t count;
-};
-
-/* Also of a thread that is cancelled while it waits. */
-static void end_waits(void *data)
+static void end_waits(const struct waited *waited, nfds_t count)
 {
-	const struct waits *waits = data;
-	for (nfds_t i = 0; i < waits->count; i++)
-		if (waits->of[i]) {
-			egret_answer_waited(waits->of[i]);
-			egret_conn_put(waits->of[i]);
+	for (nfds_t i = 0; i < count; i++)
+		if (waited[i].conn && egret_conn_rejoin(waited[i].conn, waited[i].serial)) {
+			egret_answer_waited(waited[i].conn);
+			egret_conn_put(waited[i].conn);
 		}
 }
 
 /* What the kernel is asked instead of FDS. Returns the milliseconds until the first handshake gives up, -1: none is under way. */
-static int prepare(const struct pollfd *fds, struct pollfd *work, struct egret_conn **waited, nfds_t count)
+static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited *waited, nfds_t count)
 {
 	int bound = -1;
 	for (nfds_t i = 0; i < count; i++) {
 		work[i] = fds[i];
 		work[i].revents = 0;
-		waited[i] = NULL;
+		waited[i].conn = NULL;
 		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
 		if (conn && under_way(conn) && egret_connect_step(conn) == -EAGAIN) {
 			int left = egret_connect_time_left(conn);
@@ -136,18 +134,16 @@ static struct timespec *time_left(int64_t deadline, int bound, struct timespec *
 }
 
 static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, struct pollfd *work,
-			 struct egret_conn **waited)
+			 struct waited *waited)
 {
 	int64_t deadline = deadline_of(timeout);
 	for (;;) {
 		struct timespec ts;
 		bool again = false;
 		int bound = prepare(fds, work, waited, count), n, error;
-		struct waits waits = { waited, count };
-		pthread_cleanup_push(end_waits, &waits);
 		n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask);
 		error = errno;
-		pthread_cleanup_pop(1);
+		end_waits(waited, count);
 		errno = error;
 		if (n < 0)
 			return -1;
@@ -164,10 +160,10 @@ static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec
 static int poll_any(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
 	struct pollfd stack[STACK_FDS], *work = stack;
-	struct egret_conn *stack_waited[STACK_FDS], **waited = stack_waited;
+	struct waited stack_waited[STACK_FDS], *waited = stack_waited;
 	if (count > STACK_FDS) {
-		work = malloc(count * (sizeof *work + sizeof(struct egret_conn *)));
-		waited = (struct egret_conn **)(work + count);
+		work = malloc(count * (sizeof *work + sizeof *waited));
+		waited = (struct waited *)(work + count);
 	}
 	if (!work) {
 		errno = ENOMEM;
@@ -235,11 +231,24 @@ static void keep_in_set(fd_set *set, int fd, bool keep)
 		((unsigned long *)set)[fd / (8 * (int)sizeof(long))] &= ~(1UL << (fd % (8 * (int)sizeof(long))));
 }
 
+static short events_in(int fd, const fd_set *reads, const fd_set *writes, const fd_set *excepts)
+{
+	return (short)((in_set(reads, fd) ? POLLIN : 0) | (in_set(writes, fd) ? POLLOUT : 0) | (in_set(excepts, fd) ? POLLPRI : 0));
+}
+
+static nfds_t count_set(int count, const fd_set *reads, const fd_set *writes, const fd_set *excepts)
+{
+	nfds_t n = 0;
+	for (int fd = 0; fd < count; fd++)
+		n += events_in(fd, reads, writes, excepts) != 0;
+	return n;
+}
+
 static nfds_t to_poll(int count, fd_set *reads, fd_set *writes, fd_set *excepts, struct pollfd *fds)
 {
 	nfds_t n = 0;
 	for (int fd = 0; fd < count; fd++) {
-		short events = (short)((in_set(reads, fd) ? POLLIN : 0) | (in_set(writes, fd) ? POLLOUT : 0) | (in_set(excepts, fd) ? POLLPRI : 0));
+		short events = events_in(fd, reads, writes, excepts);
 		if (events)
 			fds[n++] = (struct pollfd){ .fd = fd, .events = events };
 	}
@@ -289,7 +298,9 @@ static bool any_governed_set(int count, fd_set *reads, fd_set *writes, fd_set *e
 
 static int select_governed(int count, fd_set *reads, fd_set *writes, fd_set *excepts, const struct timespec *timeout, const sigset_t *mask)
 {
-	struct pollfd *fds = malloc((size_t)count * sizeof *fds);
+	struct pollfd stack[STACK_FDS], *fds = stack;
+	if (count_set(count, reads, writes, excepts) > STACK_FDS)
+		fds = malloc((size_t)count * sizeof *fds);
 	if (!fds) {
 		errno = ENOMEM;
 		return -1;
@@ -306,7 +317,8 @@ static int select_governed(int count, fd_set *reads, fd_set *writes, fd_set *exc
 	if (result >= 0)
 		to_sets(fds, n, reads, writes, excepts);
 	int error = errno;
-	free(fds);
+	if (fds != stack)
+		free(fds);
 	errno = error;
 	return result;
 }

@@ -20,7 +20,6 @@ static bool hears(int fd, struct iovec *iov, size_t count, int flags, struct soc
 	*n = egret_dns_receive(conn, fd, &message, flags);
 	if (*n >= 0 && from && len)
 		*len = message.msg_namelen;
-	egret_conn_put(conn);
 	return true;
 }
 
@@ -31,9 +30,7 @@ ssize_t egret_on_recv(int fd, void *buf, size_t size, int flags)
 	ssize_t n;
 	if (!conn)
 		return hears(fd, &iov, 1, flags, NULL, NULL, &n) ? n : real.recv(fd, buf, size, flags);
-	n = egret_receive_plain(conn, fd, &iov, 1, flags);
-	egret_conn_put(conn);
-	return n;
+	return egret_receive_plain(conn, fd, &iov, 1, flags);
 }
 
 ssize_t egret_on_read(int fd, void *buf, size_t size)
@@ -91,11 +88,14 @@ ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
 		return n;
 	if (!conn)
 		return real.readv(fd, iov, count);
-	if (count < 0 || count > IOV_MAX)
-		errno = EINVAL;
-	else
-		n = egret_io_is_nothing(iov, count) ? 0 : egret_receive_plain(conn, fd, iov, count, 0);
+	bool valid = count >= 0 && count <= IOV_MAX;
+	if (valid && !egret_io_is_nothing(iov, count))
+		return egret_receive_plain(conn, fd, iov, count, 0);
 	egret_conn_put(conn);
+	if (valid)
+		n = 0;
+	else
+		errno = EINVAL;
 	return n;
 }
 
@@ -121,22 +121,20 @@ ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 		ssize_t received = watched ? egret_dns_receive(watched, fd, message, flags) : real.recvmsg(fd, message, flags);
 		if (received >= 0 && message->msg_controllen)
 			meet_descriptors(message);
-		egret_conn_put(watched);
 		return received;
 	}
-	ssize_t n = -1;
-	if (!egret_can_write(message, sizeof *message))
-		errno = EFAULT;
-	else if (message->msg_iovlen > IOV_MAX)
-		errno = EMSGSIZE;
-	else
-		n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+	bool writable = egret_can_write(message, sizeof *message);
+	if (!writable || message->msg_iovlen > IOV_MAX) {
+		egret_conn_put(conn);
+		errno = writable ? EMSGSIZE : EFAULT;
+		return -1;
+	}
+	ssize_t n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
 	if (n >= 0) {
 		message->msg_namelen = 0;
 		message->msg_controllen = 0;
 		message->msg_flags = 0;
 	}
-	egret_conn_put(conn);
 	return n;
 }
 

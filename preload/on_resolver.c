@@ -60,9 +60,10 @@ static int refuse(void)
 /* One resolver call, CALL, about NAME, whose answer of at most SIZE bytes lands in ANSWER. */
 #define JUDGED(name, call)                                                                                                             \
 	struct egret_lookup lookup;                                                                                                    \
-	int result = egret_lookup_begin(&lookup, (name), 0) ? (call) : refuse();                                                       \
-	remember_answer(&lookup, answer, result < size ? result : size);                                                               \
+	bool go_on = egret_lookup_begin(&lookup, (name), 0);                                                                           \
 	egret_lookup_end(&lookup);                                                                                                     \
+	int result = go_on ? (call) : refuse();                                                                                        \
+	remember_answer(&lookup, answer, result < size ? result : size);                                                               \
 	return result
 
 int egret_on_res_query(const char *name, int class, int type, unsigned char *answer, int size)

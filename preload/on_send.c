@@ -23,9 +23,7 @@ static ssize_t refuse(int error)
 static ssize_t send_by(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags)
 {
 	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
-	ssize_t n = egret_io_send(conn, fd, &message, flags);
-	egret_conn_put(conn);
-	return n;
+	return egret_io_send(conn, fd, &message, flags);
 }
 
 ssize_t egret_on_send(int fd, const void *buf, size_t size, int flags)
@@ -133,9 +131,10 @@ ssize_t egret_on_sendmsg(int fd, const struct msghdr *given, int flags)
 		return egret_addressed_send(fd, message, flags);
 	if (!conn)
 		return egret_send_plain_message(fd, message, flags);
-	ssize_t n = message->msg_iovlen > IOV_MAX ? refuse(EMSGSIZE) : egret_io_send(conn, fd, message, flags);
+	if (message->msg_iovlen <= IOV_MAX)
+		return egret_io_send(conn, fd, message, flags);
 	egret_conn_put(conn);
-	return n;
+	return refuse(EMSGSIZE);
 }
 
 /* Nothing to judge in any of COUNT messages: the kernel takes them all at once. */

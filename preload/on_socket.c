@@ -152,7 +152,7 @@ int egret_on_ioctl(int fd, unsigned long request, void *arg)
 	if (!conn)
 		return real.ioctl(fd, request, arg);
 	egret_guard_enter();
-	bool open = egret_io_await_open(conn, fd, MSG_DONTWAIT) == 0;
+	bool open = egret_io_await_open(&conn, fd, MSG_DONTWAIT) == 0;
 	int amount = open ? (int)egret_io_available(conn) : 0;
 	egret_guard_leave();
 	egret_conn_put(conn);

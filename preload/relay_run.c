@@ -183,6 +183,7 @@ static bool pump_up(struct relay *relay)
 	if (seen == 0)
 		return ended && end_up(relay);
 	struct iovec iov = { relay->up + 1, seen };
+	atomic_fetch_add(&relay->conn->refs, 1); /* the call's */
 	ssize_t sent = egret_send_plain(relay->conn, relay->tcp, &iov, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	relay->starved = sent < 0 && errno == ENOMEM;
 	if (sent > 0) {
@@ -281,6 +282,7 @@ static bool pump_down(struct relay *relay)
 	if (relay->down_len)
 		return deliver(relay);
 	struct iovec iov = { relay->down, CHUNK };
+	atomic_fetch_add(&relay->conn->refs, 1); /* the call's */
 	ssize_t got = egret_receive_plain(relay->conn, relay->tcp, &iov, 1, MSG_DONTWAIT);
 	if (got == 0)
 		return end_down(relay);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -43,14 +42,13 @@ __attribute__((noinline)) static size_t gather(const struct msghdr *message, cha
 	return at;
 }
 
-/* writev knows no flags. BUF is lent, also to a thread that is cancelled while it waits. */
+/* writev knows no flags. BUF is lent; a thread that is cancelled while it waits keeps it, and so does a signal handler that jumps out: a clean-up
+ * that was pushed here would stay behind. */
 static ssize_t send_gathered(int fd, const struct msghdr *message, int flags, char *buf)
 {
-	ssize_t n;
-	pthread_cleanup_push(egret_scratch_give, buf);
 	size_t size = buf ? gather(message, buf) : 0;
-	n = size ? real.send(fd, buf, size, flags) : real.sendmsg(fd, message, flags);
-	pthread_cleanup_pop(1);
+	ssize_t n = size ? real.send(fd, buf, size, flags) : real.sendmsg(fd, message, flags);
+	egret_scratch_give(buf);
 	return n;
 }
 

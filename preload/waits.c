@@ -1,0 +1,72 @@
+#include "waits.h"
+
+#include "answer.h"
+#include "guard.h"
+#include "io.h"
+#include "real.h"
+
+#include <errno.h>
+#include <poll.h>
+
+/* Behind a wait that HELD was parted from with SERIAL. False: it has gone, and is NULL. */
+static bool rejoin(struct egret_conn **held, uint64_t serial)
+{
+	if (egret_conn_rejoin(*held, serial))
+		return true;
+	*held = NULL;
+	return false;
+}
+
+int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	bool waits = !(events & POLLIN) || egret_answer_wait(*held);
+	uint64_t serial = egret_conn_part(*held);
+	int n, error;
+	do { /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
+		n = real.poll(&pfd, 1, waits ? limit_ms : 0);
+		error = errno;
+	} while (n < 0 && error == EINTR && limit_ms < 0 && egret_io_signals_restart());
+	if (!rejoin(held, serial))
+		return EGRET_WAIT_GONE;
+	if (events & POLLIN)
+		egret_answer_waited(*held);
+	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : error;
+}
+
+int egret_wait_in_recv(struct egret_conn **held, int fd)
+{
+	char bytes[2]; /* of which one is enough, unless it is hidden (wire.h) */
+	struct egret_conn *conn = *held;
+	bool waits = egret_answer_wait(conn);
+	uint64_t serial = egret_conn_part(conn);
+	ssize_t n = waits ? real.recv(fd, bytes, sizeof bytes, MSG_PEEK) : 0;
+	int error = errno;
+	if (!rejoin(held, serial))
+		return EGRET_WAIT_GONE;
+	egret_answer_waited(conn);
+	if (n < 0 && error != EAGAIN && error != EINTR) { /* the kernel tells its error once: it is told below, in its turn */
+		egret_guard_enter();
+		egret_wire_note_error(&conn->wire, error);
+		egret_guard_leave();
+		return 0;
+	}
+	if (n == 1 && conn->wire.hidden)
+		return EAGAIN; /* which the kernel itself gives where nothing is: it does not wait, or not any longer */
+	if (n >= 0)
+		atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
+	return n > 0 || (n == 0 && !waits) ? 0 : n == 0 ? ENODATA : error;
+}
+
+ssize_t egret_wait_and_peek(struct egret_conn **held, int fd, const struct iovec *iov, int count)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
+	bool waits = egret_answer_wait(*held);
+	uint64_t serial = egret_conn_part(*held);
+	ssize_t n = waits ? real.recvmsg(fd, &message, MSG_PEEK | MSG_WAITALL) : 0;
+	int error = errno;
+	if (!rejoin(held, serial))
+		return -EGRET_WAIT_GONE;
+	egret_answer_waited(*held);
+	return n < 0 ? -error : n;
+}

@@ -1,0 +1,27 @@
+/* Waits of a call on a connection, in the kernel.
+ *
+ * Meanwhile nothing of ours is held, no lock, no reference and no clean-up for a cancellation: a signal handler may leave the wait for good
+ * (siglongjmp), a cancelled thread goes, and another thread may close the connection. *HELD is NULL then, and EGRET_WAIT_GONE what is told.
+ */
+#ifndef EGRET_WAITS_H
+#define EGRET_WAITS_H
+
+#include "conn.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+
+#define EGRET_WAIT_GONE EOWNERDEAD /* no call of the kernel's on a socket gives it */
+
+/* For EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
+int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms);
+
+/* In the kernel's own recv on the same descriptor: O_NONBLOCK, SO_RCVTIMEO, SA_RESTART and cancellation are the kernel's. 0, or a positive errno:
+ * ENODATA at the end of what the server sends. */
+int egret_wait_in_recv(struct egret_conn **held, int fd);
+
+/* All that was asked for is to be looked at, in the clear: the kernel's own recv waits for it. A count, or a negative errno; 0: the end, or an
+ * answer of ours comes first. */
+ssize_t egret_wait_and_peek(struct egret_conn **held, int fd, const struct iovec *iov, int count);
+
+#endif

@@ -1,0 +1,57 @@
+# Time-outs of the old kind: a signal handler that leaves a waiting call by siglongjmp. What is left behind, and what works afterwards.
+# sanitized
+
+HOST=www.googleapis.com
+
+# start_plain_echo: $PORT says everything again, over TCP as it is.
+start_plain_echo() {
+	rm -f "$T/echo.port"
+	python3 "$ROOT/tests/lib/plain_echo.py" "$T/echo.port" &
+	announced "$T/echo.port"
+}
+
+# leaves WAY ROUNDS [OPTION...]: over TCP, then over TLS of both versions, the same.
+leaves() {
+	local way=$1 rounds=$2 version
+	shift 2
+	start_plain_echo
+	status "$PROGRAMS/jumps" "$way" 127.0.0.1 "$PORT" "$rounds" "$@"
+	expect_status 0
+	equal "$(cat "$T/out")" right
+	for version in 1.2 1.3; do
+		start_tls right --echo --max-version $version
+		originating $HOST "$PORT"
+		status covered "$PROGRAMS/jumps" "$way" $HOST 80 "$rounds" "$@"
+		expect_status 0
+		equal "$(cat "$T/out")" right
+		[ ! -s "$T/err" ] || fail "TLS $version: it said: $(head -c 4000 "$T/err")"
+	done
+}
+
+# closed_lines: how many connections the log says are closed and gone.
+closed_lines() { grep -c '"event":"close"' "$T/log" || true; }
+
+test_a_connection_goes_on_after_a_handler_has_left_a_thousand_reads_of_it() { leaves reads 200; }
+test_a_connection_goes_on_after_a_handler_on_a_stack_of_its_own_has_left_reads_of_it() { leaves reads 100 onstack; }
+test_a_thread_whose_handler_has_left_reads_goes_on_and_ends_in_order() { leaves reads 100 thread; }
+test_a_connection_whose_write_a_handler_has_left_sends_what_it_took_and_no_more() { leaves writes 3; }
+
+test_a_connection_that_is_closed_after_a_handler_has_left_reads_of_it_is_gone_at_once() {
+	leaves many 300
+	equal "$(closed_lines)" $((2 * (31 + 300)))
+}
+
+test_connects_that_a_handler_has_left_are_given_up_and_cost_nothing() {
+	python3 "$ROOT/tests/lib/unanswering.py" "$T/full.port" &
+	announced "$T/full.port"
+	status "$PROGRAMS/jumps" connects 127.0.0.1 "$PORT" 100
+	expect_status 0
+	equal "$(cat "$T/out")" right
+	certificates
+	originating $HOST "$PORT"
+	status covered "$PROGRAMS/jumps" connects $HOST 80 100
+	expect_status 0
+	equal "$(cat "$T/out")" right
+	[ ! -s "$T/err" ] || fail "it said: $(head -c 4000 "$T/err")"
+	equal "$(grep -c 'the program gave it up' "$T/log")" 111
+}

@@ -1,0 +1,263 @@
+/* A program whose time-outs are a signal handler that jumps out of the call that waits: jumps WAY HOST PORT ROUNDS [thread] [onstack].
+ *
+ *   reads     one connection to a server that echoes, ROUNDS calls of each kind that wait for something to read are left; then a child has it
+ *   many      ROUNDS connections, on each of which such calls are left
+ *   writes    ROUNDS connections, a write to each of which is left; what was sent before, and nothing else, comes back
+ *   connects  ROUNDS connects to a server that does not answer are left
+ *
+ * thread: by a thread that ends by pthread_exit; onstack: the handler has a stack of its own. A second thread sends the signal, once the first
+ * one sleeps. Prints "right" when every byte was, and neither memory nor descriptors grew.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct addrinfo *server;
+static sigjmp_buf out;
+static _Atomic int sleeper; /* the thread that is to be interrupted, once it sleeps; 0: none */
+static pthread_t thread;
+static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER; /* held while a descriptor of the looks is open */
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	if (atomic_exchange(&sleeper, 0))
+		siglongjmp(out, 1);
+}
+
+static bool sleeps(int id)
+{
+	char path[64], text[256];
+	pthread_mutex_lock(&looking);
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+	close(fd);
+	pthread_mutex_unlock(&looking);
+	text[n > 0 ? n : 0] = '\0';
+	const char *state = strrchr(text, ')');
+	return state && state[1] && state[2] == 'S';
+}
+
+static void *disturb(void *unused)
+{
+	for (;;) {
+		int id = atomic_load(&sleeper);
+		if (id < 0)
+			return unused;
+		if (id && sleeps(id) && atomic_load(&sleeper) == id)
+			pthread_kill(thread, SIGALRM);
+		usleep(id ? 20 : 100);
+	}
+}
+
+/* Runs CALL, which waits, until the handler has left it. */
+#define LEAVE(call)                                                                                                                    \
+	do {                                                                                                                           \
+		if (sigsetjmp(out, 1) == 0) {                                                                                          \
+			atomic_store(&sleeper, (int)syscall(SYS_gettid));                                                                      \
+			(void)!(call);                                                                                                 \
+			must(false, "a call that was to wait: " #call);                                                                \
+		}                                                                                                                      \
+	} while (0)
+
+static int connected(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	must(fd >= 0 && connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
+	return fd;
+}
+
+static void works(int fd)
+{
+	char word[8] = "word", got[8] = "";
+	must(send(fd, word, sizeof word, MSG_NOSIGNAL) == sizeof word, "send");
+	must(recv(fd, got, sizeof got, MSG_WAITALL) == sizeof got && strcmp(got, word) == 0, "recv");
+}
+
+static void leave_reads(int fd)
+{
+	char byte;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct epoll_event event = { .events = EPOLLIN };
+	fd_set set;
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	int waiter = epoll_create1(EPOLL_CLOEXEC);
+	must(epoll_ctl(waiter, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
+	LEAVE(read(fd, &byte, 1));
+	LEAVE(recv(fd, &byte, 1, MSG_PEEK | MSG_WAITALL));
+	LEAVE(poll(&pfd, 1, -1));
+	LEAVE(select(fd + 1, &set, NULL, NULL, NULL));
+	LEAVE(epoll_wait(waiter, &event, 1, -1));
+	close(waiter);
+}
+
+static void reads(int rounds)
+{
+	int fd = connected(), status;
+	for (int i = 0; i < rounds; i++) {
+		leave_reads(fd);
+		if (i % 50 == 0)
+			works(fd);
+	}
+	works(fd);
+	pid_t pid = fork();
+	if (pid == 0) {
+		works(fd);
+		int other = connected();
+		works(other);
+		_exit(0);
+	}
+	must(waitpid(pid, &status, 0) == pid && status == 0, "the child");
+	close(fd);
+}
+
+static void many(int rounds)
+{
+	for (volatile int i = 0; i < rounds; i++) {
+		int fd = connected();
+		works(fd); /* what a server says first, tickets, has come */
+		leave_reads(fd);
+		works(fd);
+		must(close(fd) == 0, "close");
+	}
+}
+
+static char pattern(size_t at) { return (char)(at % 251 ^ (at / 251) % 239); }
+
+#define LARGE ((size_t)64 << 20)
+
+static void writes(int rounds)
+{
+	static char text[LARGE], got[65536];
+	for (size_t i = 0; i < LARGE; i++)
+		text[i] = pattern(i);
+	for (volatile int i = 0; i < rounds; i++) {
+		int fd = connected();
+		volatile size_t at = 0;
+		ssize_t n;
+		LEAVE(write(fd, text, LARGE));
+		must(shutdown(fd, SHUT_WR) == 0, "shutdown");
+		while ((n = read(fd, got, sizeof got)) > 0) {
+			must(memcmp(text + at, got, (size_t)n) == 0, "what came back");
+			at += (size_t)n;
+		}
+		must(n == 0 && at > 0, "the end");
+		close(fd);
+	}
+}
+
+static void connects(int rounds)
+{
+	for (volatile int i = 0; i < rounds; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		LEAVE(connect(fd, server->ai_addr, server->ai_addrlen));
+		must(close(fd) == 0, "close");
+	}
+}
+
+static long resident(void)
+{
+	long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	must(file && fscanf(file, "%*d %ld", &pages) == 1, "statm");
+	fclose(file);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* Without the library's for its log, which stays open while lines come fast. */
+static int descriptors(void)
+{
+	int count = 0;
+	pthread_mutex_lock(&looking);
+	for (int fd = 0; fd < 512; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	pthread_mutex_unlock(&looking);
+	return count;
+}
+
+static void (*way)(int);
+static int rounds;
+static bool on_stack, by_thread, measures;
+
+static void give_stack(void)
+{
+	stack_t stack = { .ss_size = 65536 };
+	stack.ss_sp = malloc(stack.ss_size);
+	must(sigaltstack(&stack, NULL) == 0, "sigaltstack");
+}
+
+static void *run(void *unused)
+{
+	thread = pthread_self();
+	if (on_stack)
+		give_stack();
+	way(rounds / 10 + 1);
+	long before = resident();
+	int open = descriptors();
+	way(rounds);
+	if (measures && resident() - before > 1024)
+		printf("memory grew by %ld KiB\n", resident() - before);
+	must(descriptors() == open, "descriptors grew");
+	if (by_thread)
+		pthread_exit(unused);
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(int);
+	} ways[] = { { "reads", reads }, { "many", many }, { "writes", writes }, { "connects", connects } };
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	struct sigaction action = { .sa_handler = on_signal };
+	pthread_t disturber, worker;
+	if (argc < 5 || getaddrinfo(argv[2], argv[3], &hints, &server) != 0)
+		return 2;
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		if (strcmp(argv[1], ways[i].name) == 0)
+			way = ways[i].run;
+	rounds = atoi(argv[4]);
+	measures = !getenv("ASAN_OPTIONS") && !getenv("TSAN_OPTIONS"); /* they keep what is freed for a while */
+	for (int i = 5; i < argc; i++) {
+		by_thread |= strcmp(argv[i], "thread") == 0;
+		on_stack |= strcmp(argv[i], "onstack") == 0;
+	}
+	action.sa_flags = on_stack ? SA_ONSTACK : 0;
+	sigaction(SIGALRM, &action, NULL);
+	must(pthread_create(&disturber, NULL, disturb, NULL) == 0, "pthread_create");
+	if (by_thread)
+		must(pthread_create(&worker, NULL, run, NULL) == 0 && pthread_join(worker, NULL) == 0, "the thread");
+	else
+		run(NULL);
+	atomic_store(&sleeper, -1);
+	pthread_join(disturber, NULL);
+	puts("right");
+	return 0;
+}
