@@ -135,14 +135,31 @@ size_t egret_log_format(enum egret_log_format format, const struct egret_event *
 	return line.used;
 }
 
-static int append(const char *path, const char *text, size_t length)
+long egret_log_open(const char *path, int flags)
 {
-	long fd = egret_raw_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	return egret_raw_open(path, flags | O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+}
+
+int egret_log_append(int fd, const char *line, size_t length)
+{
+	long n = egret_raw_write(fd, line, length);
+	size_t done = n > 0 ? (size_t)n : 0;
+	if (n == -EAGAIN || (n >= 0 && done < length)) {
+		egret_raw(SYS_fcntl, fd, F_SETFL, O_APPEND, 0);
+		n = egret_raw_write(fd, line + done, length - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return n < 0 ? (int)n : done == length ? 0 : -EIO;
+}
+
+static int append(const char *path, const char *line, size_t length)
+{
+	long fd = egret_log_open(path, O_CREAT);
 	if (fd < 0)
 		return (int)fd;
-	long n = egret_raw_write((int)fd, text, length);
+	int result = egret_log_append((int)fd, line, length);
 	egret_raw_close((int)fd);
-	return n < 0 ? (int)n : (size_t)n == length ? 0 : -EIO;
+	return result;
 }
 
 int egret_log_write(const char *target, enum egret_log_format format, const struct egret_event *event)

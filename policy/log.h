@@ -50,6 +50,11 @@ size_t egret_log_format(enum egret_log_format format, const struct egret_event *
 /* Appends the line to TARGET ("stderr" or an absolute path; NULL: nothing). Returns 0 or a negative errno. */
 int egret_log_write(const char *target, enum egret_log_format format, const struct egret_event *event);
 
+/* Opens PATH to append lines; FLAGS of open(2) may join. Waits for nobody: a FIFO that nobody reads is -ENXIO. A descriptor or a negative errno. */
+long egret_log_open(const char *path, int flags);
+/* One line on such a descriptor, whole: of a full pipe the reader is waited for. 0 or a negative errno. */
+int egret_log_append(int fd, const char *line, size_t length);
+
 /* Copies TEXT into BUF with control characters, DEL, invalid UTF-8 and Unicode bidi controls escaped as \xNN. For everything
  * that is printed. Always terminated; returns BUF. */
 const char *egret_escape(const char *text, size_t len, char *buf, size_t size);

@@ -2,6 +2,7 @@
 
 #include "conn.h"
 
+#include "policy/log.h"
 #include "policy/raw.h"
 
 #include <errno.h>
@@ -90,29 +91,24 @@ static int kept_for(struct kept *kept, const char *path, int64_t now)
 	return good ? fd : -1;
 }
 
-static int written(long n, size_t length)
-{
-	return n < 0 ? (int)n : (size_t)n == length ? 0 : -EIO;
-}
-
 /* KEPT: where the descriptor stays; NULL: nowhere. */
 static int open_and_write(struct kept *kept, const char *path, int flags, const void *line, size_t length)
 {
-	long fd = egret_raw_open(path, flags | O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	long fd = egret_log_open(path, flags);
 	if (fd < 0)
 		return (int)fd;
-	long n = egret_raw_write((int)fd, line, length);
+	int result = egret_log_append((int)fd, line, length);
 	if (kept)
 		keep(kept, path, (int)fd);
 	egret_raw_close((int)fd);
-	return written(n, length);
+	return result;
 }
 
 static int append(struct kept *kept, const char *path, int flags, const void *line, size_t length)
 {
 	int64_t now = now_ns();
 	kept->close_by = now - kept->last_ns < CLOSE_BY_NS ? kept->close_by + 1 : 0;
-	int fd = kept_for(kept, path, now), result = fd >= 0 ? written(egret_raw_write(fd, line, length), length) : -EBADF;
+	int fd = kept_for(kept, path, now), result = fd >= 0 ? egret_log_append(fd, line, length) : -EBADF;
 	if (result == -EBADF) {
 		if (fd >= 0)
 			egret_append_lost(fd, fd);

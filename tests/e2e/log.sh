@@ -126,3 +126,23 @@ test_no_request_forges_a_line_of_a_text_log() { # limit=120
 test_no_request_forges_a_line_of_the_meshs_log() { # limit=120
 	hostile envoy
 }
+
+test_a_log_that_is_a_pipe_holds_nobody_up_and_loses_no_line() {
+	served plain
+	rm -f "$T/log"
+	mkfifo "$T/log"
+	status get --max-time 10 "$URL/ok/1"
+	expect_status 0
+	expect "$T/err" "egret: cannot write the log $T/log: No such device or address"
+	{ sleep 1; cat; } <"$T/log" >"$T/lines" & # more lines come than a pipe holds
+	exec {hold}>"$T/log"
+	raw <<-'PY'
+		s.sendall(ok * 400)
+		assert end(s).count(b"hello GET") == 400
+	PY
+	exec {hold}>&-
+	wait_for 10 pipe_was_read
+	equal "$(lines "$T/lines")" 400
+}
+
+pipe_was_read() { [ "$(wc -l <"$T/lines")" -ge 402 ]; }
