@@ -9,6 +9,7 @@
 #include "passthrough.h"
 #include "patience.h"
 #include "reach.h"
+#include "ready.h"
 #include "real.h"
 #include "send_plain.h"
 #include "waits.h"
@@ -95,6 +96,8 @@ void egret_io_take_over_lowat(struct egret_conn *conn, int fd)
 		return;
 	egret_guard_enter();
 	egret_wire_set_least(&conn->wire, (size_t)bytes);
+	if (conn->wire.made_eof)
+		egret_ready_end_again(conn);
 	egret_guard_leave();
 }
 

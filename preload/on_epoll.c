@@ -137,13 +137,13 @@ static struct telling judge_matches(int epfd, const struct egret_ready_match *ma
 		}
 		it.seen = judge_match(match, event->events, &governed, &it.news);
 		*ours |= governed;
-		if (count > 1 && governed && !it.seen)
+		bool possible = count == 1 || may_be_of(match, event->events, batch);
+		if (count > 1 && possible && governed && !it.seen)
 			egret_ready_told(epfd, match, event->data.u64, batch, 0, 0);
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 		if (count > 1 && !governed)
 			it.seen &= there; /* the event may be another's, of which nothing is to be told */
-		bool possible = count == 1 || may_be_of(match, event->events, batch);
 		if (it.seen && possible && (!best.match || how_far < nearest)) {
 			best = it;
 			nearest = how_far;

@@ -265,6 +265,20 @@ void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t 
 	release(&set->lock);
 }
 
+void egret_ready_end_again(const struct egret_conn *conn)
+{
+	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
+		struct egret_conn *owner = egret_conn_get(fd);
+		hold(stripe_of(fd));
+		struct slot *slot = owner == conn ? slot_of(fd, false) : NULL;
+		for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+			if (it->events & (EPOLLIN | EPOLLRDNORM))
+				egret_ready_apply(it, it->events);
+		release(stripe_of(fd));
+		egret_conn_put(owner);
+	}
+}
+
 void egret_ready_rearm(int epfd, int fd)
 {
 	hold(stripe_of(fd));

@@ -48,6 +48,9 @@ void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t 
 /* A one-shot registration woke for nothing: it is armed again. */
 void egret_ready_rearm(int epfd, int fd);
 
+/* SO_RCVLOWAT of CONN was set, whose end the kernel does not know for a FIN: that would be told anew to those that wait to read, tcp_set_rcvlowat. */
+void egret_ready_end_again(const struct egret_conn *conn);
+
 /* FD was closed: the kernel has dropped its registrations, unless another descriptor of the same connection, HEIR, lives on (-1: none). */
 void egret_ready_forget(int fd, int heir);
 /* FD is about to be closed, and nobody of the program has its socket any more; a relay does: the kernel drops its registrations now. */

@@ -104,7 +104,5 @@ void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 		wire->news += egret_wire_is_over(wire) || egret_wire_undelivered(wire) >= bytes;
 	}
 	wire->least = bytes;
-	if (wire->made_eof) /* the setting wakes who waits for a FIN that has come, tcp_data_ready; so does this again */
-		egret_raw(SYS_shutdown, wire->fd, SHUT_RD, 0, 0);
 	pthread_mutex_unlock(&wire->in_lock);
 }
