@@ -234,6 +234,7 @@ PROMISED = [
     ([RESET, (r"fault options .*", r" getsockopt .*")], READS, r" = 0.*", r" = -1 ECONNRESET"),
     ([RESET, (r"fault options .*", r" getsockopt .*")], r"(fread|fgets) .*", *STREAM_ENDS),
     ([RESET, (r"fault options .*", r" getsockopt .*")], r"recvmmsg .*", r" = \d+( 0 right)+", r" = -1 ECONNRESET"),
+    ([RESET, (r"fault options .*", r" getsockopt .*")], r"recvmmsg .*", r" = \d+((?: [1-9]\d* right)+)(?: 0 right)+", r" = \d+\1"),
 ]
 
 
