@@ -145,4 +145,20 @@ test_a_log_that_is_a_pipe_holds_nobody_up_and_loses_no_line() {
 	equal "$(lines "$T/lines")" 400
 }
 
+test_a_log_that_nobody_reads_is_told_of_and_the_report_has_what_it_lacks() {
+	local how
+	policy <<-INI
+		[egret]
+		internal = none
+		log = $T/log
+	INI
+	mkfifo "$T/log"
+	for how in off require; do
+		status timeout 20 "$EGRET" run --sandbox=$how --report=text -- bash -c ': </dev/tcp/203.0.113.9/80'
+		expect_status 1
+		expect "$T/err" "the log $T/log"
+		expect "$T/err" "203.0.113.9:80 "
+	done
+}
+
 pipe_was_read() { [ "$(wc -l <"$T/lines")" -ge 402 ]; }

@@ -108,6 +108,16 @@ static void look(void)
 	close(fd);
 }
 
+/* What is no file is written as it is: a terminal, a pipe. */
+static void write_elsewhere(enum egret_log_format format, const struct egret_event *event)
+{
+	if (egret_log_write(record.log, format, event) == 0)
+		return;
+	pthread_mutex_lock(&record.lock);
+	tell("could not be written");
+	pthread_mutex_unlock(&record.lock);
+}
+
 void egret_record_write(enum egret_log_format format, const struct egret_event *event)
 {
 	char line[LINE_MAX_BYTES];
@@ -115,7 +125,7 @@ void egret_record_write(enum egret_log_format format, const struct egret_event *
 	struct stat st;
 
 	if (record.directory < 0) {
-		egret_log_write(record.log, format, event);
+		write_elsewhere(format, event);
 		return;
 	}
 	len = egret_log_format(format, event, line, sizeof(line));
