@@ -191,6 +191,7 @@ void egret_http_split(const struct egret_http *http, struct egret_http_exchange 
 	emit(http, exchange, NULL);
 	exchange->told = true;
 	tell(exchange, &none);
+	exchange->event.upstream = exchange->event.address = http->setup.upstream; /* those that emit filled in ended with it */
 	exchange->event.bytes_received = 0;
 	exchange->event.upstream_ms = -1;
 }

@@ -20,17 +20,19 @@ bool egret_http_answer(struct egret_http *http, struct egret_http_exchange *exch
 		       const struct egret_http_head *head)
 {
 	exchange->verdict.allow = false;
+	egret_http_set_reason(exchange, verdict->reason);
+	exchange->event.rule = verdict->rule ? verdict->rule->text : NULL;
+	egret_buf_free(&http->held);
+	http->told = 0;
+	exchange->answer = malloc(ANSWER_MAX);
+	if (!exchange->answer)
+		return false;
 	exchange->denied = true;
 	http->answers++;
 	exchange->ends = verdict->reason == EGRET_HTTP_MALFORMED || !head || !goes_on(http, head);
-	egret_http_set_reason(exchange, verdict->reason);
-	exchange->event.rule = verdict->rule ? verdict->rule->text : NULL;
 	exchange->event.status = verdict->reason == EGRET_HTTP_MALFORMED ? 400 : verdict->reason == EGRET_HTTP_H2_AGREED ? 502 : 403;
-	exchange->answer = malloc(ANSWER_MAX);
-	egret_buf_free(&http->held);
-	http->told = 0;
 	http->swallow = exchange->ends;
-	return exchange->answer != NULL;
+	return true;
 }
 
 /* RFC 9113 6.5, 6.8: the server's preface and an end that says why, with HTTP_1_1_REQUIRED. */
