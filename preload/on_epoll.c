@@ -30,8 +30,9 @@ static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *
 	uint32_t ends = EPOLLERR | (rd ? 0 : (uint32_t)EPOLLRDHUP) | (both ? 0 : (uint32_t)EPOLLHUP); /* not those that the program has made itself */
 	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
 		return false;
-	*news = egret_wire_news(&conn->wire);
-	return *news == match->told_news && !writes && !(events & ends);
+	bool end = (events & ends) != 0, tells = end;
+	*news = egret_wire_news(&conn->wire, &end);
+	return *news == match->told_news && !writes && (end || !tells);
 }
 
 /* An edge that tells again that the program may write, which it knows, is none, unless it came of something that was read meanwhile.

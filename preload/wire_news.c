@@ -58,17 +58,20 @@ bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool sai
 	return none;
 }
 
-uint64_t egret_wire_news(struct egret_wire *wire)
+uint64_t egret_wire_news(struct egret_wire *wire, bool *end)
 {
 	pthread_mutex_lock(&wire->in_lock);
 	size_t have = look_for_data(wire);
-	bool shut = wire->read_shut || wire->write_closed; /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
-	bool data = egret_wire_is_over(wire) || has_news(wire, have) || have >= EGRET_AVAILABLE_MOST, still = shut && !data && arrived(wire) == wire->noticed;
+	bool over = egret_wire_is_over(wire), known = over && wire->end_noticed && wire->stirred && arrived(wire) == wire->noticed;
+	bool shut = !known && (wire->read_shut || wire->write_closed); /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
+	bool data = !known && (over || has_news(wire, have) || have >= EGRET_AVAILABLE_MOST), still = shut && !data && arrived(wire) == wire->noticed;
+	wire->end_noticed = over || *end;
 	if (data || shut)
 		wire->noticed = arrived(wire);
 	if (data || (still && !wire->stirred))
 		wire->news++;
-	wire->stirred = wire->stirred && !still;
+	wire->stirred = wire->stirred && !still && !known;
+	*end = known;
 	uint64_t news = wire->news;
 	pthread_mutex_unlock(&wire->in_lock);
 	return news;
@@ -99,9 +102,9 @@ void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 	if (wire->handshaken) {
 		egret_wire_take_notice(wire);
 		wire->least = bytes;
-		egret_wire_open(wire, bytes);
 		wire->stirred = wire->stale > 0; /* the kernel had it looked at while its own was 1 */
-		wire->news += egret_wire_is_over(wire) || egret_wire_undelivered(wire) >= bytes;
+		egret_wire_open(wire, bytes);
+		wire->news += (egret_wire_is_over(wire) && !wire->error_once) || egret_wire_undelivered(wire) >= bytes; /* a reset is no FIN */
 	}
 	wire->least = bytes;
 	pthread_mutex_unlock(&wire->in_lock);
