@@ -83,6 +83,8 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 	}
 	if (events && !*news && state == EGRET_CONN_OPEN && (match->events & EPOLLET) && !conn->observed)
 		*news = egret_wire_old_news(&conn->wire);
+	if (events)
+		events |= (uint32_t)(unsigned short)egret_wire_shut_events(&conn->wire) & (match->events | EPOLLHUP);
 	if (events && conn->wire.error_once)
 		events |= EPOLLERR; /* the kernel's, which reading took from it */
 	if ((events & EPOLLERR) && egret_wire_hides_reset(&conn->wire))

@@ -14,30 +14,7 @@
 #include "streams.h"
 
 #include <limits.h>
-#include <linux/sockios.h>
-#include <netinet/tcp.h>
 #include <string.h>
-
-static bool has_unsent(const struct egret_conn *conn)
-{
-	int unsent = 0;
-	return egret_raw(SYS_ioctl, conn->wire.fd, SIOCOUTQNSD, &unsent, 0) == 0 && unsent > 0;
-}
-
-/* Does the kernel hold bytes that it cannot send yet? What it only holds to send more at once, tcp(7), goes out. */
-static bool is_held_up(const struct egret_conn *conn)
-{
-	int on = 1;
-	return has_unsent(conn) && (real.setsockopt(conn->wire.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 || has_unsent(conn));
-}
-
-/* Has the program asked for a close that resets, socket(7)? */
-static bool closes_by_reset(const struct egret_conn *conn)
-{
-	struct linger linger = { 0 };
-	socklen_t size = sizeof linger;
-	return real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger == 0;
-}
 
 /* A close does not wait, as TCP's does not: what is not sent yet is seen off by a relay. Tickets that nobody read are taken out, so that
  * the kernel sends a FIN and no reset; those that come after the close only the relay can meet: the kernel's reset would throw away all
@@ -51,8 +28,8 @@ static void say_goodbye(struct egret_conn *conn, int fd)
 		egret_guard_leave_whole(cancels);
 		return;
 	}
-	bool left = result == -EAGAIN || result == -ENOMEM || is_held_up(conn);
-	if (!left || closes_by_reset(conn) || egret_relay_finish(conn) != 0)
+	bool stuck = result == -EAGAIN || result == -ENOMEM;
+	if (!egret_relay_is_needed(conn, stuck) || egret_relay_finish(conn) != 0)
 		egret_wire_drain(&conn->wire);
 	else if (alone)
 		egret_ready_withdraw(fd);

@@ -75,6 +75,8 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited 
 			work[i].events = conn->wire.wants;
 		} else if (conn && (work[i].events & READ_EVENTS) && (!begin_wait(conn, &waited[i]) || egret_answer_due(conn))) {
 			bound = 0;
+		} else if (conn && conn->wire.fin_due) {
+			bound = 0;
 		}
 		egret_conn_put(conn);
 	}
@@ -103,6 +105,8 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 			short seen = look_readable(conn);
 			fds[i].revents = (short)((fds[i].revents & ~READ_EVENTS) | (seen & (fds[i].events | POLLERR)));
 		}
+		if (conn)
+			fds[i].revents |= egret_wire_shut_events(&conn->wire) & (fds[i].events | POLLHUP);
 		if (conn && work[i].revents && conn->wire.error_once)
 			fds[i].revents |= POLLERR; /* the kernel's, which reading took from it */
 		if (conn && (fds[i].revents & POLLERR) && egret_wire_hides_reset(&conn->wire))

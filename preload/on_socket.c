@@ -30,8 +30,19 @@ static bool finish(struct egret_conn *conn)
 	return result == 0;
 }
 
+/* Both halves are shut now. Does the kernel hold bytes that it cannot send yet? Its FIN waits, see egret_wire_owes_fin. */
+static bool keeps_fin(struct egret_conn *conn, bool writes)
+{
+	struct egret_wire *wire = &conn->wire;
+	bool open = conn->wrapped && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn);
+	if (open && writes && wire->read_shut && wire->write_closed && egret_relay_is_needed(conn, false))
+		wire->fin_due = true;
+	return egret_wire_owes_fin(wire);
+}
+
 static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 {
+	bool writes = !conn->wire.write_closed;
 	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn) && !finish(conn))
 		return -1;
 	if (how == SHUT_RD || how == SHUT_RDWR)
@@ -41,7 +52,7 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 	egret_guard_enter();
 	egret_wire_make_news(&conn->wire);
 	egret_guard_leave();
-	int result = real.shutdown(fd, how);
+	int result = real.shutdown(fd, keeps_fin(conn, writes) ? SHUT_RD : how); /* whoever waits wakes */
 	if (result != 0 && how != SHUT_WR) /* nothing is shut: a reset came before, and is still to be told */
 		conn->wire.read_shut = false;
 	return result;

@@ -22,6 +22,8 @@
 #include "say.h"
 #include "tickets.h"
 
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -241,6 +243,39 @@ int egret_relay_move(struct egret_conn *conn)
 	}
 	egret_guard_leave_whole(cancels);
 	return error;
+}
+
+static bool has_unsent(const struct egret_conn *conn)
+{
+	int unsent = 0;
+	return egret_raw(SYS_ioctl, conn->wire.fd, SIOCOUTQNSD, &unsent, 0) == 0 && unsent > 0;
+}
+
+/* Does the kernel hold bytes that it cannot send yet? What it only holds to send more at once, tcp(7), goes out. */
+static bool is_held_up(const struct egret_conn *conn)
+{
+	int on = 1, before = 1, fd = conn->wire.fd;
+	socklen_t size = sizeof before;
+	bool held_up = has_unsent(conn);
+	if (!held_up || real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) != 0 || before)
+		return held_up;
+	real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	held_up = has_unsent(conn);
+	real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
+	return held_up;
+}
+
+/* Has the program asked for a close that resets, socket(7)? */
+static bool closes_by_reset(const struct egret_conn *conn)
+{
+	struct linger linger = { 0 };
+	socklen_t size = sizeof linger;
+	return real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger == 0;
+}
+
+bool egret_relay_is_needed(const struct egret_conn *conn, bool stuck)
+{
+	return (stuck || is_held_up(conn)) && !closes_by_reset(conn);
 }
 
 int egret_relay_finish(struct egret_conn *conn)

@@ -17,6 +17,10 @@
  * (those of one that failed stay as they are: they carry nothing). Else a positive errno: nothing was changed. */
 int egret_relay_move(struct egret_conn *conn);
 
+/* The program has written its last to CONN: must a relay see it off? So it is where the kernel holds bytes that it cannot send yet, or ours are
+ * STUCK; not where the program wants its close to reset the connection, socket(7). */
+bool egret_relay_is_needed(const struct egret_conn *conn, bool stuck);
+
 /* Leaves what CONN still has to send to a relay that has no other task; CONN's descriptors may then be closed. 0, or a positive errno. */
 int egret_relay_finish(struct egret_conn *conn);
 

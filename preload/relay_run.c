@@ -134,13 +134,28 @@ static void take(struct relay *relay, size_t count)
 		real.recv(relay->end, relay->up, count, MSG_DONTWAIT);
 }
 
+/* Has the server what was sent, the FIN included? */
+static bool is_acknowledged(const struct relay *relay)
+{
+	int left = 0;
+	return egret_raw(SYS_ioctl, relay->tcp, SIOCOUTQ, &left, 0) != 0 || left == 0;
+}
+
+/* Must the FIN wait, since the program had shut its reading side? */
+static bool holds_fin(struct relay *relay)
+{
+	struct egret_wire *wire = &relay->conn->wire;
+	wire->fin_due = wire->read_shut;
+	return egret_wire_owes_fin(wire);
+}
+
 /* The server is told that the program has ended its side. */
 static bool end_up(struct relay *relay)
 {
 	relay->up_closing = true;
 	int result = egret_io_finish(relay->conn);
 	relay->starved = result == -ENOMEM;
-	if (result == -EAGAIN || result == -ENOMEM)
+	if (result == -EAGAIN || result == -ENOMEM || holds_fin(relay))
 		return false;
 	real.shutdown(relay->tcp, SHUT_WR);
 	relay->up_ended = true;
@@ -300,19 +315,12 @@ static void watch(struct relay *relay, int fd)
 	real.epoll_ctl(relay->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* Has the server what was sent, the FIN included? */
-static bool is_acknowledged(const struct relay *relay)
-{
-	int left = 0;
-	return egret_raw(SYS_ioctl, relay->tcp, SIOCOUTQ, &left, 0) != 0 || left == 0;
-}
-
 /* Milliseconds until the next look is due at the latest, -1: only when something comes. */
 static int time_left(struct relay *relay)
 {
 	if (atomic_load(&relay->conn->state) == EGRET_CONN_HANDSHAKING) /* of mysql TLS may begin here */
 		return egret_connect_time_left(relay->conn) + 1;
-	if (relay->up_ended && relay->program_gone && !is_acknowledged(relay))
+	if (relay->up_ended ? relay->program_gone && !is_acknowledged(relay) : relay->up_closing && holds_fin(relay))
 		return ACKNOWLEDGED_MS;
 	if (!relay->program_gone || !(relay->up_ended || relay->starved))
 		return relay->starved ? MEMORY_MS : -1;

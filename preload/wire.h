@@ -46,6 +46,7 @@ struct egret_wire {
 	bool made_eof;        /* ... or, when TLS ended, not yet: the kernel's reading side was shut instead */
 	_Atomic bool write_closed; /* close_notify sent or the connection reset: writes give EPIPE */
 	bool eof_is_close;    /* tls_truncation = eof */
+	_Atomic bool fin_due; /* egret_wire_owes_fin */
 	bool handshaken;
 	bool parked;          /* TLS begins with what the program says first; until then the server says nothing more */
 	struct egret_renumber up, down; /* on the program's bytes; up under out_lock, down under in_lock */
@@ -118,6 +119,12 @@ void egret_wire_note_error(struct egret_wire *wire, int error);
 /* Is the kernel's error one of which the program must not hear? Both halves are shut, and the kernel answered the peer's close_notify with a
  * reset. Takes it from the kernel. */
 bool egret_wire_hides_reset(struct egret_wire *wire);
+/* With both halves shut the kernel meets what comes behind its FIN, the server's close_notify included, with a reset, and drops what it has not sent
+ * yet: until that has arrived the FIN waits, for a call that asks this or for the close. Ours has told the server of the end. False: there is
+ * none due any more. */
+bool egret_wire_owes_fin(struct egret_wire *wire);
+/* What poll(2) says of both shut halves where the kernel does not know yet. */
+short egret_wire_shut_events(struct egret_wire *wire);
 /* SO_RCVLOWAT, at least 1; the kernel's is 1. */
 void egret_wire_set_least(struct egret_wire *wire, size_t bytes);
 /* From now on FD is used; -1: the descriptor is closed: reads give the end, writes EPIPE. No call is under way afterwards on the old one. */

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 bool egret_wire_hides_end(const struct egret_wire *wire)
 {
@@ -102,4 +104,25 @@ bool egret_wire_hides_reset(struct egret_wire *wire)
 		return false;
 	egret_raw6(SYS_getsockopt, wire->fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&size, 0);
 	return true;
+}
+
+bool egret_wire_owes_fin(struct egret_wire *wire)
+{
+	struct pollfd pfd = { .fd = wire->fd };
+	struct timespec now = { 0, 0 };
+	int left = 0;
+	if (!atomic_load_explicit(&wire->fin_due, memory_order_relaxed))
+		return false;
+	bool arrived = egret_raw(SYS_ioctl, wire->fd, SIOCOUTQ, &left, 0) != 0 || left == 0;
+	bool broken = egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
+	if ((arrived || broken) && atomic_exchange(&wire->fin_due, false))
+		egret_raw(SYS_shutdown, wire->fd, SHUT_WR, 0, 0);
+	return wire->fin_due;
+}
+
+short egret_wire_shut_events(struct egret_wire *wire)
+{
+	bool due = atomic_load_explicit(&wire->fin_due, memory_order_relaxed);
+	egret_wire_owes_fin(wire);
+	return due ? POLLOUT | POLLWRNORM | POLLHUP : 0;
 }

@@ -98,7 +98,7 @@ static void settle_sent(void)
 	}
 }
 
-bool half_gone(void) { return it.notified && it.shut_wr; }
+bool half_gone(void) { return (it.notified && it.shut_wr) || it.late_fin; }
 
 /* What MSG_MORE or TCP_CORK holds back would go by itself in 200 ms; where the peer is waited for anyway, it goes now, tcp(7). */
 void push(void)

@@ -44,6 +44,8 @@ struct caller {
 	bool moved; /* sent by SCM_RIGHTS: wrapped, it is the end of a socket pair now, and what is on its way comes a little later */
 	bool edges; /* a registration in the set waits for "writable" by edges: whether a send that waits makes one is a matter of acknowledgements */
 	bool small, tiny; /* the send buffer takes little; the receive buffer takes next to nothing: the peer sends only what is read meanwhile */
+	bool narrow;   /* the peer's window takes less than may be sent without a reader */
+	bool late_fin; /* ... and both halves were shut before it had read all: wrapped, the FIN waits for that, libegret(8) */
 	bool peer_ended, peer_fin, peer_cut; /* the peer's half is closed; with a FIN; by a reset */
 	bool notified; /* ... by its close_notify alone, which over TCP is the FIN */
 	size_t wire;               /* bytes that the peer has put on the wire */
@@ -72,7 +74,7 @@ size_t ask(char *word, const char *format, ...) __attribute__((format(printf, 2,
 size_t hear(char *word);
 /* Waits until the kernel has all that the peer has put on the wire. */
 void settle(void);
-/* Both halves have ended, and whether TCP's FIN is there as well is not the same on both sides: without it the socket is connected still. */
+/* Both halves have ended, and whether TCP's FINs are there as well is not the same on both sides: without them the socket is connected still. */
 bool half_gone(void);
 /* What was sent is on its way: before the peer is waited for. */
 void push(void);

@@ -88,6 +88,7 @@ static void do_connect(const struct call *call)
 	freeaddrinfo(found);
 	it.nonblocking = !waits;
 	it.connected = true;
+	it.narrow = number(call, 2, 0) > 0;
 	it.wire = ask(NULL, "sync");
 	settle();
 }
@@ -188,6 +189,7 @@ static void do_shutdown(const struct call *call)
 	tell(shutdown(it.fd, how));
 	it.shut_rd = it.shut_rd || how != SHUT_WR;
 	it.shut_wr = it.shut_wr || how != SHUT_RD;
+	it.late_fin = it.late_fin || (it.narrow && it.shut_rd && it.shut_wr && it.unread);
 }
 
 static void do_name(const struct call *call)
