@@ -30,6 +30,7 @@ web_nginx() {
 		location /ok/up/ { proxy_pass http://127.0.0.1:$UPSTREAM; proxy_http_version 1.1; }"
 }
 
+# web_apache [EXTRA lines]
 web_apache() {
 	local modules=/usr/lib/apache2/modules name
 	[ -x /usr/sbin/apache2 ] || skip "apache2 is not installed"
@@ -59,6 +60,7 @@ web_apache() {
 			AddType text/plain .txt
 			AddOutputFilterByType DEFLATE text/plain
 			ProxyPass /ok/up/ http://127.0.0.1:$UPSTREAM/ok/up/
+			${1:-}
 		CONF
 		[ "$(id -u)" != 0 ] || printf 'User www-data\nGroup www-data\n'
 	} >"$T/web/conf"
