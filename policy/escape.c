@@ -42,12 +42,16 @@ size_t egret_printable(const char *text, size_t len)
 	return n && !deceives(code) ? n : 0;
 }
 
+#define CUT "..."
+
 const char *egret_escape(const char *text, size_t len, char *buf, size_t size)
 {
 	static const char digits[] = "0123456789abcdef";
-	size_t used = 0;
-	for (size_t i = 0; i < len;) {
+	size_t used = 0, marked = 0, i = 0; /* marked: as much as leaves room for the mark of a cut */
+	while (i < len) {
 		size_t n = egret_printable(text + i, len - i);
+		if (used + sizeof CUT <= size)
+			marked = used;
 		if (used + (n ? n : 4) + 1 > size)
 			break;
 		if (n) {
@@ -60,7 +64,9 @@ const char *egret_escape(const char *text, size_t len, char *buf, size_t size)
 			used += 4;
 		}
 	}
-	if (size)
+	if (i < len && size >= sizeof CUT)
+		memcpy(buf + marked, CUT, sizeof CUT);
+	else if (size)
 		buf[used] = '\0';
 	return buf;
 }

@@ -56,7 +56,7 @@ long egret_log_open(const char *path, int flags);
 int egret_log_append(int fd, const char *line, size_t length);
 
 /* Copies TEXT into BUF with control characters, DEL, invalid UTF-8 and Unicode bidi controls escaped as \xNN. For everything
- * that is printed. Always terminated; returns BUF. */
+ * that is printed. Always terminated, by "..." where it does not fit; returns BUF. */
 const char *egret_escape(const char *text, size_t len, char *buf, size_t size);
 
 #endif

@@ -132,6 +132,27 @@ static void control_characters_are_escaped_in_text(void **state)
 	assert_string_equal(egret_escape("b\xc3\xbc", 3, out, sizeof out), "b\xc3\xbc");
 }
 
+static void what_does_not_fit_says_so_in_every_format(void **state)
+{
+	static char line[16384], path[4096];
+	struct egret_event event = sample();
+	char out[8];
+
+	(void)state;
+	assert_string_equal(egret_escape("abcdefg", 7, out, sizeof out), "abcdefg");
+	assert_string_equal(egret_escape("abcdefgh", 8, out, sizeof out), "abcd...");
+	assert_string_equal(egret_escape("ab\x01" "cdef", 7, out, sizeof out), "ab...");
+	assert_string_equal(egret_escape("abc\xc3\xbc\xc3\xbc\xc3\xbc", 9, out, sizeof out), "abc...");
+	assert_string_equal(egret_escape("abcdef", 6, out, 3), "ab");
+	assert_string_equal(egret_escape("abcdef", 6, out, 1), "");
+	memset(path, 'x', 2048); /* what the observer keeps of a longer one */
+	event.path = path;
+	for (int format = EGRET_LOG_JSON; format <= EGRET_LOG_ENVOY; format++) {
+		assert_true(egret_log_format((enum egret_log_format)format, &event, line, sizeof line) > 0);
+		assert_non_null(strstr(line, "xxx..."));
+	}
+}
+
 static void a_line_is_appended_and_the_log_is_private(void **state)
 {
 	(void)state;
@@ -168,6 +189,7 @@ int main(void)
 		cmocka_unit_test(every_byte_is_escaped_wherever_it_stands),
 		cmocka_unit_test(a_value_too_long_is_cut_and_the_line_stays_whole),
 		cmocka_unit_test(control_characters_are_escaped_in_text),
+		cmocka_unit_test(what_does_not_fit_says_so_in_every_format),
 		cmocka_unit_test(a_line_is_appended_and_the_log_is_private),
 		cmocka_unit_test(a_log_that_cannot_be_opened_is_an_error),
 	};
