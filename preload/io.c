@@ -123,21 +123,11 @@ static bool moved_away(const struct egret_conn *conn, int fd, ssize_t result)
 	return result == -ESTALE || (result == -ENOTSOCK && egret_conn_drop_stale(conn, fd));
 }
 
-/* Cancelled, a thread leaves the reference of its hook behind. */
-static void put_cancelled(void *conn) { egret_conn_put(conn); }
-
-/* Whoever is cancelled goes at its next call, as the libc's functions have it, also where nothing is to be waited for. */
-static void act_on_cancellation(struct egret_conn *conn)
-{
-	pthread_cleanup_push(put_cancelled, conn);
-	pthread_testcancel();
-	pthread_cleanup_pop(0);
-}
-
 /* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN; EGRET_WAIT_GONE. */
 static int begin(struct egret_conn **held, int fd, int flags)
 {
-	act_on_cancellation(*held);
+	if (!egret_wait_no_more(held))
+		return EGRET_WAIT_GONE;
 	if (!egret_conn_own(*held))
 		return EIO;
 	int error = egret_io_await_open(held, fd, flags);

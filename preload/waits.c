@@ -17,6 +17,13 @@ static bool rejoin(struct egret_conn **held, uint64_t serial)
 	return false;
 }
 
+bool egret_wait_no_more(struct egret_conn **held)
+{
+	uint64_t serial = egret_conn_part(*held);
+	pthread_testcancel();
+	return rejoin(held, serial);
+}
+
 int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };

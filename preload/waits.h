@@ -13,6 +13,9 @@
 
 #define EGRET_WAIT_GONE EOWNERDEAD /* no call of the kernel's on a socket gives it */
 
+/* No wait: whoever is cancelled goes at its next call, as the libc's functions have it, also where nothing is to be waited for. False: gone. */
+bool egret_wait_no_more(struct egret_conn **held);
+
 /* For EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
 int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms);
 
