@@ -12,8 +12,9 @@
 #define CONTROL_COPY 100 /* and above: no sequence closes it */
 #define SETTLE_MS 30000
 #define ACKNOWLEDGE_ROUNDS 60 /* of 200 us: nothing moves any more, since no acknowledgement takes the peer as long (peer.c) */
-#define FIN_ROUNDS 120 /* of 100 us: the same, for a FIN that has room in the peer's window */
 #define ACKNOWLEDGE_MOST 2000 /* of these: the kernel delays an acknowledgement of what it has for 200 ms at most */
+#define FIN_ROUNDS 120        /* of 100 us: a FIN for which the peer's window has no room yet is not acknowledged soon */
+#define FIN_MOST 20000        /* of these: one that was sent will be, however busy the machine is */
 
 struct caller it;
 int epoll_set = -1, in_use;
@@ -112,6 +113,16 @@ void push(void)
 	errno = saved;
 }
 
+/* That our FIN is acknowledged is an edge. Shall it be waited for, after ROUNDS? */
+static bool awaits_acknowledgement(const struct tcp_info *info, int rounds)
+{
+	int unsent = 0;
+	if (epoll_set < 0 || (info->tcpi_state != TCP_FIN_WAIT1 && info->tcpi_state != TCP_LAST_ACK && info->tcpi_state != TCP_CLOSING))
+		return false;
+	bool sent = ioctl(it.fd, SIOCOUTQNSD, &unsent) == 0 && unsent == 0;
+	return rounds < (sent ? FIN_MOST : FIN_ROUNDS);
+}
+
 /* Behind a relay the kernel tells nothing of TCP: what has arrived is what can be read. */
 static void settle_moved(void)
 {
@@ -142,8 +153,7 @@ void settle(void)
 			return;
 		bool gone = info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_TIME_WAIT;
 		bool fin = gone || info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_LAST_ACK || info.tcpi_state == TCP_CLOSING;
-		bool asks = info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_LAST_ACK || info.tcpi_state == TCP_CLOSING;
-		if (asks && epoll_set >= 0 && i < FIN_ROUNDS) { /* that our FIN is acknowledged is an edge */
+		if (awaits_acknowledgement(&info, i)) {
 			usleep(100);
 			continue;
 		}

@@ -286,6 +286,8 @@ static void peer_end(const struct call *call)
 		return skip("it has ended");
 	if (it.shut_rd && it.shut_wr && strcmp(call->argv[1], "reset") == 0)
 		return skip("nobody listens"); /* close_notify of a peer is met with a reset by the kernel then, and hidden */
+	if (it.tiny && it.owed && strcmp(call->argv[1], "shut") == 0)
+		return skip("close_notify waits for room in the window, a FIN does not");
 	it.peer_cut = it.peer_cut || strcmp(call->argv[1], "reset") == 0;
 	it.wire = ask(NULL, "%s", call->argv[1]);
 	it.peer_ended = it.peer_fin = true;
