@@ -15,6 +15,7 @@
 #define ACKNOWLEDGE_MOST 2000 /* of these: the kernel delays an acknowledgement of what it has for 200 ms at most */
 #define FIN_ROUNDS 120        /* of 100 us: a FIN for which the peer's window has no room yet is not acknowledged soon */
 #define FIN_MOST 20000        /* of these: one that was sent will be, however busy the machine is */
+#define TINY_ROUNDS 5000      /* of these: tickets of the handshake find no room in a tiny window behind others, until somebody reads */
 
 struct caller it;
 int epoll_set = -1, in_use;
@@ -157,6 +158,8 @@ void settle(void)
 			usleep(100);
 			continue;
 		}
+		if (it.tiny && !it.peer_ended && i == TINY_ROUNDS)
+			return;
 		if (it.peer_cut ? gone : gone || (info.tcpi_bytes_received >= it.wire && (!it.peer_fin || fin)))
 			return;
 		usleep(100);
