@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-bool egret_wire_hides_end(const struct egret_wire *wire)
+bool egret_wire_has_end(const struct egret_wire *wire)
 {
 	struct pollfd pfd = { .fd = wire->fd, .events = POLLRDHUP };
 	struct timespec now = { 0, 0 };
-	return wire->hidden && egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
+	return egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
 }
 
 void egret_wire_ended(struct egret_wire *wire)

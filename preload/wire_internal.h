@@ -41,8 +41,8 @@ void egret_wire_open(struct egret_wire *wire, size_t size);
 /* What has come counts as told or as too little: before it is read where SO_RCVLOWAT asks for more than a byte. */
 void egret_wire_take_notice(struct egret_wire *wire);
 
-/* How it ended, under in_lock. Does the byte that is hidden stand before the end? It would hide that, too. */
-bool egret_wire_hides_end(const struct egret_wire *wire);
+/* How it ended, under in_lock. Does the kernel know of the end? A byte that is hidden before it would hide that, too. */
+bool egret_wire_has_end(const struct egret_wire *wire);
 /* The end of TLS was met: from now on poll must say "readable", for good, whatever the peer does with its half of TCP. */
 void egret_wire_ended(struct egret_wire *wire);
 /* Reads and writes give ERROR. */

@@ -39,13 +39,15 @@ static size_t undelivered(const struct egret_wire *wire, const struct egret_sink
 	return (sink->keep ? sink->done : 0) + egret_wire_undelivered(wire);
 }
 
-/* The byte that is kept wakes nobody before another comes, or is a byte that wakes. The kernel looks at once whether that is a change. */
+/* The byte that is kept wakes nobody before another comes, or is a byte that wakes. The kernel looks at once whether that is a change,
+ * and takes it for one where it has the end, tcp_set_rcvlowat. */
 static void hide(struct egret_wire *wire, bool on)
 {
 	int least = on ? 2 : 1;
-	wire->stirred = wire->stirred || (wire->hidden && !on);
-	if (wire->hidden != on)
-		egret_raw6(SYS_setsockopt, wire->fd, SOL_SOCKET, SO_RCVLOWAT, (long)&least, sizeof least, 0);
+	if (wire->hidden == on)
+		return;
+	wire->stirred = wire->stirred || !on || egret_wire_has_end(wire);
+	egret_raw6(SYS_setsockopt, wire->fd, SOL_SOCKET, SO_RCVLOWAT, (long)&least, sizeof least, 0);
 	wire->hidden = on;
 }
 
@@ -191,7 +193,7 @@ static bool fetch(struct egret_wire *wire, const struct egret_sink *sink, bool *
 		return false;
 	}
 	ssize_t count = fit ? take(wire, sink, size, room) : look(wire, sink, size, room);
-	if (count == -EAGAIN && egret_wire_hides_end(wire)) {
+	if (count == -EAGAIN && wire->hidden && egret_wire_has_end(wire)) {
 		egret_wire_discard(wire, wire->stale);
 		wire->stale = 0;
 		count = egret_wire_recv(wire, room, size, 0);
