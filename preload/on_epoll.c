@@ -41,8 +41,10 @@ static bool is_old(struct egret_conn *conn, const struct egret_ready_match *matc
 {
 	if (events != EPOLLOUT || !(match->events & EPOLLET) || !match->told_out || conn->wire.hungry)
 		return false;
-	if (conn->observed || conn->wire.read_shut || conn->wire.write_closed || !egret_conn_own(conn))
+	if (conn->observed || !egret_conn_own(conn))
 		return said_readable;
+	if (conn->wire.read_shut || conn->wire.write_closed) /* which is told once, egret_wire_make_news */
+		return said_readable && (!match->told_news || egret_wire_old_news(&conn->wire) == match->told_news);
 	return egret_wire_brought_nothing(&conn->wire, match->told_news, said_readable);
 }
 
@@ -115,10 +117,11 @@ static uint32_t ask(const struct egret_ready_match *match)
 	return n > 0 ? (uint32_t)(unsigned short)pfd.revents : 0;
 }
 
-/* In how much what is THERE and EVENTS differ, and then whether it tells a thing again: the less, the likelier MATCH is the one. */
+/* In how much what is THERE and EVENTS differ, and then whether it tells a thing again: the less, the likelier MATCH is the one. An error may have
+ * been taken since, for the one before. */
 static int distance(const struct egret_ready_match *match, uint32_t there, uint32_t events)
 {
-	return 2 * __builtin_popcount(there ^ events) + !(match->events & (EPOLLONESHOT | EPOLLET));
+	return 2 * __builtin_popcount((there ^ events) & ~(uint32_t)(EPOLLERR | EPOLLHUP)) + !(match->events & (EPOLLONESHOT | EPOLLET));
 }
 
 /* They cannot be told apart, and need not be: of those that have something to tell one does. One that had nothing is not asked again of the next
