@@ -62,6 +62,7 @@ struct egret_conn {
 	char host[EGRET_NAME_MAX];    /* judged by; "" when only the address is known */
 	struct egret_addr asked, dialled;
 	uint16_t asked_port, dialled_port;
+	_Atomic bool begun;           /* wrapped: connect has dialled, and has come back */
 	int domain;                   /* AF_INET or AF_INET6 */
 	struct egret_wire wire;
 	struct egret_tls_ctx *ctx;    /* referenced */

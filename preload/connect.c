@@ -12,10 +12,13 @@
 #include "say.h"
 #include "starttls.h"
 
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FIRST_LOOK_MS 10
 
 void egret_connect_release(struct egret_conn *conn)
 {
@@ -36,8 +39,17 @@ void egret_connect_release(struct egret_conn *conn)
 
 int egret_connect_time_left(const struct egret_conn *conn)
 {
-	int64_t left = conn->deadline_us - egret_now_us();
-	return left <= 0 ? 0 : (int)((left + 999) / 1000);
+	int64_t left = (conn->deadline_us - egret_now_us() + 999) / 1000;
+	return left <= 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
+}
+
+int egret_connect_next_look(const struct egret_conn *conn)
+{
+	int left = egret_connect_time_left(conn), timeout = (int)conn->entry->settings->handshake_timeout_ms;
+	if (atomic_load(&conn->state) != EGRET_CONN_HANDSHAKING)
+		return left;
+	int since = timeout - left < FIRST_LOOK_MS ? FIRST_LOOK_MS : timeout - left;
+	return left < since ? left : since;
 }
 
 static void fill_event(const struct egret_conn *conn, struct egret_event *event, char address[EGRET_ADDR_TEXT])
@@ -220,10 +232,13 @@ static int step_tcp(struct egret_conn *conn)
 	struct pollfd pfd = { .fd = conn->wire.fd, .events = POLLOUT };
 	int error = 0;
 	socklen_t size = sizeof error;
+	bool begun = atomic_load(&conn->begun);
 	conn->wire.wants = POLLOUT;
 	if (real.poll(&pfd, 1, 0) <= 0)
 		return egret_connect_time_left(conn) > 0 ? -EAGAIN : fail(conn, ETIMEDOUT, false);
 	real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (!error && !begun && (pfd.revents & POLLHUP))
+		return -EAGAIN; /* another thread is about to dial */
 	return error ? fail(conn, error, false) : tcp_made(conn);
 }
 

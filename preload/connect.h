@@ -36,5 +36,8 @@ void egret_connect_release(struct egret_conn *conn);
 
 /* Milliseconds until the handshake's deadline, at least 0. */
 int egret_connect_time_left(const struct egret_conn *conn);
+/* ... and for how many a thread waits at most until it looks again: another one may have ended the handshake, which the kernel tells nobody. No
+ * longer than it has gone on, so that it takes twice its time at worst. */
+int egret_connect_next_look(const struct egret_conn *conn);
 
 #endif

@@ -51,7 +51,7 @@ int egret_io_await_open(struct egret_conn **held, int fd, int flags)
 	while ((result = egret_connect_step(*held)) == -EAGAIN) {
 		if (egret_io_is_nonblocking(fd, flags))
 			return EAGAIN;
-		int error = egret_wait_for(held, fd, (*held)->wire.wants, egret_connect_time_left(*held));
+		int error = egret_wait_for(held, fd, (*held)->wire.wants, egret_connect_next_look(*held));
 		if (error == EINTR || error == EGRET_WAIT_GONE)
 			return error;
 	}

@@ -43,7 +43,7 @@ static int handshake_blocking(struct egret_conn **held)
 	int result;
 	while ((result = egret_connect_step(conn)) == -EAGAIN) {
 		struct pollfd pfd = { .fd = conn->wire.fd, .events = conn->wire.wants };
-		int left = egret_connect_time_left(conn);
+		int left = egret_connect_next_look(conn);
 		uint64_t serial = egret_conn_part(conn);
 		int n = real.poll(&pfd, 1, left), error = errno;
 		if (!egret_conn_rejoin(conn, serial)) {
@@ -203,6 +203,7 @@ static int originate(int fd, struct egret_judged *judged)
 	code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
 	if (!conn)
 		return code;
+	atomic_store(&conn->begun, true);
 	log_dialled(judged, conn);
 	egret_judged_end(judged);
 	if (code == 0)

@@ -2,6 +2,7 @@
  * bring nothing for the program are swallowed. */
 #include "answer.h"
 #include "connect.h"
+#include "deadline.h"
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
@@ -245,12 +246,11 @@ int egret_on_epoll_wait(int epfd, struct epoll_event *events, int max, int timeo
 
 int egret_on_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout, const sigset_t *mask)
 {
-	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0) {
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || !egret_is_timeout(timeout)) {
 		if (real.epoll_pwait2)
 			return real.epoll_pwait2(epfd, events, max, timeout, mask);
 		errno = ENOSYS;
 		return -1;
 	}
-	int64_t deadline = timeout ? egret_now_us() + (int64_t)timeout->tv_sec * 1000000 + timeout->tv_nsec / 1000 : -1;
-	return wait_governed(epfd, events, max, deadline, mask);
+	return wait_governed(epfd, events, max, egret_deadline_of(timeout), mask);
 }

@@ -4,6 +4,7 @@
  */
 #include "answer.h"
 #include "connect.h"
+#include "deadline.h"
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
@@ -70,7 +71,7 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited 
 		waited[i].conn = NULL;
 		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
 		if (conn && under_way(conn) && egret_connect_step(conn) == -EAGAIN) {
-			int left = egret_connect_time_left(conn);
+			int left = egret_connect_next_look(conn);
 			bound = bound < 0 || left < bound ? left : bound;
 			work[i].events = conn->wire.wants;
 		} else if (conn && (work[i].events & READ_EVENTS) && (!begin_wait(conn, &waited[i]) || egret_answer_due(conn))) {
@@ -117,11 +118,6 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 	return ready;
 }
 
-static int64_t deadline_of(const struct timespec *timeout)
-{
-	return timeout ? egret_now_us() + (int64_t)timeout->tv_sec * 1000000 + timeout->tv_nsec / 1000 : -1;
-}
-
 /* The time that is left, cut to BOUND milliseconds; NULL: for ever. */
 static struct timespec *time_left(int64_t deadline, int bound, struct timespec *ts)
 {
@@ -140,7 +136,7 @@ static struct timespec *time_left(int64_t deadline, int bound, struct timespec *
 static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, struct pollfd *work,
 			 struct waited *waited)
 {
-	int64_t deadline = deadline_of(timeout);
+	int64_t deadline = egret_deadline_of(timeout);
 	for (;;) {
 		struct timespec ts;
 		bool again = false;
@@ -202,7 +198,7 @@ int egret_on_poll(struct pollfd *fds, nfds_t count, int timeout)
 
 int egret_on_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || !any_governed(fds, count))
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || !any_governed(fds, count) || !egret_is_timeout(timeout))
 		return real.ppoll(fds, count, timeout, mask);
 	return poll_any(fds, count, timeout, mask);
 }
@@ -309,7 +305,7 @@ static int select_governed(int count, fd_set *reads, fd_set *writes, fd_set *exc
 		errno = ENOMEM;
 		return -1;
 	}
-	int64_t deadline = deadline_of(timeout);
+	int64_t deadline = egret_deadline_of(timeout);
 	nfds_t n = to_poll(count, reads, writes, excepts, fds);
 	int result;
 	do { /* a bare POLLHUP wakes poll, but is nothing to a select that only asks to write */
@@ -329,22 +325,24 @@ static int select_governed(int count, fd_set *reads, fd_set *writes, fd_set *exc
 
 int egret_on_pselect(int count, fd_set *reads, fd_set *writes, fd_set *excepts, const struct timespec *timeout, const sigset_t *mask)
 {
-	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes, excepts))
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes, excepts) ||
+	    !egret_is_timeout(timeout))
 		return real.pselect(count, reads, writes, excepts, timeout, mask);
 	return select_governed(count, reads, writes, excepts, timeout, mask);
 }
 
 int egret_on_select(int count, fd_set *reads, fd_set *writes, fd_set *excepts, struct timeval *timeout)
 {
-	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes, excepts))
+	if (atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 || count <= 0 || !any_governed_set(count, reads, writes, excepts) ||
+	    (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
 		return real.select(count, reads, writes, excepts, timeout);
 	struct timespec ts = { 0 };
 	int64_t start = egret_now_us();
-	if (timeout)
-		ts = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+	if (timeout) /* of microseconds there may be a million and more */
+		ts = (struct timespec){ timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
 	int result = select_governed(count, reads, writes, excepts, timeout ? &ts : NULL, NULL);
-	if (timeout) { /* Linux tells how much time is left, select(2) */
-		int64_t left = (int64_t)timeout->tv_sec * 1000000 + timeout->tv_usec - (egret_now_us() - start);
+	if (timeout && ts.tv_sec < EGRET_LONGEST_S) { /* Linux tells how much time is left, select(2) */
+		int64_t left = ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000 - (egret_now_us() - start);
 		left = left < 0 ? 0 : left;
 		*timeout = (struct timeval){ left / 1000000, left % 1000000 };
 	}

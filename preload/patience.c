@@ -3,6 +3,7 @@
 #include "real.h"
 #include "runtime.h"
 
+#include <limits.h>
 #include <sys/time.h>
 
 void egret_patience_begin(struct egret_patience *patience, int fd)
@@ -12,7 +13,7 @@ void egret_patience_begin(struct egret_patience *patience, int fd)
 	patience->started_us = egret_now_us();
 	patience->limit_ms = -1;
 	if (real.getsockopt(fd, SOL_SOCKET, patience->option, &tv, &size) == 0 && (tv.tv_sec || tv.tv_usec))
-		patience->limit_ms = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+		patience->limit_ms = tv.tv_sec < INT_MAX / 1000 ? (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000) : INT_MAX;
 }
 
 int egret_patience_left(const struct egret_patience *patience)

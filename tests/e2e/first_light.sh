@@ -85,6 +85,16 @@ test_an_event_loop_reaches_its_host_through_a_handshake_that_does_not_block() {
 	wire_is_tls
 }
 
+test_a_connect_that_tcp_takes_its_time_for_is_waited_for() {
+	need_library
+	certificates
+	python3 "$ROOT/tests/lib/unanswering.py" "$T/port" "$T/ready" "$CERTS/right.pem" "$CERTS/right.key" &
+	announced "$T/port"
+	originating www.googleapis.com "$PORT"
+	covered python3 "$ROOT/tests/lib/late_connects.py" "$T/ready" >"$T/out"
+	equal "$(paste -sd' ' "$T/out")" "polls selects epolls edges"
+}
+
 # errno_of NAME: what connect gives a blocking program.
 errno_of() {
 	covered python3 - "$1" 2>>"$T/err" <<-'PY'

@@ -114,6 +114,14 @@ test_vectors_at_no_offset_are_carried_and_at_one_answered_as_of_a_socket() {
 	answers "pwritev2 ok" "preadv2 6 secret" "pwritev2 at 0 ESPIPE" "preadv2 at 0 ESPIPE" "pwritev2 with an unknown flag EOPNOTSUPP"
 }
 
+test_the_longest_time_outs_wait_and_those_of_less_than_nothing_are_none() { # quick
+	need_library
+	start_tls right --echo
+	originating $HOST "$PORT"
+	covered "$PROGRAMS/long_waits" $HOST >"$T/out"
+	equal "$(cat "$T/out")" right
+}
+
 test_asynchronous_transfers_send_no_plaintext() {
 	encrypted asynchronous_transfers
 	answers "aio_write ENOSYS" "lio_listio ENOSYS" "aio_read ENOSYS"

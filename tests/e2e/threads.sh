@@ -32,6 +32,7 @@ test_a_thread_cancelled_already_goes_where_the_libcs_does_and_leaves_the_connect
 	[[ "${EGRET_SANITIZER:-}" != *libasan* ]] || skip "AddressSanitizer goes on guarding the frames that a cancelled thread has left"
 	threads pending
 }
+test_a_connection_that_other_threads_look_at_while_it_is_made_is_made() { threads looked; }
 test_signals_that_restart_calls_are_not_seen_by_reads_and_writes() { threads restart; }
 test_signals_that_do_not_restart_end_calls_but_lose_no_byte() { threads eintr; }
 

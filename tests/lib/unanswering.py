@@ -1,8 +1,21 @@
-"""unanswering.py FILE: a port on 127.0.0.1, written to FILE, whose queue is full: what connects there hears nothing."""
+"""unanswering.py FILE [WHEN CERT KEY]: a port on 127.0.0.1, written to FILE, whose queue is full: what connects there hears nothing.
+
+With WHEN it does until that file is there; then the port takes all who come, speaks TLS with CERT and KEY, and sends back what it is sent.
+"""
 import os
 import signal
 import socket
+import ssl
 import sys
+import threading
+import time
+
+
+def echo(client, tls):
+    with tls.wrap_socket(client, server_side=True) as channel:
+        while data := channel.recv(65536):
+            channel.sendall(data)
+
 
 server = socket.socket()
 server.bind(("127.0.0.1", 0))
@@ -16,4 +29,13 @@ for _ in range(4):
 with open(sys.argv[1] + ".new", "w") as file:
     file.write(str(server.getsockname()[1]))
 os.rename(sys.argv[1] + ".new", sys.argv[1])
-signal.pause()
+if len(sys.argv) == 2:
+    signal.pause()
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(*sys.argv[3:])
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.02)
+for s in kept:
+    s.close()
+while True:
+    threading.Thread(target=echo, args=(server.accept()[0], tls), daemon=True).start()

@@ -7,6 +7,7 @@
  *   restart   signals with SA_RESTART arrive all the time: no call ends early
  *   stack     a thread of the smallest stack that the system gives is served, and refused elsewhere, as any
  *   pending   threads that are cancelled already go in the calls in which the libc's go, in no other, and leave connections whole
+ *   looked    other threads poll and ask for a connection while it is made
  *   eintr     signals without it: calls end with EINTR before the first byte, or with a part; no byte is lost or sent twice
  */
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -406,6 +408,42 @@ static void mode_pending(void)
 	close(pending_file);
 }
 
+/* ---- looked at while it is made ---- */
+
+static _Atomic int looked_at;
+
+static void *look(void *arg)
+{
+	while (!over) {
+		struct pollfd both = { .fd = looked_at, .events = POLLIN | POLLOUT };
+		int available;
+		if (arg)
+			poll(&both, 1, 0);
+		else
+			ioctl(both.fd, FIONREAD, &available);
+	}
+	return NULL;
+}
+
+static void mode_looked(void)
+{
+	pthread_t threads[2];
+	looked_at = -1;
+	for (int i = 0; i < 2; i++)
+		must((errno = pthread_create(&threads[i], NULL, look, i ? &over : NULL)) == 0, "pthread_create");
+	for (int i = 0; i < 300; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		looked_at = fd;
+		must(fd >= 0 && connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
+		must(write(fd, "e", 1) == 1, "write");
+		looked_at = -1;
+		close(fd);
+	}
+	over = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
@@ -427,6 +465,8 @@ int main(int argc, char **argv)
 		mode_stack();
 	else if (strcmp(mode, "pending") == 0)
 		mode_pending();
+	else if (strcmp(mode, "looked") == 0)
+		mode_looked();
 	else if (strcmp(mode, "eintr") == 0)
 		mode_signals(0, mib);
 	else
