@@ -153,8 +153,11 @@ static void do_set(const struct call *call)
 			return skip("bytes may be held back");
 		if (!has_word(call, "anyway") && ((options[i].option == SO_RCVLOWAT && value > 1 && it.tiny) || (options[i].option == SO_RCVBUF && it.lowat > 1)))
 			return skip("less than that is told where the buffer is full, tcp_epollin_ready: which counts the kernel's overhead");
+		bool small = strcmp(call->argv[1], "sndbuf") == 0 || strcmp(call->argv[1], "unsent") == 0;
+		it.small = it.small || small;
+		if (small) /* whether there is room is told anew, and a matter of what is acknowledged */
+			settle();
 		tell(setsockopt(it.fd, options[i].level, options[i].option, &value, sizeof value));
-		it.small = it.small || strcmp(call->argv[1], "sndbuf") == 0 || strcmp(call->argv[1], "unsent") == 0;
 		it.corked = it.corked || strcmp(call->argv[1], "cork") == 0;
 		it.tiny = it.tiny || (strcmp(call->argv[1], "rcvbuf") == 0 && value < 40000);
 		it.lowat = strcmp(call->argv[1], "lowat") == 0 ? value : it.lowat;
