@@ -7,10 +7,22 @@
 
 #include <fcntl.h>
 
+/* Is a ghost's number a descriptor of the same connection again, by which the kernel finds it? */
+static bool has_come_back(const struct registration *it)
+{
+	struct egret_conn *conn = egret_conn_get_as_is(it->fd), *again = egret_conn_get_as_is(it->number);
+	bool same = conn && conn == again;
+	egret_conn_put(conn);
+	egret_conn_put(again);
+	return same;
+}
+
 /* The kernel finds a registration by number and socket: a ghost's number is a copy of the descriptor that lives on, until give_back. -1: it
  * means something else by now, and nobody can change the registration. */
 static int borrow(const struct registration *it)
 {
+	if (it->ghost && has_come_back(it))
+		return it->number;
 	int fd = it->ghost ? real.fcntl(it->fd, F_DUPFD_CLOEXEC, (void *)(intptr_t)it->number) : it->fd;
 	if (it->ghost && fd >= 0 && fd != it->number) {
 		egret_raw_close(fd);
@@ -21,7 +33,7 @@ static int borrow(const struct registration *it)
 
 static void give_back(const struct registration *it, int fd)
 {
-	if (it->ghost && fd >= 0)
+	if (it->ghost && fd >= 0 && !has_come_back(it))
 		egret_raw_close(fd);
 }
 
