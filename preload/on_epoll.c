@@ -145,7 +145,7 @@ static struct telling judge_matches(int epfd, const struct egret_ready_match *ma
 		it.seen = judge_match(match, event->events, &governed, &it.news);
 		*ours |= governed;
 		bool possible = count == 1 || may_be_of(match, event->events, batch);
-		if (count > 1 && possible && governed && !it.seen)
+		if (count > 1 && possible && governed && !it.seen && !(event->events & READ_EVENTS))
 			egret_ready_told(epfd, match, event->data.u64, batch, 0, 0);
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
