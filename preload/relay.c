@@ -257,8 +257,8 @@ static bool is_held_up(const struct egret_conn *conn)
 	int on = 1, before = 1, fd = conn->wire.fd;
 	socklen_t size = sizeof before;
 	bool held_up = has_unsent(conn);
-	if (!held_up || real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) != 0 || before)
-		return held_up;
+	if (!held_up || real.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &before, &size) != 0)
+		return held_up; /* set again it pushes, too, also what TCP_CORK holds */
 	real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	held_up = has_unsent(conn);
 	real.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
