@@ -24,10 +24,13 @@ int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *even
 	return egret_ready_control(epfd, operation, fd, event);
 }
 
+/* What there is to tell of room, egret_ready_telling. */
+static uint64_t room_of(const struct egret_conn *conn) { return conn->wire.hunger + 1; }
+
 /* Is what an edge tells known to the program, and what came only a record without data behind it? *NEWS: what there is to read. */
 static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
 {
-	bool writes = (events & EPOLLOUT) && (!match->told_out || conn->wire.hungry), rd = conn->wire.read_shut, both = rd && conn->wire.write_closed;
+	bool writes = (events & EPOLLOUT) && match->told_room != room_of(conn), rd = conn->wire.read_shut, both = rd && conn->wire.write_closed;
 	uint32_t ends = EPOLLERR | (rd ? 0 : (uint32_t)EPOLLRDHUP) | (both ? 0 : (uint32_t)EPOLLHUP); /* not those that the program has made itself */
 	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
 		return false;
@@ -40,7 +43,7 @@ static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *
  * SAID_READABLE: as the kernel had it, which nothing is. */
 static bool is_old(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, bool said_readable)
 {
-	if (events != EPOLLOUT || !(match->events & EPOLLET) || !match->told_out || conn->wire.hungry)
+	if (events != EPOLLOUT || !(match->events & EPOLLET) || match->told_room != room_of(conn))
 		return false;
 	if (conn->observed || !egret_conn_own(conn))
 		return said_readable;
@@ -64,13 +67,15 @@ static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready
 	return is_old(conn, match, events, true) ? 0 : events;
 }
 
-/* What the program sees of EVENTS, which the kernel reported for MATCH. *NEWS: what it learns of, 0: not counted. */
-static uint32_t judge_match(const struct egret_ready_match *match, uint32_t events, bool *ours, uint64_t *news)
+/* What the program sees of EVENTS, which the kernel reported for IT, and what it learns of. */
+static uint32_t judge_match(struct egret_ready_telling *it, uint32_t events, bool *ours)
 {
+	const struct egret_ready_match *match = it->match;
 	struct egret_conn *conn = egret_io_wrapped(match->fd);
 	if (!conn)
 		return events;
 	*ours = true;
+	it->room = room_of(conn); /* a write that is told to wait from here on is told of the next one */
 	int state = atomic_load(&conn->state);
 	if (state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING) {
 		egret_connect_step(conn);
@@ -80,12 +85,12 @@ static uint32_t judge_match(const struct egret_ready_match *match, uint32_t even
 	} else if (egret_answer_due(conn)) {
 		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {
-		events = judge_readable(conn, match, events, news);
+		events = judge_readable(conn, match, events, &it->news);
 	} else if (is_old(conn, match, events, false)) {
 		events = 0;
 	}
-	if (events && !*news && state == EGRET_CONN_OPEN && (match->events & EPOLLET) && !conn->observed)
-		*news = egret_wire_old_news(&conn->wire);
+	if (events && !it->news && state == EGRET_CONN_OPEN && (match->events & EPOLLET) && !conn->observed)
+		it->news = egret_wire_old_news(&conn->wire);
 	if (events)
 		events |= (uint32_t)(unsigned short)egret_wire_shut_events(&conn->wire) & (match->events | EPOLLHUP);
 	if (events && conn->wire.error_once)
@@ -101,13 +106,6 @@ static bool may_be_of(const struct egret_ready_match *match, uint32_t events, ui
 {
 	return !match->fired && match->batch != batch && !(events & ~(match->events | EPOLLERR | EPOLLHUP));
 }
-
-/* What one of the registrations that EVENT may be of tells. */
-struct telling {
-	const struct egret_ready_match *match; /* NULL: none has anything to tell */
-	uint32_t seen;
-	uint64_t news;
-};
 
 /* What the kernel says of MATCH's descriptor now. */
 static uint32_t ask(const struct egret_ready_match *match)
@@ -127,14 +125,14 @@ static int distance(const struct egret_ready_match *match, uint32_t there, uint3
 
 /* They cannot be told apart, and need not be: of those that have something to tell one does. One that had nothing is not asked again of the next
  * event, which would be told for want of what the first was judged by. */
-static struct telling judge_matches(int epfd, const struct egret_ready_match *matches, size_t count, const struct epoll_event *event, uint64_t batch,
-				    bool *ours)
+static struct egret_ready_telling judge_matches(int epfd, const struct egret_ready_match *matches, size_t count, const struct epoll_event *event,
+						uint64_t batch, bool *ours)
 {
-	struct telling best = { 0 };
+	struct egret_ready_telling best = { 0 };
 	int nearest = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct egret_ready_match *match = &matches[i];
-		struct telling it = { .match = match };
+		struct egret_ready_telling it = { .match = match };
 		bool governed = false;
 		uint32_t there = count > 1 ? ask(match) : 0; /* before it is taken */
 		int how_far = distance(match, there, event->events);
@@ -142,11 +140,11 @@ static struct telling judge_matches(int epfd, const struct egret_ready_match *ma
 			*ours = true;
 			continue;
 		}
-		it.seen = judge_match(match, event->events, &governed, &it.news);
+		it.seen = judge_match(&it, event->events, &governed);
 		*ours |= governed;
 		bool possible = count == 1 || may_be_of(match, event->events, batch);
 		if (count > 1 && possible && governed && !it.seen && !(event->events & READ_EVENTS))
-			egret_ready_told(epfd, match, event->data.u64, batch, 0, 0);
+			egret_ready_told(epfd, &it, event->data.u64, batch);
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 		if (count > 1 && !governed)
@@ -169,15 +167,6 @@ static bool are_governed(const struct egret_ready_match *matches, size_t count)
 	return conn != NULL;
 }
 
-/* The program learns that it may write. */
-static void note_room(int fd)
-{
-	struct egret_conn *conn = egret_io_wrapped(fd);
-	if (conn)
-		conn->wire.hungry = false;
-	egret_conn_put(conn);
-}
-
 /* What of EVENT the program sees; 0: nothing. */
 static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t batch)
 {
@@ -186,11 +175,9 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t 
 	bool ours = false;
 	if (count == 0 || count > MATCHES || (count > 1 && !are_governed(matches, count)))
 		return event->events;
-	struct telling it = judge_matches(epfd, matches, count, event, batch, &ours);
-	if (it.match && ours && (it.seen & EPOLLOUT))
-		note_room(it.match->fd);
+	struct egret_ready_telling it = judge_matches(epfd, matches, count, event, batch, &ours);
 	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
-		egret_ready_told(epfd, it.match, event->data.u64, batch, it.seen, it.news);
+		egret_ready_told(epfd, &it, event->data.u64, batch);
 	for (size_t i = 0; i < count && !it.match; i++)
 		egret_ready_rearm(epfd, matches[i].fd);
 	return it.seen;

@@ -125,14 +125,17 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 /* The program has set an option of which the wire must know. */
 static void note_option(struct egret_conn *conn, int fd, int level, int option)
 {
+	bool size = level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_SNDBUFFORCE), unsent = level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT;
 	if (level == SOL_SOCKET && option == SO_RCVLOWAT)
 		egret_io_take_over_lowat(conn, fd);
-	else if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_SNDBUFFORCE))
-		conn->wire.resized = conn->wire.hungry = true; /* the kernel reports "writable" anew */
+	else if (size)
+		conn->wire.resized = true;
 	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
 		atomic_store(&conn->prompt, EGRET_PROMPT_NOT);
-	else if (level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT)
-		conn->wire.careful = conn->wire.hungry = true; /* ... here, too */
+	else if (unsent)
+		conn->wire.careful = true;
+	if (size || unsent)
+		conn->wire.hunger++; /* the kernel reports "writable" anew */
 }
 
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)

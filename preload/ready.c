@@ -149,8 +149,8 @@ static void change(struct registration *it, const struct epoll_event *event)
 	egret_ready_index_remove(it->set, it);
 	it->events = event->events;
 	it->data = event->data.u64;
-	it->fired = it->told_out = it->inherited = false;
-	it->told_news = 0;
+	it->fired = it->inherited = false;
+	it->told_room = it->told_news = 0;
 	egret_ready_index_add(it->set, it); /* one was taken out: it need not grow */
 	release(&it->set->lock);
 }
@@ -173,8 +173,7 @@ static void apply_all(int fd, uint32_t events)
 {
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd) {
-		it->told_out = false; /* the kernel reports anew */
-		it->told_news = 0;
+		it->told_room = it->told_news = 0; /* the kernel reports anew */
 		egret_ready_apply(it, events ? events : it->events);
 	}
 }
@@ -240,27 +239,27 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 			continue;
 		if (count < most)
 			matches[count] = (struct egret_ready_match){ .fd = it->fd, .id = it->id, .batch = it->batch, .quiet = it->quiet, .events = it->events,
-								     .fired = it->fired, .told_out = it->told_out, .told_news = it->told_news };
+								     .fired = it->fired, .told_room = it->told_room, .told_news = it->told_news };
 		count++;
 	}
 	release(&set->lock);
 	return count;
 }
 
-void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t data, uint64_t batch, uint32_t events, uint64_t news)
+void egret_ready_told(int epfd, const struct egret_ready_telling *told, uint64_t data, uint64_t batch)
 {
 	struct set *set = set_of(epfd, false);
 	if (!set)
 		return;
 	hold(&set->lock);
 	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data)
-		if (it->id == match->id && !events) {
+		if (it->id == told->match->id && !told->seen) {
 			it->quiet = batch;
-		} else if (it->id == match->id) {
+		} else if (it->id == told->match->id) {
 			it->batch = batch;
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
-			it->told_out = it->told_out || (events & EPOLLOUT);
-			it->told_news = news ? news : it->told_news;
+			it->told_room = told->seen & EPOLLOUT ? told->room : it->told_room;
+			it->told_news = told->news ? told->news : it->told_news;
 		}
 	release(&set->lock);
 }

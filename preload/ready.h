@@ -23,8 +23,16 @@ struct egret_ready_match {
 	uint64_t quiet;   /* ... in which it had nothing to tell last: that took what it was judged by */
 	uint32_t events;  /* as the program asked */
 	bool fired;       /* one-shot, and not armed */
-	bool told_out;    /* an edge-triggered program knows that it may write */
+	uint64_t told_room; /* an edge-triggered program knows that it may write, since that room (below), 0: it does not */
 	uint64_t told_news; /* ... and what to read (wire.h), 0: nothing */
+};
+
+/* What one of them tells. */
+struct egret_ready_telling {
+	const struct egret_ready_match *match; /* NULL: none has anything to tell */
+	uint32_t seen; /* 0: nothing */
+	uint64_t news; /* to read, 0: not counted */
+	uint64_t room; /* to write: another one behind each write of the connection that was told to wait, 0: it is none */
 };
 
 /* FD's connect is under way: its registrations are narrowed to what the handshake waits for. Again after each step. */
@@ -43,8 +51,8 @@ int egret_ready_expire(void);
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
 /* Registrations in EPFD with DATA: fills MATCHES, returns how many there are; MOST + 1: more than MOST. */
 size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
-/* Within BATCH the program saw EVENTS (0: none) of that registration in EPFD, with that NEWS to read (0: not counted). */
-void egret_ready_told(int epfd, const struct egret_ready_match *match, uint64_t data, uint64_t batch, uint32_t events, uint64_t news);
+/* Within BATCH the program saw that of a registration in EPFD with DATA. */
+void egret_ready_told(int epfd, const struct egret_ready_telling *it, uint64_t data, uint64_t batch);
 /* A one-shot registration woke for nothing: it is armed again. */
 void egret_ready_rearm(int epfd, int fd);
 

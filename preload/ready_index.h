@@ -13,8 +13,7 @@ struct registration {
 	int number;    /* a ghost's, before it was closed */
 	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
 	bool fired;    /* one-shot, and not armed */
-	bool told_out;
-	uint64_t told_news; /* as in egret_ready_match */
+	uint64_t told_room, told_news; /* as in egret_ready_match */
 	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
 	uint32_t events;
 	uint64_t data;

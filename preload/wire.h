@@ -57,7 +57,7 @@ struct egret_wire {
 	_Atomic bool careful; /* TCP_NOTSENT_LOWAT is set: credit is no promise, ask whether the kernel says writable */
 	_Atomic bool stuck;   /* `out` is not empty: the next call on the connection flushes it */
 	bool full;            /* the kernel had no room: nothing is tried before it says writable, as TCP does it; under out_lock */
-	_Atomic bool hungry;  /* a write was told to wait: the next POLLOUT is news */
+	_Atomic uint64_t hunger; /* how often a write was told to wait: the next POLLOUT is news, to each registration */
 	_Atomic bool heard;   /* something came since the handshake, if only tickets */
 	_Atomic unsigned unanswered; /* writes before that */
 	uint64_t copied;      /* bytes that `in` has been given so far: a position in the stream of ciphertext */

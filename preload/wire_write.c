@@ -183,7 +183,7 @@ static ssize_t write_locked(struct egret_wire *wire, struct source *source)
 	size_t done = total - source->left;
 	if (result == -EAGAIN) {
 		wire->full = true;
-		wire->hungry = true;
+		wire->hunger++;
 	}
 	bool later = result == -EAGAIN || result == -ENOMEM || result == -EFAULT;
 	if (done > 0 && later && egret_buf_len(&wire->out) > 0) {
