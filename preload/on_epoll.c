@@ -145,6 +145,8 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 		bool possible = count == 1 || may_be_of(match, event->events, batch);
 		if (count > 1 && possible && governed && !it.seen && !(event->events & READ_EVENTS))
 			egret_ready_told(epfd, &it, event->data.u64, batch);
+		if (count > 1 && governed && it.seen)
+			it.seen |= there & match->events & EPOLLOUT; /* the event may be another's: its own is not told any more */
 		if (count > 1 && !(event->events & EPOLLRDHUP))
 			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 		if (count > 1 && !governed)
