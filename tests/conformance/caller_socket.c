@@ -143,13 +143,21 @@ static const struct {
 		{ "keepalive", SOL_SOCKET, SO_KEEPALIVE }, { "sndlowat", SOL_SOCKET, SO_SNDLOWAT }, { "unsent", IPPROTO_TCP, TCP_NOTSENT_LOWAT },
 		{ "cork", IPPROTO_TCP, TCP_CORK }, { "stamp", SOL_SOCKET, SO_TIMESTAMP } };
 
+/* May something wait to be sent, so that what room OPTION makes is a matter of the kernel's overhead? */
+static bool may_hold_back(int option)
+{
+	if (option == TCP_NOTSENT_LOWAT)
+		return it.more || it.unread > UNREAD_LITTLE;
+	return option == SO_SNDBUF && (((it.more || it.corked) && it.unread) || (it.narrow && it.unread > UNREAD_LITTLE));
+}
+
 static void do_set(const struct call *call)
 {
 	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
 		if (call->argc < 3 || strcmp(options[i].name, call->argv[1]) != 0)
 			continue;
 		int value = (int)number(call, 2, 0);
-		if ((options[i].option == TCP_NOTSENT_LOWAT && (it.more || it.unread > UNREAD_LITTLE)) || (options[i].option == SO_SNDBUF && (it.more || it.corked) && it.unread))
+		if (may_hold_back(options[i].option))
 			return skip("bytes may be held back");
 		if (!has_word(call, "anyway") && ((options[i].option == SO_RCVLOWAT && value > 1 && it.tiny) || (options[i].option == SO_RCVBUF && it.lowat > 1)))
 			return skip("less than that is told where the buffer is full, tcp_epollin_ready: which counts the kernel's overhead");
