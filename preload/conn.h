@@ -81,7 +81,8 @@ struct egret_conn {
 	_Atomic bool unreached;       /* ... and it came to nothing, as the log says */
 	_Atomic bool told;            /* what broke it was said and logged */
 	_Atomic bool reported;        /* a second connect() has told the program the outcome */
-	int64_t started_us, deadline_us; /* monotonic; deadline of the handshake */
+	int64_t started_us;           /* monotonic */
+	_Atomic int64_t deadline_us;  /* ... of the handshake */
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
 	struct egret_lines lines;
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
