@@ -1,7 +1,7 @@
 /* Both directions of one connection in one input: 0xff changes the direction, 0xfe ends a write, whose next byte says how much of it the wire
  * takes. The first byte chooses the entry. Whatever comes in, what goes out is a series of requests that the rules allow, as a second
  * parser reads them, until a server that was asked to switch protocols says that it does. */
-// objects: preload/http.c preload/http_answer.c preload/http_chunk.c preload/http_head.c preload/http_request.c preload/http_response.c preload/buf.c
+// objects: preload/http.c preload/http_answer.c preload/http_chunk.c preload/http_head.c preload/http_pose.c preload/http_request.c preload/http_response.c preload/buf.c
 #include "preload/http.h"
 
 #include <llhttp/llhttp.h>
