@@ -304,7 +304,8 @@ struct egret_http_verdict egret_http_decide(const struct egret_entry *entry, con
 	path_len = query ? (size_t)(query - target) : len;
 	/* Of another scheme or of none, a server that is a proxy would read another host in it than the one that was judged. */
 	has_form = target[0] == '/' || target != request->target || (len == 1 && target[0] == '*');
-	/* The server as a whole is a target of OPTIONS alone (RFC 9112 3.2.4). A fragment is no part of a request's target (RFC 9112 3.2): some servers take it off the query, some do not. */
+	/* The server as a whole is a target of OPTIONS alone (RFC 9112 3.2.4). A fragment is no part of a target (3.2): some servers take it off the
+	 * query, some do not. */
 	if (!has_form || (rules && (target[0] == '*' ? !is_options(request) : memchr(target, '#', len) || path_is_ambiguous(target, path_len))))
 		return refuse(EGRET_HTTP_AMBIGUOUS_PATH);
 	verdict.rule = find_rule(entry->http_deny, entry->http_deny_count, request, target, path_len, len, ALL);

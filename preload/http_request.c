@@ -262,8 +262,8 @@ static bool keeps_its_word(const struct egret_http *http, const char *data, size
 	return !owed || !memcmp(egret_buf_head(&http->held) + http->told, data, len < owed ? len : owed);
 }
 
-/* The body of a request that was let pass turns out to be none, or one that must not pass. The line of the request tells of what left; what did not is a line of its own,
- * and its answer takes the place of the response, which cannot come any more. */
+/* The body of a request that was let pass turns out to be none, or one that must not pass. The line of the request tells of what left; what did
+ * not is a line of its own, and its answer takes the place of the response, which cannot come any more. */
 static enum egret_http_fate refuse_body(struct egret_http *http, enum egret_http_reason reason)
 {
 	const struct egret_http_head none = { .minor = 0 };

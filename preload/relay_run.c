@@ -9,7 +9,6 @@
 #include "runtime.h"
 
 #include <linux/close_range.h>
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -132,13 +131,6 @@ static void take(struct relay *relay, size_t count)
 		egret_buf_consume(&relay->rest, count);
 	else
 		real.recv(relay->end, relay->up, count, MSG_DONTWAIT);
-}
-
-/* Has the server what was sent, the FIN included? */
-static bool is_acknowledged(const struct relay *relay)
-{
-	int left = 0;
-	return egret_raw(SYS_ioctl, relay->tcp, SIOCOUTQ, &left, 0) != 0 || left == 0;
 }
 
 /* Must the FIN wait, since the program had shut its reading side? */
@@ -320,7 +312,7 @@ static int time_left(struct relay *relay)
 {
 	if (atomic_load(&relay->conn->state) == EGRET_CONN_HANDSHAKING) /* of mysql TLS may begin here */
 		return egret_connect_time_left(relay->conn) + 1;
-	if (relay->up_ended ? relay->program_gone && !is_acknowledged(relay) : relay->up_closing && holds_fin(relay))
+	if (relay->up_ended ? relay->program_gone && !egret_wire_has_arrived(relay->tcp) : relay->up_closing && holds_fin(relay))
 		return ACKNOWLEDGED_MS;
 	if (!relay->program_gone || !(relay->up_ended || relay->starved))
 		return relay->starved ? MEMORY_MS : -1;

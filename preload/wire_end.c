@@ -106,14 +106,19 @@ bool egret_wire_hides_reset(struct egret_wire *wire)
 	return true;
 }
 
+bool egret_wire_has_arrived(int fd)
+{
+	int left = 0;
+	return egret_raw(SYS_ioctl, fd, SIOCOUTQ, &left, 0) != 0 || left == 0;
+}
+
 bool egret_wire_owes_fin(struct egret_wire *wire)
 {
 	struct pollfd pfd = { .fd = wire->fd };
 	struct timespec now = { 0, 0 };
-	int left = 0;
 	if (!atomic_load_explicit(&wire->fin_due, memory_order_relaxed))
 		return false;
-	bool arrived = egret_raw(SYS_ioctl, wire->fd, SIOCOUTQ, &left, 0) != 0 || left == 0;
+	bool arrived = egret_wire_has_arrived(wire->fd);
 	bool broken = egret_raw6(SYS_ppoll, (long)&pfd, 1, (long)&now, 0, 8, 0) > 0;
 	if ((arrived || broken) && atomic_exchange(&wire->fin_due, false))
 		egret_raw(SYS_shutdown, wire->fd, SHUT_WR, 0, 0);
