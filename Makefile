@@ -111,8 +111,8 @@ $(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_wire_room $(BUILD)/tests/
 $(BUILD)/tests/unit/test_wire_memory: TEST_LIBS := $(WRAP) $(BUILD)/obj/preload/memory.o -lssl -lcrypto
 $(BUILD)/tests/unit/test_wire_memory: $(BUILD)/obj/preload/memory.o
 $(BUILD)/tests/unit/test_http_memory: TEST_LIBS := -Wl,--wrap=malloc,--wrap=realloc
-$(BUILD)/tests/unit/test_relay: TEST_LIBS := $(BUILD)/obj/preload/relay_run.o
-$(BUILD)/tests/unit/test_relay: $(BUILD)/obj/preload/relay_run.o
+$(BUILD)/tests/unit/test_relay: TEST_LIBS := $(BUILD)/obj/preload/relay_run.o $(BUILD)/obj/preload/proc_lines.o
+$(BUILD)/tests/unit/test_relay: $(BUILD)/obj/preload/relay_run.o $(BUILD)/obj/preload/proc_lines.o
 $(BUILD)/tests/unit/test_epoll: TEST_LIBS := $(BUILD)/obj/preload/on_epoll.o
 $(BUILD)/tests/unit/test_epoll: $(BUILD)/obj/preload/on_epoll.o
 $(BUILD)/tests/unit/test_wire $(BUILD)/tests/unit/test_wire_room $(BUILD)/tests/unit/test_wire_memory $(BUILD)/tests/unit/test_engine: $(ENGINE)

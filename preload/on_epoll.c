@@ -27,44 +27,47 @@ int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *even
 /* What there is to tell of room, egret_ready_telling. */
 static uint64_t room_of(const struct egret_conn *conn) { return conn->wire.hunger + 1; }
 
-/* Is what an edge tells known to the program, and what came only a record without data behind it? *NEWS: what there is to read. */
-static bool is_no_edge(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
+/* Is what an edge tells IT known to the program, and what came only a record without data behind it? */
+static bool is_no_edge(struct egret_conn *conn, struct egret_ready_telling *it, uint32_t events)
 {
+	const struct egret_ready_match *match = it->match;
 	bool writes = (events & EPOLLOUT) && match->told_room != room_of(conn), rd = conn->wire.read_shut, both = rd && conn->wire.write_closed;
 	uint32_t ends = EPOLLERR | (rd ? 0 : (uint32_t)EPOLLRDHUP) | (both ? 0 : (uint32_t)EPOLLHUP); /* not those that the program has made itself */
 	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
 		return false;
 	bool end = (events & ends) != 0, tells = end;
-	*news = egret_wire_news(&conn->wire, &end);
-	return *news == match->told_news && !writes && (end || !tells);
+	it->news = egret_wire_news(&conn->wire, it->stirred, &end);
+	return it->news == match->told_news && !writes && (end || !tells);
 }
 
 /* An edge that tells again that the program may write, which it knows, is none, unless it came of something that was read meanwhile.
  * SAID_READABLE: as the kernel had it, which nothing is. */
-static bool is_old(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, bool said_readable)
+static bool is_old(struct egret_conn *conn, const struct egret_ready_telling *it, uint32_t events, bool said_readable)
 {
+	const struct egret_ready_match *match = it->match;
 	if (events != EPOLLOUT || !(match->events & EPOLLET) || match->told_room != room_of(conn))
 		return false;
 	if (conn->observed || !egret_conn_own(conn))
 		return said_readable;
-	if (conn->wire.read_shut || conn->wire.write_closed) /* which is told once, egret_wire_make_news */
-		return said_readable && (!match->told_news || egret_wire_old_news(&conn->wire) == match->told_news);
-	return egret_wire_brought_nothing(&conn->wire, match->told_news, said_readable);
+	bool shut = conn->wire.read_shut || conn->wire.write_closed; /* which is told once, egret_wire_make_news */
+	if (shut && (it->stirred || said_readable) && (!match->told_news || egret_wire_old_news(&conn->wire) == match->told_news))
+		return true;
+	return egret_wire_brought_nothing(&conn->wire, match->told_news, it->stirred, said_readable);
 }
 
 /* The kernel says readable: what of EVENTS is true for the program? */
-static uint32_t judge_readable(struct egret_conn *conn, const struct egret_ready_match *match, uint32_t events, uint64_t *news)
+static uint32_t judge_readable(struct egret_conn *conn, struct egret_ready_telling *it, uint32_t events)
 {
 	bool own = egret_conn_own(conn);
 	uint32_t seen = own ? (uint32_t)(unsigned short)egret_io_readable(conn) : events;
-	if (seen && own && is_no_edge(conn, match, events, news))
+	if (seen && own && is_no_edge(conn, it, events))
 		return 0;
 	if (seen) {
 		atomic_store_explicit(&conn->wrote, false, memory_order_relaxed);
-		return (events & ~READ_EVENTS) | (seen & (match->events | EPOLLERR));
+		return (events & ~READ_EVENTS) | (seen & (it->match->events | EPOLLERR));
 	}
 	events &= ~READ_EVENTS;
-	return is_old(conn, match, events, true) ? 0 : events;
+	return is_old(conn, it, events, true) ? 0 : events;
 }
 
 /* What the program sees of EVENTS, which the kernel reported for IT, and what it learns of. */
@@ -76,6 +79,8 @@ static uint32_t judge_match(struct egret_ready_telling *it, uint32_t events, boo
 		return events;
 	*ours = true;
 	it->room = room_of(conn); /* a write that is told to wait from here on is told of the next one */
+	it->stirs = conn->wire.stirs;
+	it->stirred = it->stirs > match->told_stirs && it->stirs > conn->wire.stirs_over;
 	int state = atomic_load(&conn->state);
 	if (state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING) {
 		egret_connect_step(conn);
@@ -85,8 +90,8 @@ static uint32_t judge_match(struct egret_ready_telling *it, uint32_t events, boo
 	} else if (egret_answer_due(conn)) {
 		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {
-		events = judge_readable(conn, match, events, &it->news);
-	} else if (is_old(conn, match, events, false)) {
+		events = judge_readable(conn, it, events);
+	} else if (is_old(conn, it, events, false)) {
 		events = 0;
 	}
 	if (events && !it->news && state == EGRET_CONN_OPEN && (match->events & EPOLLET) && !conn->observed)
@@ -120,30 +125,49 @@ static uint32_t ask(const struct egret_ready_match *match)
  * been taken since, for the one before. */
 static int distance(const struct egret_ready_match *match, uint32_t there, uint32_t events)
 {
-	return 2 * __builtin_popcount((there ^ events) & ~(uint32_t)(EPOLLERR | EPOLLHUP)) + !(match->events & (EPOLLONESHOT | EPOLLET));
+	uint32_t differ = there ^ events, failed = EPOLLERR | EPOLLHUP;
+	return 4 * __builtin_popcount(differ & ~failed) + 2 * !(match->events & (EPOLLONESHOT | EPOLLET)) + ((differ & failed) != 0);
 }
+
+/* Has MATCH a connection whose events are those that the program asked for? While a handshake runs, or an answer is due, they are others. */
+static bool is_as_asked(const struct egret_ready_match *match)
+{
+	struct egret_conn *conn = egret_io_wrapped(match->fd);
+	bool open = conn && atomic_load(&conn->state) == EGRET_CONN_OPEN && !egret_answer_due(conn);
+	egret_conn_put(conn);
+	return open;
+}
+
+/* Of what was looked at for an event. */
+struct finding {
+	bool ours;      /* a connection was among it */
+	bool explained; /* ... that had what the event tells of to read, though nothing for the program */
+};
 
 /* They cannot be told apart, and need not be: of those that have something to tell one does. One that had nothing is not asked again of the next
  * event, which would be told for want of what the first was judged by. */
 static struct egret_ready_telling judge_matches(int epfd, const struct egret_ready_match *matches, size_t count, const struct epoll_event *event,
-						uint64_t batch, bool *ours)
+						uint64_t batch, struct finding *found)
 {
 	struct egret_ready_telling best = { 0 };
 	int nearest = 0;
+	bool reads = (event->events & READ_EVENTS) != 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct egret_ready_match *match = &matches[i];
 		struct egret_ready_telling it = { .match = match };
 		bool governed = false;
-		uint32_t there = count > 1 ? ask(match) : 0; /* before it is taken */
+		uint32_t there = match->shared ? ask(match) : 0; /* before it is taken */
 		int how_far = distance(match, there, event->events);
-		if (match->quiet == batch && !(event->events & READ_EVENTS)) {
-			*ours = true;
+		bool possible = count == 1 || may_be_of(match, event->events, batch);
+		if ((match->quiet == batch && !reads) || (!possible && is_as_asked(match))) {
+			found->ours = true;
 			continue;
 		}
 		it.seen = judge_match(&it, event->events, &governed);
-		*ours |= governed;
-		bool possible = count == 1 || may_be_of(match, event->events, batch);
-		if (count > 1 && possible && governed && !it.seen && !(event->events & READ_EVENTS))
+		found->ours |= governed;
+		found->explained |= governed && reads && !(event->events & ~(there | EPOLLERR | EPOLLHUP));
+		it.had_nothing = count > 1 && !reads;
+		if (possible && governed && !it.seen && (it.had_nothing || it.stirred))
 			egret_ready_told(epfd, &it, event->data.u64, batch);
 		if (count > 1 && governed && it.seen)
 			it.seen |= there & match->events & EPOLLOUT; /* the event may be another's: its own is not told any more */
@@ -174,11 +198,13 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t 
 {
 	struct egret_ready_match matches[MATCHES];
 	size_t count = egret_ready_find(epfd, event->data.u64, matches, MATCHES);
-	bool ours = false;
+	struct finding found = { 0 };
 	if (count == 0 || count > MATCHES || (count > 1 && !are_governed(matches, count)))
 		return event->events;
-	struct egret_ready_telling it = judge_matches(epfd, matches, count, event, batch, &ours);
-	if (it.match && ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
+	struct egret_ready_telling it = judge_matches(epfd, matches, count, event, batch, &found);
+	if (!it.match && !found.explained && egret_ready_is_strays(matches, count, event))
+		return event->events;
+	if (it.match && found.ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
 		egret_ready_told(epfd, &it, event->data.u64, batch);
 	for (size_t i = 0; i < count && !it.match; i++)
 		egret_ready_rearm(epfd, matches[i].fd);

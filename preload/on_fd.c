@@ -143,13 +143,19 @@ static int close_ours(int fd)
 	return result;
 }
 
+/* FD, which is no connection, may be registered somewhere. */
+static void forget_other(int fd)
+{
+	if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
+		egret_ready_forget(fd, -1);
+}
+
 int egret_on_close(int fd)
 {
 	egret_append_lost(fd, fd);
 	if (concerns_us(fd))
 		return close_ours(fd);
-	if (egret_ready_knows(fd) && egret_conn_registry_is_ours())
-		egret_ready_forget(fd, -1);
+	forget_other(fd);
 	return real.close(fd);
 }
 
@@ -227,6 +233,8 @@ int egret_on_dup3(int fd, int to, int flags)
 	bool valid = fd != to && (flags & ~O_CLOEXEC) == 0 && real.fcntl(fd, F_GETFD) >= 0; /* a call that fails leaves TO as it was */
 	if (valid && concerns_us(to))
 		let_go(to);
+	else if (valid)
+		forget_other(to);
 	if (valid)
 		egret_append_lost(to, to);
 	int result = real.dup3(fd, to, flags);

@@ -238,8 +238,11 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 		if (it->data != data)
 			continue;
 		if (count < most)
-			matches[count] = (struct egret_ready_match){ .fd = it->fd, .id = it->id, .batch = it->batch, .quiet = it->quiet, .events = it->events,
-								     .fired = it->fired, .told_room = it->told_room, .told_news = it->told_news };
+			matches[count] = (struct egret_ready_match){
+				.fd = it->fd, .number = it->ghost ? it->number : it->fd, .shared = set->shares, .set = set, .id = it->id, .batch = it->batch,
+				.quiet = it->quiet, .events = it->events, .fired = it->fired, .told_room = it->told_room, .told_news = it->told_news,
+				.told_stirs = it->told_stirs,
+			};
 		count++;
 	}
 	release(&set->lock);
@@ -254,9 +257,11 @@ void egret_ready_told(int epfd, const struct egret_ready_telling *told, uint64_t
 	hold(&set->lock);
 	for (struct registration *it = set->count ? *egret_ready_bucket_of(set, data) : NULL; it; it = it->next_of_data)
 		if (it->id == told->match->id && !told->seen) {
-			it->quiet = batch;
+			it->quiet = told->had_nothing ? batch : it->quiet;
+			it->told_stirs = told->stirs;
 		} else if (it->id == told->match->id) {
 			it->batch = batch;
+			it->told_stirs = told->stirs;
 			it->fired = it->fired || (it->events & EPOLLONESHOT);
 			it->told_room = told->seen & EPOLLOUT ? told->room : it->told_room;
 			it->told_news = told->news ? told->news : it->told_news;
@@ -264,15 +269,16 @@ void egret_ready_told(int epfd, const struct egret_ready_telling *told, uint64_t
 	release(&set->lock);
 }
 
-void egret_ready_end_again(const struct egret_conn *conn)
+void egret_ready_end_again(struct egret_conn *conn)
 {
+	bool alone = egret_lines_alone(&conn->lines);
 	for (int fd = egret_conn_next_fd(0); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		struct egret_conn *owner = egret_conn_get(fd);
 		hold(stripe_of(fd));
 		struct slot *slot = owner == conn ? slot_of(fd, false) : NULL;
 		for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
-			if (it->events & (EPOLLIN | EPOLLRDNORM))
-				egret_ready_apply(it, it->events);
+			if ((it->events & (EPOLLIN | EPOLLRDNORM)) && !it->fired && (alone || !it->inherited))
+				egret_ready_arm(it, it->events);
 		release(stripe_of(fd));
 		egret_conn_put(owner);
 	}
@@ -323,6 +329,8 @@ static void empty_set(struct set *set)
 		hold(&set->lock);
 		for (size_t i = 0; i < set->bucket_count && fd < 0; i++)
 			fd = set->buckets[i] ? set->buckets[i]->fd : -1;
+		set->shares = set->shares && fd >= 0;
+		set->spent = 0;
 		release(&set->lock);
 		if (fd < 0)
 			return;

@@ -16,8 +16,12 @@
 #include <sys/epoll.h>
 
 /* What an event may belong to. */
+struct set;
 struct egret_ready_match {
 	int fd;
+	int number;       /* by which the program registered it: FD, if that was not closed since */
+	bool shared;      /* its set has had several with the same `data` at once */
+	struct set *set;
 	uint64_t id;      /* of the registration */
 	uint64_t batch;   /* of events in which it was told last: the kernel reports each once in one */
 	uint64_t quiet;   /* ... in which it had nothing to tell last: that took what it was judged by */
@@ -25,6 +29,7 @@ struct egret_ready_match {
 	bool fired;       /* one-shot, and not armed */
 	uint64_t told_room; /* an edge-triggered program knows that it may write, since that room (below), 0: it does not */
 	uint64_t told_news; /* ... and what to read (wire.h), 0: nothing */
+	uint64_t told_stirs; /* those (wire.h) before its last edge */
 };
 
 /* What one of them tells. */
@@ -32,6 +37,9 @@ struct egret_ready_telling {
 	const struct egret_ready_match *match; /* NULL: none has anything to tell */
 	uint32_t seen; /* 0: nothing */
 	uint64_t news; /* to read, 0: not counted */
+	uint64_t stirs; /* so many before this edge (wire.h) */
+	bool stirred;  /* ... more than before the last one: it may be none */
+	bool had_nothing; /* where nothing is seen: nor will it have of another event of the batch */
 	uint64_t room; /* to write: another one behind each write of the connection that was told to wait, 0: it is none */
 };
 
@@ -51,13 +59,16 @@ int egret_ready_expire(void);
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);
 /* Registrations in EPFD with DATA: fills MATCHES, returns how many there are; MOST + 1: more than MOST. */
 size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *matches, size_t most);
-/* Within BATCH the program saw that of a registration in EPFD with DATA. */
+/* Within BATCH a registration in EPFD with DATA had an edge, and the program saw that of it. */
 void egret_ready_told(int epfd, const struct egret_ready_telling *it, uint64_t data, uint64_t batch);
+/* Of COUNT registrations with EVENT's data none has anything to tell: may it be of one that the kernel keeps although its number was closed? Looked
+ * up where the set has had several with the same data, at a cost that grows with the set. */
+bool egret_ready_is_strays(const struct egret_ready_match *matches, size_t count, const struct epoll_event *event);
 /* A one-shot registration woke for nothing: it is armed again. */
 void egret_ready_rearm(int epfd, int fd);
 
 /* SO_RCVLOWAT of CONN was set, whose end the kernel does not know for a FIN: that would be told anew to those that wait to read, tcp_set_rcvlowat. */
-void egret_ready_end_again(const struct egret_conn *conn);
+void egret_ready_end_again(struct egret_conn *conn);
 
 /* FD was closed: the kernel has dropped its registrations, unless another descriptor of the same connection, HEIR, lives on (-1: none). */
 void egret_ready_forget(int fd, int heir);

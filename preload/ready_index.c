@@ -33,6 +33,8 @@ bool egret_ready_index_add(struct set *set, struct registration *it)
 	if (set->count >= set->bucket_count && !grow(set))
 		return false;
 	struct registration **bucket = egret_ready_bucket_of(set, it->data);
+	for (struct registration *other = *bucket; other && !set->shares; other = other->next_of_data)
+		set->shares = other->data == it->data;
 	it->next_of_data = *bucket;
 	*bucket = it;
 	set->count++;

@@ -13,7 +13,7 @@ struct registration {
 	int number;    /* a ghost's, before it was closed */
 	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
 	bool fired;    /* one-shot, and not armed */
-	uint64_t told_room, told_news; /* as in egret_ready_match */
+	uint64_t told_room, told_news, told_stirs; /* as in egret_ready_match */
 	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
 	uint32_t events;
 	uint64_t data;
@@ -25,6 +25,9 @@ struct set {
 	pthread_mutex_t lock;
 	struct registration **buckets; /* by data */
 	size_t bucket_count, count;
+	bool shares;   /* has had two with the same data at once */
+	uint64_t spent_data; /* what was last looked for among the strays (ready_strays.c), */
+	unsigned spent;      /* and how many of those had fired */
 };
 
 /* Under the stripe of its descriptor: the kernel waits for EVENTS from now on (not for one that fired, or is the parent's too). */

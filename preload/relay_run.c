@@ -4,6 +4,7 @@
 #include "io.h"
 #include "observed.h"
 #include "policy/raw.h"
+#include "proc_lines.h"
 #include "real.h"
 #include "relay.h"
 #include "runtime.h"
@@ -70,45 +71,22 @@ static void close_all_but(int a, int b)
 	}
 }
 
-static const char *parse_hex(const char *text, unsigned long *number)
-{
-	for (*number = 0;; text++) {
-		int digit = *text >= '0' && *text <= '9' ? *text - '0' : *text >= 'a' && *text <= 'f' ? *text - 'a' + 10 : -1;
-		if (digit < 0)
-			return text;
-		*number = *number * 16 + (unsigned long)digit;
-	}
-}
-
 /* A line of /proc/self/maps, "start-end rwxs ...": a mapping that the program shares with others is let go, so that the relay keeps no
  * file, device or segment alive. */
-static void let_go_if_shared(const char *line)
+static void let_go_if_shared(const char *line, void *with)
 {
 	unsigned long start, end;
-	line = parse_hex(line, &start);
-	line = parse_hex(line + (*line == '-'), &end);
+	(void)with;
+	line = egret_proc_hex(line, &start);
+	line = egret_proc_hex(line + (*line == '-'), &end);
 	if (strlen(line) > 4 && line[0] == ' ' && line[4] == 's')
 		egret_raw(SYS_munmap, start, end - start, 0, 0);
 }
 
 static void leave_shared_memory(void)
 {
-	char text[8192];
-	size_t length = 0;
-	long n, fd = egret_raw_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-	while (fd >= 0 && (n = egret_raw_read((int)fd, text + length, sizeof text - 1 - length)) > 0) {
-		char *line = text, *end;
-		length += (size_t)n;
-		text[length] = '\0';
-		for (; (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			let_go_if_shared(line);
-		}
-		length = strlen(line);
-		memmove(text, line, length + 1);
-	}
-	if (fd >= 0)
-		egret_raw_close((int)fd);
+	char text[8192]; /* a path may be 4096 bytes long */
+	egret_proc_lines("/proc/self/maps", text, sizeof text, let_go_if_shared, NULL);
 }
 
 /* What the server is to get, at relay->up, without the old byte that comes first: bytes, at most CHUNK - 1; 0: nothing now. */

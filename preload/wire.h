@@ -66,7 +66,8 @@ struct egret_wire {
 	bool end_noticed;     /* the end has been, too */
 	uint64_t news;        /* how often something to read was: egret_wire_news */
 	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, the byte that is held wakes nobody */
-	bool stirred;         /* the kernel may have an edge to tell that is none: of less than that, or since its own SO_RCVLOWAT was set */
+	_Atomic uint64_t stirs; /* how often the kernel got an edge to tell that may be none: of less than that, or since its own SO_RCVLOWAT was set */
+	_Atomic uint64_t stirs_over; /* those that came before are none of them any more */
 	_Atomic bool hidden;  /* ... since the kernel's SO_RCVLOWAT is 2: the next byte that comes does */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
@@ -92,8 +93,8 @@ int egret_wire_unpark(struct egret_wire *wire);
 int egret_wire_handshake(struct egret_wire *wire);
 
 /* Reads into IOV. FLAGS: MSG_PEEK, MSG_TRUNC (counts and drops, tcp(7)), with MSG_PEEK also MSG_WAITALL: the caller waits for more, so
- * nothing wakes it meanwhile; when it gives up it asks egret_wire_readable. Returns bytes, 0 at the end, -EAGAIN, -EFAULT (nothing was taken), -errno. A short read means that the kernel's queue holds no
- * complete record. Of no bytes: 0 when there is something, else as any. */
+ * nothing wakes it meanwhile; when it gives up it asks egret_wire_readable. Returns bytes, 0 at the end, -EAGAIN, -EFAULT (nothing was taken),
+ * -errno. A short read means that the kernel's queue holds no complete record. Of no bytes: 0 when there is something, else as any. */
 ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int iovcnt, int flags);
 
 /* What poll(2) says of reading: POLLIN when there is data (SO_RCVLOWAT bytes of it), the end or an error, with POLLRDHUP at the end and
@@ -101,11 +102,11 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 short egret_wire_readable(struct egret_wire *wire);
 /* The same for its effect alone, where nobody may wait: nothing is done while another thread is busy with WIRE. */
 void egret_wire_look_ahead(struct egret_wire *wire);
-/* How often something to read has come so far: the same number again means that whatever came since carried no data. *END: does the edge
- * tell an end? Then: it is known, and the edge is the library's own. */
-uint64_t egret_wire_news(struct egret_wire *wire, bool *end);
+/* How often something to read has come so far: the same number again means that whatever came since carried no data. STIRRED: the
+ * edge may be one of `stirs`. *END: does it tell an end? Then: it is known, and the edge is the library's own. */
+uint64_t egret_wire_news(struct egret_wire *wire, bool stirred, bool *end);
 /* Has what the kernel told no news for a program that knows of TOLD (0: not counted)? SAID_READABLE: it said so, and nothing is. */
-bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool said_readable);
+bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool stirred, bool said_readable);
 /* The same number without a look at what has come since the last read, 0 while there is something to read. */
 uint64_t egret_wire_old_news(struct egret_wire *wire);
 /* Something that is told as if it had come: the program has shut a half. */

@@ -40,37 +40,35 @@ static void take_notice(struct egret_wire *wire, size_t have)
 {
 	bool came = wire->data_end > wire->noticed, news = has_news(wire, have);
 	wire->news += news;
-	wire->stirred = wire->stirred || (came && !news);
+	wire->stirs += came && !news;
 	if (came)
 		wire->noticed = wire->data_end;
 }
 
 void egret_wire_take_notice(struct egret_wire *wire) { take_notice(wire, look_for_data(wire)); }
 
-bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool said_readable)
+bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool stirred, bool said_readable)
 {
 	pthread_mutex_lock(&wire->in_lock);
 	size_t have = look_for_data(wire);
 	bool news = egret_wire_is_over(wire) || have >= EGRET_AVAILABLE_MOST || has_news(wire, have) || (told && wire->news != told);
-	bool none = !news && (said_readable || wire->stirred || arrived(wire) > wire->noticed);
-	wire->stirred = wire->stirred && !none;
+	bool none = !news && (said_readable || stirred || arrived(wire) > wire->noticed);
 	pthread_mutex_unlock(&wire->in_lock);
 	return none;
 }
 
-uint64_t egret_wire_news(struct egret_wire *wire, bool *end)
+uint64_t egret_wire_news(struct egret_wire *wire, bool stirred, bool *end)
 {
 	pthread_mutex_lock(&wire->in_lock);
 	size_t have = look_for_data(wire);
-	bool over = egret_wire_is_over(wire), known = over && wire->end_noticed && wire->stirred && arrived(wire) == wire->noticed;
+	bool over = egret_wire_is_over(wire), known = over && wire->end_noticed && stirred && arrived(wire) == wire->noticed;
 	bool shut = !known && (wire->read_shut || wire->write_closed); /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
 	bool data = !known && (over || has_news(wire, have) || have >= EGRET_AVAILABLE_MOST), still = shut && !data && arrived(wire) == wire->noticed;
 	wire->end_noticed = over || *end;
 	if (data || shut)
 		wire->noticed = arrived(wire);
-	if (data || (still && !wire->stirred))
+	if (data || (still && !stirred))
 		wire->news++;
-	wire->stirred = wire->stirred && !still && !known;
 	*end = known;
 	uint64_t news = wire->news;
 	pthread_mutex_unlock(&wire->in_lock);
@@ -102,7 +100,10 @@ void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 	if (wire->handshaken) {
 		egret_wire_take_notice(wire);
 		wire->least = bytes;
-		wire->stirred = wire->stale > 0; /* the kernel had it looked at while its own was 1 */
+		if (wire->stale > 0)
+			wire->stirs++; /* the kernel had it looked at while its own was 1 */
+		else
+			wire->stirs_over = wire->stirs;
 		egret_wire_open(wire, bytes);
 		wire->news += (egret_wire_is_over(wire) && !wire->error_once) || egret_wire_undelivered(wire) >= bytes; /* a reset is no FIN */
 	}

@@ -46,7 +46,7 @@ static void hide(struct egret_wire *wire, bool on)
 	int least = on ? 2 : 1;
 	if (wire->hidden == on)
 		return;
-	wire->stirred = wire->stirred || !on || egret_wire_has_end(wire);
+	wire->stirs += !on || egret_wire_has_end(wire);
 	egret_raw6(SYS_setsockopt, wire->fd, SOL_SOCKET, SO_RCVLOWAT, (long)&least, sizeof least, 0);
 	wire->hidden = on;
 }

@@ -85,3 +85,15 @@ test_a_loop_over_many_connections_asks_the_kernel_for_no_memory() { # quick
 	[ "$receives" -ge 1920 ] && [ "$receives" -lt 4000 ] || fail "receives: $receives of 1920 round trips"
 	[ "$memory" -lt 60 ] || fail "calls for memory: $memory within 1920 round trips"
 }
+
+test_an_event_of_a_number_that_was_closed_is_told_though_a_connection_shares_its_data() { # quick
+	local version
+	need_library
+	for version in 1.2 1.3; do
+		start_tls right --echo --max-version $version
+		originating good.example "$PORT"
+		status covered "$PROGRAMS/strays" good.example
+		expect_status 0
+		equal "$(cat "$T/out")" right
+	done
+}

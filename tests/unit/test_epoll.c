@@ -70,6 +70,14 @@ size_t egret_ready_find(int epfd, uint64_t data, struct egret_ready_match *match
 	return 1;
 }
 
+bool egret_ready_is_strays(const struct egret_ready_match *matches, size_t count, const struct epoll_event *event)
+{
+	(void)matches;
+	(void)count;
+	(void)event;
+	return false;
+}
+
 void egret_ready_told(int epfd, const struct egret_ready_telling *it, uint64_t data, uint64_t batch)
 {
 	(void)epfd;
