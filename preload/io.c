@@ -341,7 +341,7 @@ static int wait_writable(struct egret_conn **held, int fd, int flags, struct egr
 	if (patience->started_us == 0)
 		egret_patience_begin(patience, fd);
 	int left = egret_patience_left(patience);
-	return left == 0 ? EAGAIN : egret_wait_for(held, fd, POLLOUT, left);
+	return left == 0 ? EAGAIN : egret_wait_for_room(held, fd, left);
 }
 
 static int flush(struct egret_conn *conn)

@@ -11,6 +11,7 @@
 #include "reach.h"
 #include "real.h"
 #include "runtime.h"
+#include "waits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 extern void __chk_fail(void) __attribute__((noreturn));
 
 #define READ_EVENTS (POLLIN | POLLRDNORM)
+#define WRITE_EVENTS (POLLOUT | POLLWRNORM | POLLWRBAND)
 
 static bool under_way(struct egret_conn *conn)
 {
@@ -61,8 +63,19 @@ static void end_waits(const struct waited *waited, nfds_t count)
 		}
 }
 
-/* What the kernel is asked instead of FDS. Returns the milliseconds until the first handshake gives up, -1: none is under way. */
-static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited *waited, nfds_t count)
+static int earlier(int bound, int other) { return bound < 0 || (other >= 0 && other < bound) ? other : bound; }
+
+/* Who waits for room is told when another thread shuts both halves, see egret_wait_for_room. ENDED: an end was met, which tells no more. */
+static int watch_for_shut(const struct egret_conn *conn, struct pollfd *work, bool ended)
+{
+	if (!conn->wrapped || !(work->events & WRITE_EVENTS) || (work->events & POLLRDHUP))
+		return -1;
+	work->events |= ended ? 0 : POLLRDHUP;
+	return ended ? EGRET_WAIT_LOOK_MS : -1;
+}
+
+/* What the kernel is asked instead of FDS. Returns the milliseconds until something is to be looked at (the first handshake gives up), -1: nothing. */
+static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited *waited, nfds_t count, bool ended)
 {
 	int bound = -1;
 	for (nfds_t i = 0; i < count; i++) {
@@ -71,13 +84,14 @@ static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited 
 		waited[i].conn = NULL;
 		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
 		if (conn && under_way(conn) && egret_connect_step(conn) == -EAGAIN) {
-			int left = egret_connect_next_look(conn);
-			bound = bound < 0 || left < bound ? left : bound;
+			bound = earlier(bound, egret_connect_next_look(conn));
 			work[i].events = conn->wire.wants;
 		} else if (conn && (work[i].events & READ_EVENTS) && (!begin_wait(conn, &waited[i]) || egret_answer_due(conn))) {
 			bound = 0;
 		} else if (conn && conn->wire.fin_due) {
 			bound = 0;
+		} else if (conn) {
+			bound = earlier(bound, watch_for_shut(conn, &work[i], ended));
 		}
 		egret_conn_put(conn);
 	}
@@ -90,12 +104,15 @@ static short event_of_answer(const struct egret_conn *conn, const struct pollfd 
 	return egret_answer_due(conn) && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
 }
 
-/* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew. */
-static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *again)
+/* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew; *ENDED: an end
+ * was met that nobody asked for. */
+static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *again, bool *ended)
 {
 	int ready = 0;
 	for (nfds_t i = 0; i < count; i++) {
 		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
+		*ended = *ended || (work[i].revents & ~fds[i].events & POLLRDHUP);
+		work[i].revents &= fds[i].events | ~POLLRDHUP;
 		fds[i].revents = work[i].revents;
 		if (conn && work[i].revents && under_way(conn)) {
 			*again = *again || egret_connect_step(conn) != -EAGAIN;
@@ -137,17 +154,18 @@ static int poll_governed(struct pollfd *fds, nfds_t count, const struct timespec
 			 struct waited *waited)
 {
 	int64_t deadline = egret_deadline_of(timeout);
+	bool ended = false;
 	for (;;) {
 		struct timespec ts;
 		bool again = false;
-		int bound = prepare(fds, work, waited, count), n, error;
+		int bound = prepare(fds, work, waited, count, ended), n, error;
 		n = real.ppoll(work, count, time_left(deadline, bound, &ts), mask);
 		error = errno;
 		end_waits(waited, count);
 		errno = error;
 		if (n < 0)
 			return -1;
-		int ready = settle(fds, work, count, &again);
+		int ready = settle(fds, work, count, &again, &ended);
 		if (ready > 0)
 			return ready;
 		if (!again && deadline >= 0 && egret_now_us() >= deadline)

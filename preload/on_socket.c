@@ -42,11 +42,13 @@ static bool keeps_fin(struct egret_conn *conn, bool writes)
 
 static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 {
-	bool writes = !conn->wire.write_closed;
-	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn) && !finish(conn))
-		return -1;
+	bool writes = !conn->wire.write_closed, read_before = conn->wire.read_shut;
 	if (how == SHUT_RD || how == SHUT_RDWR)
-		conn->wire.read_shut = true;
+		conn->wire.read_shut = true; /* first: others that wait must not see one half shut without the other */
+	if ((how == SHUT_WR || how == SHUT_RDWR) && atomic_load(&conn->state) == EGRET_CONN_OPEN && egret_conn_own(conn) && !finish(conn)) {
+		conn->wire.read_shut = read_before;
+		return -1;
+	}
 	if (atomic_load(&conn->state) == EGRET_CONN_OPEN)
 		atomic_store(&conn->reported, true); /* the kernel, too, takes the connection for told now: connect is EISCONN, inet_shutdown */
 	egret_guard_enter();

@@ -41,6 +41,21 @@ int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
 	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : error;
 }
 
+static bool has_end(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+	return real.poll(&pfd, 1, 0) > 0;
+}
+
+/* Who shuts both halves and keeps the FIN back shuts reading, which is an end; where one was there before nothing tells. */
+int egret_wait_for_room(struct egret_conn **held, int fd, int limit_ms)
+{
+	bool ended = has_end(fd), looks = ended && (limit_ms < 0 || limit_ms > EGRET_WAIT_LOOK_MS);
+	int error = egret_wait_for(held, fd, ended ? POLLOUT : POLLOUT | POLLRDHUP, looks ? EGRET_WAIT_LOOK_MS : limit_ms);
+	bool goes_on = looks && (error == EAGAIN || (error == EINTR && limit_ms < 0 && egret_io_signals_restart()));
+	return goes_on ? 0 : error;
+}
+
 int egret_wait_in_recv(struct egret_conn **held, int fd)
 {
 	char bytes[2]; /* of which one is enough, unless it is hidden (wire.h) */

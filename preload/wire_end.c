@@ -127,7 +127,7 @@ bool egret_wire_owes_fin(struct egret_wire *wire)
 
 short egret_wire_shut_events(struct egret_wire *wire)
 {
-	bool due = atomic_load_explicit(&wire->fin_due, memory_order_relaxed);
+	bool both = wire->read_shut && wire->write_closed;
 	egret_wire_owes_fin(wire);
-	return due ? POLLOUT | POLLWRNORM | POLLHUP : 0;
+	return both ? POLLOUT | POLLWRNORM | POLLHUP : 0;
 }

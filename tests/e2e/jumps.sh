@@ -3,13 +3,6 @@
 
 HOST=www.googleapis.com
 
-# start_plain_echo: $PORT says everything again, over TCP as it is.
-start_plain_echo() {
-	rm -f "$T/echo.port"
-	python3 "$ROOT/tests/lib/plain_echo.py" "$T/echo.port" &
-	announced "$T/echo.port"
-}
-
 # leaves WAY ROUNDS [OPTION...]: over TCP, then over TLS of both versions, the same.
 leaves() {
 	local way=$1 rounds=$2 version

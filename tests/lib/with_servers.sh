@@ -99,6 +99,13 @@ start_tls() {
 	announced "$T/tls.port"
 }
 
+# start_plain_echo: $PORT says everything again, over TCP as it is.
+start_plain_echo() {
+	rm -f "$T/echo.port"
+	python3 "$ROOT/tests/lib/plain_echo.py" "$T/echo.port" &
+	announced "$T/echo.port"
+}
+
 # start_http tls|plain: the server of http_server.py; what it was asked is in $T/asked.
 start_http() {
 	local secure=()

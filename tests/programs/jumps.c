@@ -8,6 +8,8 @@
  * thread: by a thread that ends by pthread_exit; onstack: the handler has a stack of its own. A second thread sends the signal, once the first
  * one sleeps. Prints "right" when every byte was, and neither memory nor descriptors grew.
  */
+#include "asleep.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -51,16 +53,10 @@ static void on_signal(int number)
 
 static bool sleeps(int id)
 {
-	char path[64], text[256];
 	pthread_mutex_lock(&looking);
-	snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
-	close(fd);
+	bool asleep = is_asleep(id);
 	pthread_mutex_unlock(&looking);
-	text[n > 0 ? n : 0] = '\0';
-	const char *state = strrchr(text, ')');
-	return state && state[1] && state[2] == 'S';
+	return asleep;
 }
 
 static void *disturb(void *unused)

@@ -1,0 +1,24 @@
+# What another thread does to the socket of a call that waits, shutdown and signals: as over TCP.
+# sanitized
+
+HOST=www.googleapis.com
+
+# beside MODE: over TLS of both versions what it is over TCP.
+beside() {
+	local version
+	start_plain_echo
+	status "$PROGRAMS/beside" "$1" 127.0.0.1 "$PORT"
+	expect_status 0
+	mv "$T/out" "$T/expected"
+	for version in 1.2 1.3; do
+		start_tls right --echo --max-version $version
+		originating $HOST "$PORT"
+		status covered "$PROGRAMS/beside" "$1" $HOST 80
+		diff "$T/expected" "$T/out" || fail "TLS $version: not as over TCP: $(head -c 4000 "$T/err")"
+		[ ! -s "$T/err" ] || fail "TLS $version: it said: $(head -c 4000 "$T/err")"
+	done
+}
+
+test_a_reader_beside_a_shutdown_wakes_as_over_tcp() { beside readers; }
+test_a_writer_beside_a_shutdown_wakes_as_over_tcp_and_what_it_sent_arrives() { beside writers; }
+test_signals_end_calls_that_wait_as_over_tcp_and_lose_no_byte() { beside signals; }
