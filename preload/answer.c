@@ -13,24 +13,11 @@ bool egret_answer_due(const struct egret_conn *conn)
 	return conn->observed && egret_observed_due(conn->observed);
 }
 
-/* This thread's number, asked of the kernel once; a copy of the process asks again. */
-static int own_number(void)
-{
-	static __thread __attribute__((tls_model("initial-exec"))) long asked_in;
-	static __thread __attribute__((tls_model("initial-exec"))) int number;
-	long pid = egret_own_pid();
-	if (asked_in != pid) {
-		number = (int)egret_raw(SYS_gettid, 0, 0, 0, 0);
-		asked_in = pid;
-	}
-	return number;
-}
-
 /* The number is noted before the look, the answer noted before the numbers are looked at: one of both sees the other. A thread that was here before
  * and never came back, by a handler's jump, finds its number. */
 static void note_waiter(struct egret_conn *conn)
 {
-	int own = own_number();
+	int own = egret_own_thread();
 	for (int i = 0; i < EGRET_WAITERS; i++) {
 		int nobody = 0;
 		if (atomic_load(&conn->waiters[i]) == own || atomic_compare_exchange_strong(&conn->waiters[i], &nobody, own))
@@ -49,7 +36,7 @@ bool egret_answer_wait(struct egret_conn *conn)
 void egret_answer_waited(struct egret_conn *conn)
 {
 	for (int i = 0; conn->observed && i < EGRET_WAITERS; i++) {
-		int own = own_number();
+		int own = egret_own_thread();
 		atomic_compare_exchange_strong(&conn->waiters[i], &own, 0);
 	}
 }
@@ -60,7 +47,7 @@ static bool others_wait(struct egret_conn *conn)
 	bool others = atomic_load(&conn->crowded);
 	for (int i = 0; i < EGRET_WAITERS && !others; i++) {
 		int number = atomic_load(&conn->waiters[i]);
-		others = number && number != own_number() && egret_raw(SYS_tgkill, egret_own_pid(), number, 0, 0) == 0;
+		others = number && number != egret_own_thread() && egret_raw(SYS_tgkill, egret_own_pid(), number, 0, 0) == 0;
 		if (number && !others)
 			atomic_compare_exchange_strong(&conn->waiters[i], &number, 0);
 	}

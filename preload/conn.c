@@ -211,6 +211,18 @@ long egret_own_pid(void)
 	return pid;
 }
 
+int egret_own_thread(void)
+{
+	static __thread __attribute__((tls_model("initial-exec"))) long asked_in;
+	static __thread __attribute__((tls_model("initial-exec"))) int number;
+	long pid = egret_own_pid();
+	if (asked_in != pid) {
+		number = (int)egret_raw(SYS_gettid, 0, 0, 0, 0);
+		asked_in = pid;
+	}
+	return number;
+}
+
 static struct pooled *pool_take(void)
 {
 	struct pooled *item = pool_free;

@@ -63,6 +63,7 @@ struct egret_conn {
 	struct egret_addr asked, dialled;
 	uint16_t asked_port, dialled_port;
 	_Atomic bool begun;           /* wrapped: connect has dialled, and has come back */
+	_Atomic int dialler;          /* the thread whose connect has another endpoint to try should the one that it is at fail; 0: none */
 	int domain;                   /* AF_INET or AF_INET6 */
 	struct egret_wire wire;
 	struct egret_tls_ctx *ctx;    /* referenced */
@@ -159,7 +160,9 @@ int egret_conn_other_fd(const struct egret_conn *conn);
 int egret_conn_next_fd(int from);
 /* This process's number, one load: a vfork child may be given its parent's. */
 long egret_own_pid(void);
-/* The same for callers in the middle of something: nothing is done about a copy that no hook told of. */
+/* This thread's number, asked of the kernel once; a copy of the process asks again. */
+int egret_own_thread(void);
+/* This process's number for callers in the middle of something: nothing is done about a copy that no hook told of. */
 long egret_known_pid(void);
 /* Does this process own the registry? false in a vfork child, which must not change its parent's tables. */
 bool egret_conn_registry_is_ours(void);

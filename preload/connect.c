@@ -227,6 +227,13 @@ void egret_connect_spoken(struct egret_conn *conn, bool went_out)
 		set_nodelay(conn, 0);
 }
 
+/* One that a signal handler has jumped out of does not: its thread comes by again. */
+bool egret_connect_dials_on(const struct egret_conn *conn)
+{
+	int dialler = atomic_load(&conn->dialler);
+	return dialler && dialler != egret_own_thread();
+}
+
 static int step_tcp(struct egret_conn *conn)
 {
 	struct pollfd pfd = { .fd = conn->wire.fd, .events = POLLOUT };
@@ -236,6 +243,8 @@ static int step_tcp(struct egret_conn *conn)
 	conn->wire.wants = POLLOUT;
 	if (real.poll(&pfd, 1, 0) <= 0)
 		return egret_connect_time_left(conn) > 0 ? -EAGAIN : fail(conn, ETIMEDOUT, false);
+	if ((pfd.revents & (POLLERR | POLLHUP)) && egret_connect_dials_on(conn))
+		return -EAGAIN;
 	real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	if (!error && !begun && (pfd.revents & POLLHUP))
 		return -EAGAIN; /* another thread is about to dial */

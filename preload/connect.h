@@ -11,6 +11,9 @@
  * error was logged. Safe to call from several threads. */
 int egret_connect_step(struct egret_conn *conn);
 
+/* Is a connect of another thread at an endpoint of several? What the kernel says of its failure is for that one, which tries the next. */
+bool egret_connect_dials_on(const struct egret_conn *conn);
+
 /* The TCP connect of CONN has succeeded. 0 or a negative errno. */
 int egret_connect_made(struct egret_conn *conn);
 

@@ -171,10 +171,13 @@ static int dial(int fd, struct egret_judged *judged, struct egret_conn **held)
 			continue;
 		(*held)->dialled = endpoints[i].addr;
 		(*held)->dialled_port = endpoints[i].port;
+		atomic_store(&(*held)->dialler, i + 1 < count && i + 1 < MAX_ENDPOINTS ? egret_own_thread() : 0);
 		code = connect_parted(fd, judged, held, (struct sockaddr *)&ss, len);
 		if (code == 0 || code == EINPROGRESS || code == EINTR || code == EISCONN || code == EALREADY)
 			break;
 	}
+	if (*held)
+		atomic_store(&(*held)->dialler, 0);
 	return code;
 }
 

@@ -117,6 +117,8 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 		if (conn && work[i].revents && under_way(conn)) {
 			*again = *again || egret_connect_step(conn) != -EAGAIN;
 			fds[i].revents = 0;
+		} else if (conn && (work[i].revents & (POLLERR | POLLHUP)) && egret_connect_dials_on(conn)) {
+			fds[i].revents = 0;
 		} else if (conn && work[i].revents && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
 			fds[i].revents |= POLLERR;
 		} else if (conn && ((work[i].revents | event_of_answer(conn, &fds[i])) & READ_EVENTS)) {

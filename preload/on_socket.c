@@ -105,16 +105,16 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 		egret_moved_getsockopt(fd, level, option, value, len, &result);
 		return result;
 	}
+	bool under_way = is_error && (egret_connect_step(conn) == -EAGAIN || egret_connect_dials_on(conn)); /* then the kernel's error is the connect's */
 	if (level == IPPROTO_TCP) {
 		number = 0; /* TCP_NODELAY, which the program has not set */
 	} else if (option == SO_RCVLOWAT) {
 		number = atomic_load(&conn->lowat);
 	} else {
-		egret_connect_step(conn);
 		number = atomic_exchange(&conn->connect_errno, 0);
 		number = number ? number : egret_wire_take_error(&conn->wire);
 	}
-	bool asks_kernel = is_error && number == 0 && !egret_wire_hides_reset(&conn->wire);
+	bool asks_kernel = is_error && number == 0 && !under_way && !egret_wire_hides_reset(&conn->wire);
 	int result = asks_kernel ? real.getsockopt(fd, level, option, value, len) : give_int(number, value, len);
 	if (is_error && result == 0 && *len == sizeof number) {
 		memcpy(&number, value, sizeof number);

@@ -33,6 +33,22 @@ test_a_thread_cancelled_already_goes_where_the_libcs_does_and_leaves_the_connect
 	threads pending
 }
 test_a_connection_that_other_threads_look_at_while_it_is_made_is_made() { threads looked; }
+
+test_a_connection_whose_first_server_refuses_is_made_also_while_other_threads_look_at_it() {
+	local port tls
+	for tls in originate off; do
+		if [ $tls = originate ]; then start_echo; else start_plain_echo; fi
+		port=$PORT
+		free_port
+		PROTOCOL=$([ $tls = originate ] && echo tcp || echo http) originating $HOST "$PORT, 127.0.0.1:$port"
+		sed -i "s/tls = originate/tls = $tls/" "$T/egret.ini"
+		status covered "$PROGRAMS/threads" looked $HOST
+		expect_status 0
+		expect "$T/out" right
+		[ $tls = off ] || [ ! -s "$T/err" ] || fail "it said: $(head -c 4000 "$T/err")"
+	done
+}
+
 test_signals_that_restart_calls_are_not_seen_by_reads_and_writes() { threads restart; }
 test_signals_that_do_not_restart_end_calls_but_lose_no_byte() { threads eintr; }
 

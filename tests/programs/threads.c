@@ -412,25 +412,37 @@ static void mode_pending(void)
 
 static _Atomic int looked_at;
 
+enum { BY_POLL, BY_FIONREAD, BY_SO_ERROR, LOOKS };
+
 static void *look(void *arg)
 {
 	while (!over) {
 		struct pollfd both = { .fd = looked_at, .events = POLLIN | POLLOUT };
-		int available;
-		if (arg)
-			poll(&both, 1, 0);
-		else
+		int available, error = 0;
+		socklen_t size = sizeof error;
+		switch ((int)(intptr_t)arg) {
+		case BY_POLL:
+			must(poll(&both, 1, 0) <= 0 || !(both.revents & POLLERR), "poll: an error");
+			break;
+		case BY_FIONREAD:
 			ioctl(both.fd, FIONREAD, &available);
+			break;
+		case BY_SO_ERROR:
+			getsockopt(both.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+			errno = error;
+			must(error == 0, "SO_ERROR");
+			break;
+		}
 	}
 	return NULL;
 }
 
 static void mode_looked(void)
 {
-	pthread_t threads[2];
+	pthread_t threads[LOOKS];
 	looked_at = -1;
-	for (int i = 0; i < 2; i++)
-		must((errno = pthread_create(&threads[i], NULL, look, i ? &over : NULL)) == 0, "pthread_create");
+	for (int i = 0; i < LOOKS; i++)
+		must((errno = pthread_create(&threads[i], NULL, look, (void *)(intptr_t)i)) == 0, "pthread_create");
 	for (int i = 0; i < 300; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 		looked_at = fd;
@@ -440,7 +452,7 @@ static void mode_looked(void)
 		close(fd);
 	}
 	over = true;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < LOOKS; i++)
 		pthread_join(threads[i], NULL);
 }
 
