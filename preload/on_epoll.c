@@ -15,6 +15,7 @@
 
 #define MATCHES 8 /* registrations with the same `data` that are told apart */
 #define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLRDNORM))
+#define OF_ANOTHER 4 /* so far, `distance`, or farther is an event that tells other things than there are */
 #define LATE_ROUNDS 64 /* looks behind the deadline at most, each of which found only what is swallowed */
 
 int egret_on_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
@@ -126,7 +127,7 @@ static uint32_t ask(const struct egret_ready_match *match)
 static int distance(const struct egret_ready_match *match, uint32_t there, uint32_t events)
 {
 	uint32_t differ = there ^ events, failed = EPOLLERR | EPOLLHUP;
-	return 4 * __builtin_popcount(differ & ~failed) + 2 * !(match->events & (EPOLLONESHOT | EPOLLET)) + ((differ & failed) != 0);
+	return OF_ANOTHER * __builtin_popcount(differ & ~failed) + 2 * !(match->events & (EPOLLONESHOT | EPOLLET)) + ((differ & failed) != 0);
 }
 
 /* Has MATCH a connection whose events are those that the program asked for? While a handshake runs, or an answer is due, they are others. */
@@ -167,6 +168,8 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 		found->ours |= governed;
 		found->explained |= governed && reads && !(event->events & ~(there | EPOLLERR | EPOLLHUP));
 		it.had_nothing = count > 1 && !reads;
+		if (count > 1 && how_far >= OF_ANOTHER)
+			it.stirs = match->told_stirs; /* its own edge is yet to come */
 		if (possible && governed && !it.seen && (it.had_nothing || it.stirred))
 			egret_ready_told(epfd, &it, event->data.u64, batch);
 		if (count > 1 && governed && it.seen)
