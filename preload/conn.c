@@ -302,7 +302,7 @@ static conn_slot *slot_make(int fd)
 	return &chunk[fd % CHUNK];
 }
 
-static uint64_t inode_of(int fd)
+uint64_t egret_conn_inode(int fd)
 {
 	struct stat st;
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
@@ -318,7 +318,7 @@ void egret_conn_fresh(int fd)
 
 bool egret_conn_is_stale(const struct egret_conn *conn, int fd)
 {
-	return inode_of(fd) != atomic_load(&conn->inode);
+	return egret_conn_inode(fd) != atomic_load(&conn->inode);
 }
 
 bool egret_conn_drop_stale(const struct egret_conn *conn, int fd)
@@ -332,7 +332,7 @@ bool egret_conn_drop_stale(const struct egret_conn *conn, int fd)
 int egret_conn_set(int fd, struct egret_conn *conn)
 {
 	if (atomic_load(&conn->fd_count) == 0)
-		atomic_store(&conn->inode, inode_of(fd));
+		atomic_store(&conn->inode, egret_conn_inode(fd));
 	hold_registry();
 	conn_slot *slot = slot_make(fd);
 	struct egret_conn *old = NULL;

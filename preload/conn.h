@@ -124,6 +124,8 @@ static inline bool egret_conn_has(int fd)
 
 /* FD is new to the program (socket, accept, dup, ...): whatever its slot held was closed behind the hooks' back. One load. */
 void egret_conn_fresh(int fd);
+/* The inode of the socket at FD; 0: there is none. */
+uint64_t egret_conn_inode(int fd);
 /* Is FD no longer the socket of CONN: the number was closed, and perhaps used again, behind the hooks' back? Drop: empties its slot then. */
 bool egret_conn_is_stale(const struct egret_conn *conn, int fd);
 bool egret_conn_drop_stale(const struct egret_conn *conn, int fd);

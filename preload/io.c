@@ -7,7 +7,6 @@
 #include "moved.h"
 #include "observed.h"
 #include "passthrough.h"
-#include "patience.h"
 #include "reach.h"
 #include "ready.h"
 #include "real.h"
@@ -22,7 +21,6 @@
 #include <pthread.h>
 #include <sched.h>
 
-#define IOV_STACK 16           /* iovecs handled in one round after the first */
 #define MOST_BYTES 0x7ffff000u /* bytes that one system call transfers at most, read(2) */
 
 struct egret_conn *egret_io_wrapped(int fd)
@@ -167,11 +165,10 @@ bool egret_io_is_nothing(const struct iovec *iov, int count)
 	return true;
 }
 
-/* IOV without its first SKIP bytes, into OUT (IOV_STACK places; what does not fit waits for the next round). Returns how many. */
-static int advance(const struct iovec *iov, int count, size_t skip, struct iovec *out)
+int egret_io_advance(const struct iovec *iov, int count, size_t skip, struct iovec *out)
 {
 	int n = 0;
-	for (int i = 0; i < count && n < IOV_STACK; i++) {
+	for (int i = 0; i < count && n < EGRET_IO_PIECES; i++) {
 		if (skip >= iov[i].iov_len) {
 			skip -= iov[i].iov_len;
 			continue;
@@ -188,8 +185,8 @@ static int advance(const struct iovec *iov, int count, size_t skip, struct iovec
 /* Where the program's bytes come out: what is there now, into IOV behind its first DONE bytes. A count, or a negative errno. */
 static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int count, size_t done, int flags)
 {
-	struct iovec rest[IOV_STACK];
-	int n_rest = done ? advance(iov, count, done, rest) : count;
+	struct iovec rest[EGRET_IO_PIECES];
+	int n_rest = done ? egret_io_advance(iov, count, done, rest) : count;
 	egret_within_enter(conn);
 	ssize_t n = conn->observed ? egret_observed_read(conn->observed, done ? rest : iov, n_rest, flags & (MSG_PEEK | MSG_WAITALL)) :
 				     egret_wire_read(&conn->wire, done ? rest : iov, n_rest, flags);
@@ -324,8 +321,8 @@ static ssize_t broken_pipe(int error, int flags)
 /* Where the program's bytes go in: what fits now, of IOV behind its first DONE bytes. A count, or a negative errno. */
 static ssize_t give_plain(struct egret_conn *conn, const struct iovec *iov, int count, size_t done)
 {
-	struct iovec rest[IOV_STACK];
-	int n_rest = done ? advance(iov, count, done, rest) : count;
+	struct iovec rest[EGRET_IO_PIECES];
+	int n_rest = done ? egret_io_advance(iov, count, done, rest) : count;
 	egret_within_enter(conn);
 	ssize_t n = conn->observed ? egret_observed_write(conn->observed, done ? rest : iov, n_rest) :
 				     egret_wire_write(&conn->wire, done ? rest : iov, n_rest);
@@ -333,15 +330,14 @@ static ssize_t give_plain(struct egret_conn *conn, const struct iovec *iov, int 
 	return n;
 }
 
-/* Waits until the send buffer takes more. 0, or a positive errno. */
-static int wait_writable(struct egret_conn **held, int fd, int flags, struct egret_patience *patience)
+int egret_io_wait_for_room(struct egret_conn **held, int fd, int flags, struct egret_patience *patience, bool cancels)
 {
 	if (egret_io_is_nonblocking(fd, flags))
 		return EAGAIN;
 	if (patience->started_us == 0)
 		egret_patience_begin(patience, fd);
 	int left = egret_patience_left(patience);
-	return left == 0 ? EAGAIN : egret_wait_for_room(held, fd, left);
+	return left == 0 ? EAGAIN : egret_wait_for_room(held, fd, left, cancels);
 }
 
 static int flush(struct egret_conn *conn)
@@ -365,12 +361,12 @@ static ssize_t send_all(struct egret_conn **held, int fd, const struct iovec *io
 			break;
 		if (n < 0 && n != -EAGAIN)
 			return done ? (ssize_t)done : n;
-		int error = n > 0 && count > IOV_STACK ? 0 : wait_writable(held, fd, flags, &patience);
+		int error = n > 0 && count > EGRET_IO_PIECES ? 0 : egret_io_wait_for_room(held, fd, flags, &patience, true);
 		if (error)
 			return done ? (ssize_t)done : -error;
 	}
 	while (conn->wire.stuck && flush(conn) == -EAGAIN) /* a blocking write ends with its last byte in the kernel */
-		if (wait_writable(held, fd, flags, &patience))
+		if (egret_io_wait_for_room(held, fd, flags, &patience, true))
 			break;
 	return (ssize_t)done;
 }
@@ -443,16 +439,14 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 }
 
 /* The same where the kernel carries the bytes, which are looked at. */
-static ssize_t send_looked_at(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
+static ssize_t send_looked_at(struct egret_conn **held, int fd, const struct msghdr *message, int flags)
 {
 	ssize_t total = length_of(message->msg_iov, (int)message->msg_iovlen, false);
 	if (total < 0 || !egret_can_read_pieces(message->msg_iov, (int)message->msg_iovlen, 0, (size_t)total))
 		return fail(total < 0 ? (int)-total : EFAULT);
-	if (conn->dns)
-		return egret_dns_send(conn, fd, message, flags);
-	if (atomic_load(&conn->passthrough))
-		return egret_passthrough_send(conn, fd, message, flags);
-	return egret_send_plain_message(fd, message, flags);
+	if ((*held)->dns)
+		return egret_dns_send(*held, fd, message, flags);
+	return egret_passthrough_send(held, fd, message, flags);
 }
 
 ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
@@ -463,7 +457,7 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 		egret_conn_put(conn); /* a peer of another name is all that it knows */
 		return egret_send_plain_message(fd, message, flags);
 	}
-	ssize_t n = send_looked_at(conn, fd, message, flags);
+	ssize_t n = send_looked_at(&conn, fd, message, flags);
 	egret_conn_put(conn);
 	return n;
 }

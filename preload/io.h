@@ -6,6 +6,7 @@
 #define EGRET_IO_H
 
 #include "conn.h"
+#include "patience.h"
 
 /* CONN's reference goes with the call, which may have to give it up while it waits: the caller has none afterwards. FLAGS as recv(2) and send(2)
  * take them. Of no bytes: waits like recv, read's callers answer 0 before. */
@@ -22,6 +23,13 @@ int egret_io_finish(struct egret_conn *conn);
 int egret_io_await_open(struct egret_conn **held, int fd, int flags);
 /* What the kernel made of the program's SO_RCVLOWAT is ours to keep: its own would hide the byte that is held back (wire.h). */
 void egret_io_take_over_lowat(struct egret_conn *conn, int fd);
+#define EGRET_IO_PIECES 16 /* iovecs handled in one round after the first */
+
+/* IOV without its first SKIP bytes, into OUT (EGRET_IO_PIECES places; what does not fit waits for the next round). Returns how many. */
+int egret_io_advance(const struct iovec *iov, int count, size_t skip, struct iovec *out);
+/* Waits until the send buffer takes more, within what PATIENCE (SO_SNDTIMEO) leaves. 0, or a positive errno: EAGAIN also where the call does not
+ * wait; waits.h's. CANCELS: its thread may be cancelled there. */
+int egret_io_wait_for_room(struct egret_conn **held, int fd, int flags, struct egret_patience *patience, bool cancels);
 /* No bytes at all? readv and writev then do nothing, where recv, send and write of nothing ask the connection. */
 bool egret_io_is_nothing(const struct iovec *iov, int count);
 /* Would every handler that may interrupt this thread restart the call it interrupts (SA_RESTART)? */

@@ -7,6 +7,7 @@
 #include "real.h"
 #include "relay.h"
 #include "send_plain.h"
+#include "waits.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -200,19 +201,16 @@ static struct egret_conn *governed(int fd)
 
 #define COPY (64 * 1024) /* bytes of a file sent at a time */
 
-static ssize_t send_file(int out, int in, off_t *offset, size_t count)
+/* As much as there is room for. A count, 0: the file has no more, or -1. */
+static ssize_t send_stretch(int out, int in, off_t *offset, size_t count)
 {
-	bool fault = offset && !egret_can_write(offset, sizeof *offset);
-	int status = real.fcntl(out, F_GETFL);
-	if (fault || (status >= 0 && (status & O_APPEND))) /* fdopen(3) sets that for "a"; sendfile(2) does not take it */
-		return refuse(fault ? EFAULT : EINVAL);
 	char *block = malloc(COPY);
 	ssize_t total = block ? 0 : refuse(ENOMEM);
 	while (block && (size_t)total < count) {
 		size_t want = count - (size_t)total < COPY ? count - (size_t)total : COPY;
 		off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
 		ssize_t n = at < 0 ? -1 : pread(in, block, want, at);
-		ssize_t sent = n > 0 ? egret_on_send(out, block, (size_t)n, 0) : n;
+		ssize_t sent = n > 0 ? egret_on_send(out, block, (size_t)n, MSG_DONTWAIT) : n;
 		if (sent <= 0) {
 			total = total ? total : sent;
 			break;
@@ -222,24 +220,54 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t count)
 		else
 			lseek(in, sent, SEEK_CUR);
 		total += sent;
-		if (sent < n)
-			break;
 	}
+	int error = errno;
 	free(block);
+	errno = error;
 	return total;
+}
+
+/* Until OUT, whose handshake may be under way still, takes more. 0, or a positive errno; what broke meanwhile the next send tells. */
+static int await_room(struct egret_conn **held, int out, struct egret_patience *patience)
+{
+	int error = (*held)->wrapped ? egret_io_await_open(held, out, 0) : 0;
+	if (error == 0)
+		return egret_io_wait_for_room(held, out, 0, patience, false);
+	return error == EAGAIN || error == EINTR || error == EGRET_WAIT_GONE ? error : 0;
+}
+
+static ssize_t send_file(struct egret_conn **held, int out, int in, off_t *offset, size_t count)
+{
+	struct egret_patience patience = { .option = SO_SNDTIMEO };
+	bool fault = offset && !egret_can_write(offset, sizeof *offset);
+	int status = real.fcntl(out, F_GETFL), error = 0, cancels;
+	size_t total = 0;
+	if (fault || (status >= 0 && (status & O_APPEND))) /* fdopen(3) sets that for "a"; sendfile(2) does not take it */
+		return refuse(fault ? EFAULT : EINVAL);
+	while (total < count && !error) {
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
+		ssize_t n = send_stretch(out, in, offset, count - total);
+		error = n < 0 ? errno : 0;
+		pthread_setcancelstate(cancels, NULL);
+		if (n == 0)
+			break;
+		total += n > 0 ? (size_t)n : 0;
+		if (error == EAGAIN)
+			error = await_room(held, out, &patience);
+	}
+	if (error == EGRET_WAIT_GONE)
+		error = EPIPE;
+	return error && !total ? refuse(error) : (ssize_t)total;
 }
 
 /* Nobody is cancelled in the libc's sendfile. */
 ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
 {
-	int cancels;
 	struct egret_conn *conn = governed(out);
 	if (!conn)
 		return real.sendfile(out, in, offset, count);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
-	ssize_t sent = send_file(out, in, offset, count);
+	ssize_t sent = send_file(&conn, out, in, offset, count);
 	egret_conn_put(conn);
-	pthread_setcancelstate(cancels, NULL);
 	return sent;
 }
 

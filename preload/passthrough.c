@@ -2,11 +2,15 @@
 
 #include "connect.h"
 #include "guard.h"
+#include "hooks.h"
+#include "io.h"
 #include "policy/raw.h"
 #include "real.h"
 #include "runtime.h"
 #include "say.h"
+#include "send_plain.h"
 #include "sni.h"
+#include "waits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +171,7 @@ static bool send_held(struct egret_passthrough *it, int fd, int flags)
 	return true;
 }
 
+/* Behind what was held, as much as there is room for. */
 static ssize_t pass_on(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
 {
 	struct egret_passthrough *it = conn->hello;
@@ -174,10 +179,11 @@ static ssize_t pass_on(struct egret_conn *conn, int fd, const struct msghdr *mes
 	egret_sni_held(it->sni, &held);
 	if (!send_held(it, fd, flags | MSG_MORE))
 		return -1;
-	ssize_t n = real.sendmsg(fd, message, flags);
+	bool plain = egret_sni_feed(it->sni, NULL, 0) == EGRET_SNI_NOT_TLS;
+	ssize_t n = plain ? 0 : real.sendmsg(fd, message, flags);
 	if (n > 0)
 		it->sent = it->accepted += (size_t)n;
-	if (it->accepted >= held || egret_sni_feed(it->sni, NULL, 0) == EGRET_SNI_NOT_TLS) {
+	if (it->accepted >= held || plain) {
 		int error = errno;
 		let_go(conn, fd);
 		errno = error;
@@ -185,11 +191,12 @@ static ssize_t pass_on(struct egret_conn *conn, int fd, const struct msghdr *mes
 	return n;
 }
 
+/* A count, or -1; where the connection was let go the rest is the kernel's. */
 static ssize_t send_locked(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
 {
 	struct egret_passthrough *it = conn->hello;
 	if (!it)
-		return real.sendmsg(fd, message, flags); /* judged meanwhile */
+		return 0; /* judged meanwhile */
 	if (!it->judged) {
 		enum egret_sni_state state = look(it->sni, message->msg_iov, message->msg_iovlen);
 		if (state == EGRET_SNI_NEED_MORE) {
@@ -219,42 +226,98 @@ static int whose(struct egret_conn *conn)
 	return atomic_load(conn->owner) == EGRET_OWNER_KERNEL ? EGRET_OWNER_KERNEL : EIO;
 }
 
-ssize_t egret_passthrough_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
+/* Judges MESSAGE, and sends of it what there is room for as long as its bytes matter: nothing waits here. */
+static ssize_t send_judged(struct egret_conn *conn, int fd, const struct msghdr *message, int flags)
 {
-	/* As long as nothing can be sent (no connection yet, a broken one) the kernel answers: waiting, signals and errors are its own. */
-	if (real.send(fd, "", 0, flags & (MSG_DONTWAIT | MSG_NOSIGNAL)) < 0)
-		return -1;
 	int other = whose(conn);
 	if (other == EIO) {
 		errno = EIO;
 		return -1;
 	}
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	pthread_mutex_lock(&conn->step_lock);
 	if (other == EGRET_OWNER_KERNEL && conn->hello)
 		let_go(conn, fd);
-	ssize_t n = send_locked(conn, fd, message, flags);
+	ssize_t n = send_locked(conn, fd, message, flags | MSG_DONTWAIT);
 	pthread_mutex_unlock(&conn->step_lock);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 	return n;
+}
+
+/* As long as nothing can be sent (no connection yet, a broken one) the kernel answers: waiting, signals and errors are its own. 0 or an errno. */
+static int await_kernel(struct egret_conn **held, int fd, int flags)
+{
+	uint64_t serial = egret_conn_part(*held);
+	int error = real.send(fd, "", 0, flags & (MSG_DONTWAIT | MSG_NOSIGNAL)) < 0 ? errno : 0;
+	if (egret_conn_rejoin(*held, serial))
+		return error;
+	*held = NULL;
+	return error ? error : EGRET_WAIT_GONE;
+}
+
+/* Sends MESSAGE as long as its bytes matter: *DONE of them, the others are REST, whose pieces are lent. 0: the rest is the kernel's; EGRET_WAIT_GONE,
+ * and *HELD is NULL: it is for whatever FD means now; else a positive errno. */
+static int send_until_judged(struct egret_conn **held, int fd, const struct msghdr *message, int flags, struct msghdr *rest, size_t *done)
+{
+	struct egret_patience patience = { .option = SO_SNDTIMEO };
+	struct iovec *pieces = rest->msg_iov;
+	*rest = *message;
+	int error = await_kernel(held, fd, flags);
+	while (!error && atomic_load(&(*held)->passthrough)) {
+		ssize_t n = send_judged(*held, fd, rest, flags);
+		error = n < 0 ? errno : 0;
+		*done += n > 0 ? (size_t)n : 0;
+		if (n > 0) {
+			rest->msg_iov = pieces;
+			rest->msg_iovlen = (size_t)egret_io_advance(message->msg_iov, (int)message->msg_iovlen, *done, pieces);
+		}
+		if (n >= 0 && length_of(rest) == 0)
+			break;
+		if (error == EAGAIN)
+			error = egret_io_wait_for_room(held, fd, flags, &patience, true);
+	}
+	return error;
+}
+
+ssize_t egret_passthrough_send(struct egret_conn **held, int fd, const struct msghdr *message, int flags)
+{
+	struct iovec pieces[EGRET_IO_PIECES];
+	struct msghdr rest = { .msg_iov = pieces };
+	uint64_t inode = atomic_load(&(*held)->inode);
+	size_t done = 0;
+	int error = send_until_judged(held, fd, message, flags, &rest, &done);
+	if (error == EGRET_WAIT_GONE && egret_conn_inode(fd) != inode)
+		error = EBADF; /* closed meanwhile, and perhaps used again */
+	egret_conn_put(*held);
+	*held = NULL;
+	ssize_t n = 0;
+	if (error == EGRET_WAIT_GONE)
+		n = egret_on_sendmsg(fd, &rest, flags);
+	else if (error)
+		n = -1;
+	else if (length_of(&rest) || !done)
+		n = egret_send_plain_message(fd, &rest, flags);
+	if (error && error != EGRET_WAIT_GONE)
+		errno = error;
+	return n >= 0 || done ? (ssize_t)done + (n > 0 ? n : 0) : -1;
 }
 
 void egret_passthrough_end(struct egret_conn *conn, int fd)
 {
 	if (!atomic_load(&conn->passthrough) || atomic_load(conn->owner) != egret_raw(SYS_getpid, 0, 0, 0, 0))
 		return;
-	egret_guard_enter();
+	int cancels = egret_guard_enter_whole();
 	pthread_mutex_lock(&conn->step_lock);
 	struct egret_passthrough *it = conn->hello;
 	struct egret_hello broken = { 0 };
 	if (it && it->accepted > it->sent) {
 		if (it->judged || allows(conn, &broken))
-			send_held(it, fd, MSG_NOSIGNAL);
+			send_held(it, fd, MSG_NOSIGNAL | MSG_DONTWAIT);
 		else
 			refuse(conn, fd);
 	}
 	pthread_mutex_unlock(&conn->step_lock);
-	egret_guard_leave();
+	egret_guard_leave_whole(cancels);
 }
 
 /* Under step_lock. The bytes are not held: a server that gets half a ClientHello within TLS learns nothing from it. */

@@ -17,8 +17,9 @@ struct egret_passthrough;
 bool egret_passthrough_begin(struct egret_conn *conn);
 void egret_passthrough_free(struct egret_passthrough *hello);
 
-/* sendmsg(2) on an unjudged connection: a count or -1 with errno. Bytes of an incomplete ClientHello count as sent and wait here. */
-ssize_t egret_passthrough_send(struct egret_conn *conn, int fd, const struct msghdr *message, int flags);
+/* sendmsg(2) on an unjudged connection: a count or -1 with errno. Bytes of an incomplete ClientHello count as sent and wait here. The reference goes
+ * with the call, of which a signal handler may jump out while it waits. */
+ssize_t egret_passthrough_send(struct egret_conn **held, int fd, const struct msghdr *message, int flags);
 /* The program's side ends, by shutdown or the last close: what is held was no ClientHello. */
 void egret_passthrough_end(struct egret_conn *conn, int fd);
 

@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "guard.h"
 #include "io.h"
+#include "policy/raw.h"
 #include "real.h"
 
 #include <errno.h>
@@ -24,14 +25,27 @@ bool egret_wait_no_more(struct egret_conn **held)
 	return rejoin(held, serial);
 }
 
-int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
+/* poll(2), where the thread is cancelled or not. */
+static int poll_one(struct pollfd *pfd, int limit_ms, bool cancels)
+{
+	struct timespec limit = { limit_ms / 1000, limit_ms % 1000 * 1000000L };
+	if (cancels)
+		return real.poll(pfd, 1, limit_ms);
+	long n = egret_raw6(SYS_ppoll, (long)pfd, 1, limit_ms < 0 ? 0 : (long)&limit, 0, 8, 0);
+	if (n >= 0)
+		return (int)n;
+	errno = (int)-n;
+	return -1;
+}
+
+static int wait_for(struct egret_conn **held, int fd, short events, int limit_ms, bool cancels)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
 	bool waits = !(events & POLLIN) || egret_answer_wait(*held);
 	uint64_t serial = egret_conn_part(*held);
 	int n, error;
 	do { /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
-		n = real.poll(&pfd, 1, waits ? limit_ms : 0);
+		n = poll_one(&pfd, waits ? limit_ms : 0, cancels);
 		error = errno;
 	} while (n < 0 && error == EINTR && limit_ms < 0 && egret_io_signals_restart());
 	if (!rejoin(held, serial))
@@ -41,17 +55,19 @@ int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
 	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : error;
 }
 
+int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms) { return wait_for(held, fd, events, limit_ms, true); }
+
 static bool has_end(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
-	return real.poll(&pfd, 1, 0) > 0;
+	return poll_one(&pfd, 0, false) > 0;
 }
 
 /* Who shuts both halves and keeps the FIN back shuts reading, which is an end; where one was there before nothing tells. */
-int egret_wait_for_room(struct egret_conn **held, int fd, int limit_ms)
+int egret_wait_for_room(struct egret_conn **held, int fd, int limit_ms, bool cancels)
 {
 	bool ended = has_end(fd), looks = ended && (limit_ms < 0 || limit_ms > EGRET_WAIT_LOOK_MS);
-	int error = egret_wait_for(held, fd, ended ? POLLOUT : POLLOUT | POLLRDHUP, looks ? EGRET_WAIT_LOOK_MS : limit_ms);
+	int error = wait_for(held, fd, ended ? POLLOUT : POLLOUT | POLLRDHUP, looks ? EGRET_WAIT_LOOK_MS : limit_ms, cancels);
 	bool goes_on = looks && (error == EAGAIN || (error == EINTR && limit_ms < 0 && egret_io_signals_restart()));
 	return goes_on ? 0 : error;
 }

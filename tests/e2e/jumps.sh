@@ -48,3 +48,14 @@ test_connects_that_a_handler_has_left_are_given_up_and_cost_nothing() {
 	[ ! -s "$T/err" ] || fail "it said: $(head -c 4000 "$T/err")"
 	equal "$(grep -c 'the program gave it up' "$T/log")" 111
 }
+
+test_a_connection_whose_first_write_a_handler_has_left_goes_on_where_its_first_bytes_are_judged() {
+	start_plain_echo
+	originating $HOST "$PORT"
+	sed -i 's/tls = originate/tls = off/' "$T/egret.ini"
+	status covered timeout 30 "$PROGRAMS/jumps" writes $HOST 80 3
+	expect_status 0
+	equal "$(cat "$T/out")" right
+}
+
+test_a_connection_whose_sendfile_a_handler_has_left_sends_what_it_took_and_costs_nothing() { leaves files 3; }

@@ -162,11 +162,22 @@ static long in_send(int fd)
 	return told(n);
 }
 
+#define MUCH (32u << 20)
+static char *much; /* the file's */
+
+static long in_large_write(int fd)
+{
+	ssize_t n;
+	while (goes_on(n = write(fd, much, MUCH)))
+		;
+	return told(n);
+}
+
 static long in_sendfile(int fd)
 {
 	off_t at = 0;
 	ssize_t n;
-	while (goes_on(n = sendfile(fd, file, &at, 32u << 20)))
+	while (goes_on(n = sendfile(fd, file, &at, MUCH)))
 		at = 0;
 	return told(n);
 }
@@ -210,7 +221,7 @@ static const struct call reading[] = {
 	{ "fgetc", in_stream }, { NULL, NULL },
 };
 static const struct call writing[] = {
-	{ "write", in_write }, { "send NOSIGNAL", in_send }, { "sendfile", in_sendfile }, { "poll OUT", in_room },
+	{ "write", in_write }, { "large write", in_large_write }, { "send NOSIGNAL", in_send }, { "sendfile", in_sendfile }, { "poll OUT", in_room },
 	{ "select OUT", in_room_of_set }, { NULL, NULL },
 };
 
@@ -398,7 +409,9 @@ int main(int argc, char **argv)
 	if (argc < 4 || getaddrinfo(argv[2], argv[3], &hints, &server) != 0)
 		return 2;
 	file = memfd_create("zeros", 0);
-	must(file >= 0 && ftruncate(file, 32 << 20) == 0, "memfd_create");
+	must(file >= 0 && ftruncate(file, MUCH) == 0, "memfd_create");
+	much = mmap(NULL, MUCH, PROT_READ, MAP_SHARED, file, 0);
+	must(much != MAP_FAILED, "mmap");
 	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			modes[i].run();

@@ -3,6 +3,7 @@
  *   reads     one connection to a server that echoes, ROUNDS calls of each kind that wait for something to read are left; then a child has it
  *   many      ROUNDS connections, on each of which such calls are left
  *   writes    ROUNDS connections, a write to each of which is left; what was sent before, and nothing else, comes back
+ *   files     the same with sendfile
  *   connects  ROUNDS connects to a server that does not answer are left
  *
  * thread: by a thread that ends by pthread_exit; onstack: the handler has a stack of its own. A second thread sends the signal, once the first
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -148,24 +150,57 @@ static char pattern(size_t at) { return (char)(at % 251 ^ (at / 251) % 239); }
 
 #define LARGE ((size_t)64 << 20)
 
-static void writes(int rounds)
+/* What comes until the end is how WHOLE begins, and something. */
+static void comes_back(int fd, const char *whole)
 {
-	static char text[LARGE], got[65536];
+	static char got[65536];
+	size_t at = 0;
+	ssize_t n;
+	while ((n = read(fd, got, sizeof got)) > 0) {
+		must(memcmp(whole + at, got, (size_t)n) == 0, "what came back");
+		at += (size_t)n;
+	}
+	must(n == 0 && at > 0, "the end");
+}
+
+static char *text; /* LARGE */
+
+static void make_text(void)
+{
+	if (text)
+		return;
+	text = malloc(LARGE);
 	for (size_t i = 0; i < LARGE; i++)
 		text[i] = pattern(i);
+}
+
+static void writes(int rounds)
+{
+	make_text();
 	for (volatile int i = 0; i < rounds; i++) {
 		int fd = connected();
-		volatile size_t at = 0;
-		ssize_t n;
 		LEAVE(write(fd, text, LARGE));
 		must(shutdown(fd, SHUT_WR) == 0, "shutdown");
-		while ((n = read(fd, got, sizeof got)) > 0) {
-			must(memcmp(text + at, got, (size_t)n) == 0, "what came back");
-			at += (size_t)n;
-		}
-		must(n == 0 && at > 0, "the end");
+		comes_back(fd, text);
 		close(fd);
 	}
+}
+
+static void files(int rounds)
+{
+	make_text();
+	FILE *file = tmpfile();
+	must(file && fwrite(text, 1, LARGE, file) == LARGE && fflush(file) == 0, "tmpfile");
+	for (volatile int i = 0; i < rounds; i++) {
+		int fd = connected(), state;
+		volatile off_t at = 0;
+		LEAVE(sendfile(fd, fileno(file), (off_t *)&at, LARGE));
+		must(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state) == 0 && state == PTHREAD_CANCEL_ENABLE, "cancellation");
+		must(shutdown(fd, SHUT_WR) == 0, "shutdown");
+		comes_back(fd, text);
+		close(fd);
+	}
+	fclose(file);
 }
 
 static void connects(int rounds)
@@ -230,7 +265,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(int);
-	} ways[] = { { "reads", reads }, { "many", many }, { "writes", writes }, { "connects", connects } };
+	} ways[] = { { "reads", reads }, { "many", many }, { "writes", writes }, { "files", files }, { "connects", connects } };
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
 	struct sigaction action = { .sa_handler = on_signal };
 	pthread_t disturber, worker;
