@@ -15,6 +15,7 @@
 
 #define MATCHES 8 /* registrations with the same `data` that are told apart */
 #define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLRDNORM))
+#define WAKES_READERS ((uint32_t)(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND)) /* who asks for none of it hears of nothing that comes, sock_def_readable */
 #define OF_ANOTHER 4 /* so far, `distance`, or farther is an event that tells other things than there are */
 #define LATE_ROUNDS 64 /* looks behind the deadline at most, each of which found only what is swallowed */
 
@@ -37,7 +38,7 @@ static bool is_no_edge(struct egret_conn *conn, struct egret_ready_telling *it, 
 	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
 		return false;
 	bool end = (events & ends) != 0, tells = end;
-	it->news = egret_wire_news(&conn->wire, it->stirred, &end);
+	it->news = egret_wire_news(&conn->wire, it->stirred, it->batch, &end);
 	return it->news == match->told_news && !writes && (end || !tells);
 }
 
@@ -46,7 +47,7 @@ static bool is_no_edge(struct egret_conn *conn, struct egret_ready_telling *it, 
 static bool is_old(struct egret_conn *conn, const struct egret_ready_telling *it, uint32_t events, bool said_readable)
 {
 	const struct egret_ready_match *match = it->match;
-	if (events != EPOLLOUT || !(match->events & EPOLLET) || match->told_room != room_of(conn))
+	if (it->deaf || events != EPOLLOUT || !(match->events & EPOLLET) || match->told_room != room_of(conn))
 		return false;
 	if (conn->observed || !egret_conn_own(conn))
 		return said_readable;
@@ -126,8 +127,8 @@ static uint32_t ask(const struct egret_ready_match *match)
  * been taken since, for the one before. */
 static int distance(const struct egret_ready_match *match, uint32_t there, uint32_t events)
 {
-	uint32_t differ = there ^ events, failed = EPOLLERR | EPOLLHUP;
-	return OF_ANOTHER * __builtin_popcount(differ & ~failed) + 2 * !(match->events & (EPOLLONESHOT | EPOLLET)) + ((differ & failed) != 0);
+	uint32_t differ = there ^ events, error = EPOLLERR;
+	return OF_ANOTHER * __builtin_popcount(differ & ~error) + 2 * !(match->events & (EPOLLONESHOT | EPOLLET)) + ((differ & error) != 0);
 }
 
 /* Has MATCH a connection whose events are those that the program asked for? While a handshake runs, or an answer is due, they are others. */
@@ -155,7 +156,7 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 	bool reads = (event->events & READ_EVENTS) != 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct egret_ready_match *match = &matches[i];
-		struct egret_ready_telling it = { .match = match };
+		struct egret_ready_telling it = { .match = match, .batch = batch, .deaf = count == 1 && !(match->events & WAKES_READERS) };
 		bool governed = false;
 		uint32_t there = match->shared ? ask(match) : 0; /* before it is taken */
 		int how_far = distance(match, there, event->events);
@@ -174,8 +175,6 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 			egret_ready_told(epfd, &it, event->data.u64, batch);
 		if (count > 1 && governed && it.seen)
 			it.seen |= there & match->events & EPOLLOUT; /* the event may be another's: its own is not told any more */
-		if (count > 1 && !(event->events & EPOLLRDHUP))
-			it.seen &= ~(uint32_t)EPOLLRDHUP; /* asked for by another of them */
 		if (count > 1 && !governed)
 			it.seen &= there; /* the event may be another's, of which nothing is to be told */
 		if (it.seen && possible && (!best.match || how_far < nearest)) {

@@ -39,6 +39,8 @@ struct egret_ready_telling {
 	uint64_t news; /* to read, 0: not counted */
 	uint64_t stirs; /* so many before this edge (wire.h) */
 	bool stirred;  /* ... more than before the last one: it may be none */
+	bool deaf;     /* what comes makes no edge for it */
+	uint64_t batch; /* in which it was */
 	bool had_nothing; /* where nothing is seen: nor will it have of another event of the batch */
 	uint64_t room; /* to write: another one behind each write of the connection that was told to wait, 0: it is none */
 };

@@ -63,6 +63,7 @@ struct egret_wire {
 	uint64_t copied;      /* bytes that `in` has been given so far: a position in the stream of ciphertext */
 	uint64_t data_end;    /* where the newest record ended that was opened and had data */
 	uint64_t noticed;     /* what came before it has been taken for news */
+	uint64_t noticed_before, round; /* ... before that round of edges, egret_wire_news */
 	bool end_noticed;     /* the end has been, too */
 	uint64_t news;        /* how often something to read was: egret_wire_news */
 	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, the byte that is held wakes nobody */
@@ -103,8 +104,9 @@ short egret_wire_readable(struct egret_wire *wire);
 /* The same for its effect alone, where nobody may wait: nothing is done while another thread is busy with WIRE. */
 void egret_wire_look_ahead(struct egret_wire *wire);
 /* How often something to read has come so far: the same number again means that whatever came since carried no data. STIRRED: the
- * edge may be one of `stirs`. *END: does it tell an end? Then: it is known, and the edge is the library's own. */
-uint64_t egret_wire_news(struct egret_wire *wire, bool stirred, bool *end);
+ * edge may be one of `stirs`. *END: does it tell an end? Then: it is known, and the edge is the library's own.
+ * Edges of one ROUND are compared with what was noticed before it. */
+uint64_t egret_wire_news(struct egret_wire *wire, bool stirred, uint64_t round, bool *end);
 /* Has what the kernel told no news for a program that knows of TOLD (0: not counted)? SAID_READABLE: it said so, and nothing is. */
 bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool stirred, bool said_readable);
 /* The same number without a look at what has come since the last read, 0 while there is something to read. */
