@@ -263,6 +263,7 @@ struct egret_conn *egret_conn_new(void)
 	atomic_compare_exchange_strong(&registry_pid, &nobody, conn->pid);
 	atomic_store(owner, conn->pid);
 	atomic_store(&conn->lowat, 1);
+	atomic_store(&conn->tells_rest, -1);
 	atomic_store(&conn->refs, 1);
 	return conn;
 }

@@ -87,6 +87,7 @@ struct egret_conn {
 	_Atomic long *owner;          /* in a page shared across fork: pid that owns the TLS state; 0 after a fork: unclaimed */
 	struct egret_lines lines;
 	_Atomic int lowat;            /* SO_RCVLOWAT as the program set it */
+	_Atomic int tells_rest;       /* TCP_INQ, recvmsg tells how much is left; -1: the kernel was not asked */
 	_Atomic bool wrote, waits;    /* the last transfer was a write; reads have waited in the kernel (io.c: who waits anyway, waits first) */
 	_Atomic int waiters[EGRET_WAITERS]; /* numbers of threads that wait in the kernel for something to read (answer.h); 0: free */
 	_Atomic bool crowded;         /* there were more of them once */

@@ -99,7 +99,8 @@ static long told_inside(long nr, long a, long b, long c, long d)
 
 static long raw_call(long nr, long a, long b, long c, long d, long e, long f)
 {
-	bool inside = moves_bytes(nr, b) && (egret_conn_has((int)a) || (nr == SYS_splice && egret_conn_has((int)c)));
+	bool inside = moves_bytes(nr, b) && (egret_conn_has((int)a) || (nr == SYS_splice && egret_conn_has((int)c)) ||
+					    (nr == SYS_sendfile && egret_conn_has((int)b)));
 	return raw_result(inside ? told_inside(nr, a, b, c, d) : egret_raw6(nr, a, b, c, d, e, f));
 }
 

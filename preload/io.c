@@ -388,6 +388,15 @@ static bool is_looked_at(const struct egret_conn *conn)
 	return conn->observed || atomic_load_explicit(&conn->unspoken, memory_order_relaxed) || atomic_load_explicit(&conn->asks, memory_order_relaxed);
 }
 
+/* SO_ZEROCOPY was set before egret knew the connection: its program waits for a notice of each send, and sends with a copy when it is told that
+ * there is no room for them. */
+static bool wants_notices(int fd)
+{
+	int on = 0;
+	socklen_t size = sizeof on;
+	return real.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, &size) == 0 && on;
+}
+
 static ssize_t send_held(struct egret_conn **held, int fd, const struct iovec *iov, int count, int flags)
 {
 	struct egret_conn *conn = *held;
@@ -396,6 +405,8 @@ static ssize_t send_held(struct egret_conn **held, int fd, const struct iovec *i
 		return fail((int)-total);
 	if (flags & MSG_OOB)
 		return fail(EOPNOTSUPP);
+	if ((flags & MSG_ZEROCOPY) && total > 0 && wants_notices(fd))
+		return fail(ENOBUFS);
 	int error;
 	if (!may_send(held, fd, flags))
 		return (flags & MSG_FASTOPEN) && errno == EAGAIN ? fail(EALREADY) : -1;

@@ -136,11 +136,31 @@ static void keep_from_exec(int fd)
 		real.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* Nothing was dialled: the socket is as it was, the program may try again. */
-static void give_back(int fd)
+/* There is no connection: every descriptor of the socket is as it was, the program may try again. */
+static void give_back(struct egret_conn *conn, int fd)
 {
-	egret_conn_put(egret_conn_take(fd));
-	real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
+	int least = atomic_load(&conn->lowat);
+	bool carried = conn->wrapped || conn->observed;
+	if (carried)
+		real.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+	for (; fd >= 0; fd = atomic_load(&conn->fd_count) ? egret_conn_other_fd(conn) : -1) {
+		struct egret_conn *taken = egret_conn_take(fd);
+		if (!taken)
+			return;
+		egret_conn_put(taken);
+		if (carried)
+			real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
+	}
+}
+
+/* The program was told that its connect has failed: TCP makes the socket one that was never connected, whatever came of it on the way. */
+static void dissolve_failed(struct egret_conn *conn, int fd)
+{
+	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	if (atomic_load(&conn->state) != EGRET_CONN_FAILED || real.connect(fd, &none, sizeof none) != 0)
+		return;
+	atomic_store(&conn->connect_errno, 0);
+	give_back(conn, fd);
 }
 
 /* The kernel's connect, which may wait: nothing is held meanwhile (conn.h), no reference to *HELD, where there is a connection, and none to the
@@ -216,6 +236,7 @@ static int originate(int fd, struct egret_judged *judged)
 		if (!conn)
 			return code;
 		atomic_store(&conn->reported, code == 0);
+		dissolve_failed(conn, fd);
 	} else if (code == 0) {
 		code = EINPROGRESS;
 	}
@@ -223,7 +244,7 @@ static int originate(int fd, struct egret_judged *judged)
 		egret_ready_connect_started(fd, conn);
 	} else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING) {
 		egret_connect_log_unreached(conn, strerror(code));
-		give_back(fd);
+		give_back(conn, fd);
 	}
 	egret_conn_put(conn);
 	return code;
@@ -328,7 +349,7 @@ static int connect_observed(int fd, struct egret_judged *judged)
 	if (code != 0 && !conn->dialling) {
 		egret_connect_log_unreached(conn, strerror(code));
 		atomic_store(&conn->state, EGRET_CONN_FAILED);
-		give_back(fd);
+		give_back(conn, fd);
 	}
 	egret_conn_put(conn);
 	return code;
@@ -347,6 +368,7 @@ static int connect_again(struct egret_conn **held, int fd)
 		return code;
 	if (code != 0) {
 		int error = atomic_exchange(&conn->connect_errno, 0);
+		dissolve_failed(conn, fd);
 		return error ? error : ECONNABORTED;
 	}
 	return atomic_exchange(&conn->reported, true) ? EISCONN : 0;
@@ -382,7 +404,7 @@ static bool connect_known(struct egret_conn **held, int fd, const struct sockadd
 	if (!egret_conn_rejoin(conn, serial))
 		*held = NULL;
 	else if (dissolves && *code == 0)
-		egret_conn_forget(conn, fd);
+		give_back(conn, fd);
 	return true;
 }
 

@@ -120,7 +120,7 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 		} else if (conn && (work[i].revents & (POLLERR | POLLHUP)) && egret_connect_dials_on(conn)) {
 			fds[i].revents = 0;
 		} else if (conn && work[i].revents && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
-			fds[i].revents |= POLLERR;
+			fds[i].revents |= atomic_load(&conn->connect_errno) ? POLLERR : 0; /* until the program was told */
 		} else if (conn && ((work[i].revents | event_of_answer(conn, &fds[i])) & READ_EVENTS)) {
 			short seen = look_readable(conn);
 			fds[i].revents = (short)((fds[i].revents & ~READ_EVENTS) | (seen & (fds[i].events | POLLERR)));

@@ -1,12 +1,17 @@
 /* read, recv and their like. */
+#include "deadline.h"
 #include "dns_watch.h"
+#include "file_flags.h"
 #include "hooks.h"
 #include "io.h"
 #include "reach.h"
 #include "real.h"
 
 #include <limits.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 extern void __chk_fail(void) __attribute__((noreturn)); /* glibc's answer to a buffer smaller than promised */
 
@@ -80,7 +85,8 @@ ssize_t egret_on_recvfrom_chk(int fd, void *buf, size_t size, size_t room, int f
 	return egret_on_recvfrom(fd, buf, size, flags, from, len);
 }
 
-ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
+/* FLAGS are of recv(2). */
+static ssize_t read_pieces(int fd, const struct iovec *iov, int count, int flags)
 {
 	struct egret_conn *conn = egret_io_wrapped(fd);
 	ssize_t n = -1;
@@ -90,7 +96,7 @@ ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
 		return real.readv(fd, iov, count);
 	bool valid = count >= 0 && count <= IOV_MAX;
 	if (valid && !egret_io_is_nothing(iov, count))
-		return egret_receive_plain(conn, fd, iov, count, 0);
+		return egret_receive_plain(conn, fd, iov, count, flags);
 	egret_conn_put(conn);
 	if (valid)
 		n = 0;
@@ -98,6 +104,8 @@ ssize_t egret_on_readv(int fd, const struct iovec *iov, int count)
 		errno = EINVAL;
 	return n;
 }
+
+ssize_t egret_on_readv(int fd, const struct iovec *iov, int count) { return read_pieces(fd, iov, count, 0); }
 
 /* Descriptors that came by SCM_RIGHTS are new, whatever their numbers meant before. */
 static void meet_descriptors(struct msghdr *message)
@@ -111,6 +119,54 @@ static void meet_descriptors(struct msghdr *message)
 			egret_conn_fresh(fd);
 		}
 	}
+}
+
+/* TCP_INQ: does recvmsg tell how much is left? */
+static bool tells_rest(struct egret_conn *conn, int fd)
+{
+	int on = atomic_load_explicit(&conn->tells_rest, memory_order_relaxed);
+	socklen_t size = sizeof on;
+	if (on < 0) {
+		if (real.getsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, &size) != 0)
+			on = 0;
+		atomic_store(&conn->tells_rest, on);
+	}
+	return on > 0;
+}
+
+/* At the server's end there is 1 left, tcp_inq_hint: the end itself. */
+static int rest_of(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int rest = 0;
+	egret_on_ioctl(fd, FIONREAD, &rest);
+	if (rest || egret_on_poll(&pfd, 1, 0) <= 0 || (pfd.revents & POLLERR))
+		return rest;
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	rest = conn && !conn->wire.read_shut;
+	egret_conn_put(conn);
+	return rest;
+}
+
+/* As put_cmsg does it in the kernel. */
+static void tell_rest(int fd, struct msghdr *message)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr head;
+	} control = { .head = { .cmsg_level = IPPROTO_TCP, .cmsg_type = TCP_CM_INQ, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	size_t room = message->msg_controllen, size = room < sizeof control ? room : sizeof control;
+	message->msg_controllen = 0;
+	if (room < control.head.cmsg_len)
+		message->msg_flags |= MSG_CTRUNC;
+	if (room < sizeof control.head || !egret_can_write(message->msg_control, size))
+		return;
+	if (room < control.head.cmsg_len)
+		control.head.cmsg_len = room;
+	int rest = rest_of(fd);
+	memcpy(CMSG_DATA(&control.head), &rest, sizeof rest);
+	memcpy(message->msg_control, &control, size);
+	message->msg_controllen = size;
 }
 
 ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
@@ -129,26 +185,23 @@ ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 		errno = writable ? EMSGSIZE : EFAULT;
 		return -1;
 	}
+	bool rest = tells_rest(conn, fd);
 	ssize_t n = egret_receive_plain(conn, fd, message->msg_iov, (int)message->msg_iovlen, flags);
 	if (n >= 0) {
 		message->msg_namelen = 0;
-		message->msg_controllen = 0;
 		message->msg_flags = 0;
+		if (rest)
+			tell_rest(fd, message);
+		else
+			message->msg_controllen = 0;
 	}
 	return n;
 }
 
-int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, struct timespec *timeout)
+/* Messages of LIST, COUNT at most, until DEADLINE (-1: never) is found to be over behind one of them, recvmmsg(2). */
+static unsigned receive_several(int fd, struct mmsghdr *list, unsigned count, int flags, int64_t deadline)
 {
-	if (!egret_conn_has(fd))
-		return real.recvmmsg(fd, list, count, flags, timeout);
 	unsigned done = 0;
-	int error = 0;
-	socklen_t size = sizeof error;
-	if (egret_on_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error) {
-		errno = error; /* the kernel tells it before the bytes that came first */
-		return -1;
-	}
 	while (done < count) {
 		if (!egret_can_write(&list[done], sizeof list[done])) {
 			errno = EFAULT;
@@ -160,6 +213,29 @@ int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, s
 		list[done++].msg_len = (unsigned)n;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
+		if (deadline >= 0 && egret_now_us() >= deadline)
+			break;
+	}
+	return done;
+}
+
+int egret_on_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, struct timespec *timeout)
+{
+	bool readable = !timeout || egret_can_read(timeout, sizeof *timeout);
+	if (!egret_conn_has(fd) || !readable || !egret_is_timeout(timeout))
+		return real.recvmmsg(fd, list, count, flags, timeout);
+	int64_t deadline = egret_deadline_of(timeout);
+	int error = 0;
+	socklen_t size = sizeof error;
+	if (egret_on_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error) {
+		errno = error; /* the kernel tells it before the bytes that came first */
+		return -1;
+	}
+	unsigned done = receive_several(fd, list, count < IOV_MAX ? count : IOV_MAX, flags, deadline);
+	if (done && deadline >= 0) { /* what is left of it */
+		int64_t left = deadline - egret_now_us();
+		left = left < 0 ? 0 : left;
+		*timeout = (struct timespec){ left / 1000000, left % 1000000 * 1000 };
 	}
 	return done || count == 0 ? (int)done : -1;
 }
@@ -171,9 +247,7 @@ ssize_t egret_on_preadv2(int fd, const struct iovec *iov, int count, off_t offse
 	if (!conn)
 		return real.preadv2(fd, iov, count, offset, flags);
 	egret_conn_put(conn);
-	if (flags & ~RWF_HIPRI) {
-		errno = EOPNOTSUPP;
+	if (!egret_takes_file_flags(flags, iov, count))
 		return -1;
-	}
-	return egret_on_readv(fd, iov, count);
+	return read_pieces(fd, iov, count, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
 }

@@ -1,5 +1,6 @@
 /* write, send and their like; an address in them is judged first: datagrams, and fast open, connect without connect. */
 #include "addressed.h"
+#include "file_flags.h"
 #include "hooks.h"
 #include "io.h"
 #include "passthrough.h"
@@ -41,7 +42,8 @@ ssize_t egret_on_write(int fd, const void *buf, size_t size)
 	return egret_conn_has(fd) ? egret_on_send(fd, buf, size, 0) : real.write(fd, buf, size);
 }
 
-ssize_t egret_on_writev(int fd, const struct iovec *iov, int count)
+/* FLAGS are of send(2). */
+static ssize_t write_pieces(int fd, const struct iovec *iov, int count, int flags)
 {
 	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
@@ -51,19 +53,21 @@ ssize_t egret_on_writev(int fd, const struct iovec *iov, int count)
 		return 0;
 	}
 	if (count >= 0 && count <= IOV_MAX)
-		return send_by(conn, fd, iov, count, 0);
+		return send_by(conn, fd, iov, count, flags);
 	egret_conn_put(conn);
 	return refuse(EINVAL);
 }
+
+ssize_t egret_on_writev(int fd, const struct iovec *iov, int count) { return write_pieces(fd, iov, count, 0); }
 
 /* With offset -1 it is writev, sockets included; with any other a socket answers ESPIPE. */
 ssize_t egret_on_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
 	if (offset != -1 || !egret_conn_has(fd))
 		return real.pwritev2(fd, iov, count, offset, flags);
-	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
-		return refuse(EOPNOTSUPP);
-	return egret_on_writev(fd, iov, count);
+	if (!egret_takes_file_flags(flags, iov, count))
+		return -1;
+	return write_pieces(fd, iov, count, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
 }
 
 ssize_t egret_on_sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *to, socklen_t len)
@@ -178,6 +182,7 @@ int egret_on_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
 	int sent = 0;
 	if (count == 0)
 		return real.sendmmsg(fd, list, count, flags);
+	count = count < IOV_MAX ? count : IOV_MAX; /* as the kernel does, sendmmsg(2) */
 	do {
 		step = count - done < BATCH ? count - done : BATCH;
 		if (!egret_can_write(list + done, step * sizeof *own))
@@ -210,6 +215,8 @@ static ssize_t send_stretch(int out, int in, off_t *offset, size_t count)
 		size_t want = count - (size_t)total < COPY ? count - (size_t)total : COPY;
 		off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
 		ssize_t n = at < 0 ? -1 : pread(in, block, want, at);
+		if (n < 0 && errno == EISDIR)
+			errno = EINVAL;
 		ssize_t sent = n > 0 ? egret_on_send(out, block, (size_t)n, MSG_DONTWAIT) : n;
 		if (sent <= 0) {
 			total = total ? total : sent;
@@ -239,11 +246,10 @@ static int await_room(struct egret_conn **held, int out, struct egret_patience *
 static ssize_t send_file(struct egret_conn **held, int out, int in, off_t *offset, size_t count)
 {
 	struct egret_patience patience = { .option = SO_SNDTIMEO };
-	bool fault = offset && !egret_can_write(offset, sizeof *offset);
-	int status = real.fcntl(out, F_GETFL), error = 0, cancels;
+	int error = 0, cancels;
 	size_t total = 0;
-	if (fault || (status >= 0 && (status & O_APPEND))) /* fdopen(3) sets that for "a"; sendfile(2) does not take it */
-		return refuse(fault ? EFAULT : EINVAL);
+	if (real.sendfile(out, in, offset, 0) != 0) /* what cannot be sent, or not to this, it refuses before it asks for a byte */
+		return -1;
 	while (total < count && !error) {
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
 		ssize_t n = send_stretch(out, in, offset, count - total);
@@ -263,7 +269,12 @@ static ssize_t send_file(struct egret_conn **held, int out, int in, off_t *offse
 /* Nobody is cancelled in the libc's sendfile. */
 ssize_t egret_on_sendfile(int out, int in, off_t *offset, size_t count)
 {
-	struct egret_conn *conn = governed(out);
+	struct egret_conn *source = egret_io_wrapped(in), *conn = governed(out);
+	if (source) { /* into a pipe the kernel would put ciphertext */
+		egret_conn_put(source);
+		egret_conn_put(conn);
+		return real.sendfile(out, in, offset, 0) != 0 ? -1 : refuse(EINVAL);
+	}
 	if (!conn)
 		return real.sendfile(out, in, offset, count);
 	ssize_t sent = send_file(&conn, out, in, offset, count);

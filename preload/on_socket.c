@@ -10,6 +10,7 @@
 #include "reach.h"
 #include "real.h"
 #include "relay.h"
+#include "unconnected.h"
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -88,12 +89,17 @@ static int give_int(int number, void *value, socklen_t *len)
 /* What the kernel says of these is not what the program would know of a TCP socket. */
 static bool is_ours_to_tell(int level, int option)
 {
-	return (level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT)) || (level == IPPROTO_TCP && option == TCP_NODELAY);
+	return (level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT)) || (level == IPPROTO_TCP && (option == TCP_NODELAY || option == TCP_ZEROCOPY_RECEIVE));
 }
 
 int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
 	struct egret_conn *conn = is_ours_to_tell(level, option) ? egret_io_wrapped(fd) : NULL;
+	if (conn && level == IPPROTO_TCP && option == TCP_ZEROCOPY_RECEIVE) {
+		egret_conn_put(conn); /* it would take ciphertext */
+		errno = ENOPROTOOPT;
+		return -1;
+	}
 	bool is_error = level == SOL_SOCKET && option == SO_ERROR;
 	int number;
 	if (conn && level == IPPROTO_TCP && atomic_load(&conn->prompt) != EGRET_PROMPT_SET) {
@@ -134,14 +140,35 @@ static void note_option(struct egret_conn *conn, int fd, int level, int option)
 		conn->wire.resized = true;
 	else if (level == IPPROTO_TCP && option == TCP_NODELAY)
 		atomic_store(&conn->prompt, EGRET_PROMPT_NOT);
+	else if (level == IPPROTO_TCP && option == TCP_INQ)
+		atomic_store(&conn->tells_rest, -1);
 	else if (unsent)
 		conn->wire.careful = true;
 	if (size || unsent)
 		conn->wire.hunger++; /* the kernel reports "writable" anew */
 }
 
+/* What the program would be promised, and no wrapped socket can keep, refused in the words of kernels that do not know it: notices of sends
+ * without a copy; looks (MSG_PEEK) from an offset on, which would be the library's own looks, too. Switching it off is none. */
+static bool is_beyond_us(int fd, int level, int option, const void *value, socklen_t len)
+{
+	int number = -1;
+	if (level != SOL_SOCKET || (option != SO_ZEROCOPY && option != SO_PEEK_OFF) || len < sizeof number || !egret_can_read(value, sizeof number))
+		return false;
+	memcpy(&number, value, sizeof number);
+	if (option == SO_ZEROCOPY ? number == 0 : number < 0)
+		return false;
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	egret_conn_put(conn);
+	return conn || (option == SO_PEEK_OFF && egret_is_unconnected(fd));
+}
+
 int egret_on_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
+	if (is_beyond_us(fd, level, option, value, len)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	if (egret_addressed_option_strays(level, option, len)) {
 		errno = EPERM;
 		return -1;

@@ -3,6 +3,7 @@
 #include "io.h"
 #include "policy/raw.h"
 #include "real.h"
+#include "unconnected.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -41,21 +42,6 @@ static int cookie_close(void *cookie)
 	return egret_on_close((int)(intptr_t)cookie);
 }
 
-/* A TCP socket that may still be connected: the stream is made first, the connection later. */
-static bool is_unconnected(int fd)
-{
-	int domain = 0, type = 0;
-	socklen_t size = sizeof domain;
-	struct sockaddr_storage ss;
-	if (real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || (domain != AF_INET && domain != AF_INET6))
-		return false;
-	size = sizeof type;
-	if (real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM)
-		return false;
-	size = sizeof ss;
-	return real.getpeername(fd, (struct sockaddr *)&ss, &size) != 0 && errno == ENOTCONN;
-}
-
 /* glibc keeps a stream's functions behind it (its struct _IO_FILE_plus), and in its flags what it may not do. */
 static const void *functions_of(const FILE *stream) { return *(void *const *)(stream + 1); }
 #define NO_READS 4
@@ -79,7 +65,7 @@ static bool needs_cookie(int fd)
 {
 	int saved = errno;
 	struct egret_conn *conn = egret_conn_get(fd);
-	bool needed = conn ? egret_conn_takes_writes(conn) : is_unconnected(fd);
+	bool needed = conn ? egret_conn_takes_writes(conn) : egret_is_unconnected(fd);
 	egret_conn_put(conn);
 	errno = saved;
 	return needed;

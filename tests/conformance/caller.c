@@ -252,7 +252,8 @@ static void perform(char *line)
 		return;
 	pipes = 0;
 	if (!call_socket(&call) && !call_peer(&call) && !call_read(&call) && !call_write(&call) && !call_ready(&call) && !call_fd(&call) &&
-	    !call_process(&call) && !call_stream(&call) && !call_fault(&call))
+	    !call_process(&call) && !call_stream(&call) && !call_fault(&call) && !call_other(&call) &&
+	    !call_connect(&call))
 		say("unknown call");
 	if (handed_back) {
 		handed_back = false;

@@ -38,6 +38,7 @@ struct caller {
 	int kept[KEPT], kept_count; /* other descriptors of it, which stay open */
 	FILE *stream; /* over a descriptor of its own; what it has read ahead is no part of `owed`, what it holds back none of `sent` */
 	bool connected, nonblocking, shut_wr, shut_rd;
+	bool six; /* an IPv6 socket, with a mapped address */
 	bool more;   /* MSG_MORE was used: TCP may hold bytes back, TLS holds none */
 	bool corked; /* ... TCP_CORK: both may */
 	bool uneven; /* how much was sent depended on the size of buffers: where lines end in the pattern does, too */
@@ -67,6 +68,7 @@ extern unsigned char room[ROOM];
 /* Argument I as a number, as flags (MSG_PEEK|...), or FALLBACK. */
 long number(const struct call *call, int i, long fallback);
 int flags_of(const struct call *call, int i);
+int file_flags_of(const struct call *call, int i);
 bool has_word(const struct call *call, const char *word);
 
 /* Sends one command to the peer and returns the number of its answer; WORD (16 bytes, may be NULL) gets the answer's word. */
@@ -106,6 +108,8 @@ bool call_fd(const struct call *call);
 bool call_process(const struct call *call);
 bool call_stream(const struct call *call);
 bool call_fault(const struct call *call);
+bool call_other(const struct call *call);
+bool call_connect(const struct call *call);
 
 struct row {
 	const char *name;

@@ -1,6 +1,7 @@
 /* Reading, in every way. */
 #include "caller.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -94,6 +95,38 @@ static void do_readv(const struct call *call)
 	check(readv(it.fd, iov, count), 0);
 }
 
+/* Flags of preadv2(2) and pwritev2(2). */
+int file_flags_of(const struct call *call, int i)
+{
+	const char *text = i < call->argc ? call->argv[i] : "";
+	return (strstr(text, "NOWAIT") ? RWF_NOWAIT : 0) | (strstr(text, "HIPRI") ? RWF_HIPRI : 0) | (strstr(text, "DSYNC") ? RWF_DSYNC : 0) |
+	       (strstr(text, "APPEND") ? RWF_APPEND : 0) | (strstr(text, "ODD") ? 0x40000000 : 0);
+}
+
+/* With the offset that means none it is readv. */
+static void do_preadv2(const struct call *call)
+{
+	struct iovec iov[MOST_PIECES];
+	size_t size = (size_t)number(call, 1, 100);
+	int count = pieces(iov, piece_count(call, 2), size), flags = file_flags_of(call, 3);
+	settle();
+	if (size && count && would_wait(call, size, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0))
+		return skip("would wait");
+	check(preadv2(it.fd, iov, count, -1, flags), 0);
+}
+
+/* What control data there is, by its kind; of TCP_INQ what is left. */
+static void say_control(struct msghdr *message)
+{
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head; head = CMSG_NXTHDR(message, head)) {
+		int rest = 0;
+		bool odd = it.peer_cut || (it.shut_rd && it.peer_ended); /* whether the end counts is a matter of what came first */
+		if (!odd && head->cmsg_level == IPPROTO_TCP && head->cmsg_len >= CMSG_LEN(sizeof rest))
+			memcpy(&rest, CMSG_DATA(head), sizeof rest);
+		say("%d/%d %d", head->cmsg_level, head->cmsg_type, rest);
+	}
+}
+
 static void do_recvmsg(const struct call *call)
 {
 	struct iovec iov[MOST_PIECES];
@@ -110,6 +143,8 @@ static void do_recvmsg(const struct call *call)
 	check(n, flags);
 	if (n >= 0)
 		say("flags %x name %u control %zu", (unsigned)message.msg_flags & ~(unsigned)MSG_CMSG_CLOEXEC, message.msg_namelen, message.msg_controllen);
+	if (n >= 0)
+		say_control(&message);
 }
 
 static void do_recvmmsg(const struct call *call)
@@ -133,6 +168,43 @@ static void do_recvmmsg(const struct call *call)
 		say("%zu %s", length, pattern_is(room + size * (size_t)i, it.promised - it.owed, length) ? "right" : "WRONG");
 		it.owed -= length < it.owed ? length : it.owed;
 	}
+}
+
+/* recvmmsg with a time of which it is asked behind each message whether it is over. */
+static void do_several(const struct call *call)
+{
+	struct mmsghdr list[3] = { 0 };
+	struct iovec iov[3];
+	size_t size = (size_t)number(call, 1, 10);
+	struct timespec time = { number(call, 2, 0), number(call, 3, 0) };
+	for (size_t i = 0; i < 3; i++) {
+		iov[i] = (struct iovec){ room + size * i, size };
+		list[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
+	}
+	settle();
+	bool over = time.tv_sec == 0 && time.tv_nsec == 0;
+	if (size == 0 || would_wait(call, over ? size : 3 * size, over ? 0 : MSG_WAITALL))
+		return skip("would wait");
+	int n = recvmmsg(it.fd, list, 3, 0, &time);
+	tell(n);
+	for (int i = 0; i < n; i++) {
+		say("%u %s", list[i].msg_len, pattern_is(room + size * (size_t)i, it.promised - it.owed, list[i].msg_len) ? "right" : "WRONG");
+		it.owed -= list[i].msg_len < it.owed ? list[i].msg_len : it.owed;
+	}
+	say("%s", time.tv_sec || time.tv_nsec ? "left" : "over");
+}
+
+/* SO_RCVTIMEO behind a part of what MSG_WAITALL asks for. */
+static void do_partly(const struct call *call)
+{
+	struct timeval tv = { 0, 40000 }, none = { 0, 0 };
+	if (it.fd < 0 || !it.connected || !it.owed || read_ahead() || it.peer_ended || it.nonblocking || it.shut_rd)
+		return skip("not now");
+	settle();
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+	int flags = flags_of(call, 2) | MSG_WAITALL;
+	check(recv(it.fd, (flags & MSG_TRUNC) ? NULL : room, it.owed + (size_t)number(call, 1, 1), flags), flags);
+	setsockopt(it.fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
 }
 
 /* SO_RCVTIMEO while nothing comes but what carries no data. */
@@ -275,6 +347,7 @@ bool call_read(const struct call *call)
 {
 	static const struct row rows[] = { { "read", do_read }, { "recv", do_recv }, { "recvfrom", do_recvfrom }, { "readv", do_readv },
 					   { "recvmsg", do_recvmsg }, { "recvmmsg", do_recvmmsg }, { "timed", do_timed }, { "late", do_late }, { "least", do_least },
-					   { "interrupted", do_interrupted }, { "bulk", do_bulk } };
+					   { "interrupted", do_interrupted }, { "bulk", do_bulk }, { "preadv2", do_preadv2 },
+					   { "several", do_several }, { "partly", do_partly } };
 	return RUN_ROW(rows, call);
 }

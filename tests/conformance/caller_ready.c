@@ -1,8 +1,10 @@
 /* Readiness: poll, select, epoll, at rest and while something comes. */
 #include "caller.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <time.h>
 
 static short events_of(const struct call *call)
@@ -11,7 +13,8 @@ static short events_of(const struct call *call)
 	for (int i = 1; i < call->argc; i++)
 		events |= (short)((strcmp(call->argv[i], "in") == 0 ? POLLIN : 0) | (strcmp(call->argv[i], "out") == 0 ? POLLOUT : 0) |
 				  (strcmp(call->argv[i], "rdhup") == 0 ? POLLRDHUP : 0) | (strcmp(call->argv[i], "pri") == 0 ? POLLPRI : 0) |
-				  (strcmp(call->argv[i], "norm") == 0 ? POLLRDNORM : 0));
+				  (strcmp(call->argv[i], "norm") == 0 ? POLLRDNORM : 0) | (strcmp(call->argv[i], "wrnorm") == 0 ? POLLWRNORM : 0) |
+				  (strcmp(call->argv[i], "band") == 0 ? POLLRDBAND | POLLWRBAND : 0) | (strcmp(call->argv[i], "msg") == 0 ? POLLMSG : 0));
 	return events;
 }
 
@@ -187,10 +190,67 @@ static void do_wait(const struct call *call)
 	close(set);
 }
 
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+/* A signal that was blocked and waits is let in by the mask of ppoll or pselect, where that has to wait. */
+static void do_masked(const struct call *call)
+{
+	struct sigaction action = { .sa_handler = on_alarm }, old;
+	struct pollfd pfd = { .fd = it.fd, .events = events_of(call) };
+	struct timespec second = { 1, 0 };
+	sigset_t alarm, none, before;
+	fd_set reads;
+	settle();
+	if (it.fd < 0 || it.moved)
+		return skip("no socket");
+	sigemptyset(&none);
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	alarms = 0;
+	sigaction(SIGALRM, &action, &old);
+	sigprocmask(SIG_BLOCK, &alarm, &before);
+	raise(SIGALRM);
+	FD_ZERO(&reads);
+	FD_SET(it.fd, &reads);
+	tell(has_word(call, "select") ? pselect(it.fd + 1, &reads, NULL, NULL, &second, &none) : ppoll(&pfd, 1, &second, &none));
+	say("alarms %d", alarms);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	say("%d", alarms);
+	sigaction(SIGALRM, &old, NULL);
+}
+
+/* A signal that comes while one of them waits: EINTR, SA_RESTART or not. */
+static void do_signalled(const struct call *call)
+{
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = has_word(call, "restart") ? SA_RESTART : 0 }, old;
+	struct itimerval every = { { 0, 10000 }, { 0, 10000 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct pollfd pfd = { .fd = it.fd, .events = POLLIN };
+	fd_set reads;
+	settle();
+	if (it.fd < 0 || !it.connected || it.owed || it.peer_ended || it.shut_rd || it.moved || poll(&pfd, 1, 0) != 0)
+		return skip("would not wait");
+	alarms = 0;
+	FD_ZERO(&reads);
+	FD_SET(it.fd, &reads);
+	sigaction(SIGALRM, &action, &old);
+	setitimer(ITIMER_REAL, &every, NULL);
+	int n = has_word(call, "select") ? select(it.fd + 1, &reads, NULL, NULL, NULL) : poll(&pfd, 1, -1), error = errno;
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	errno = error;
+	tell(n);
+	say("%s", alarms ? "alarms" : "none");
+}
+
 bool call_ready(const struct call *call)
 {
 	static const struct row rows[] = { { "poll", do_poll }, { "ppoll", do_ppoll }, { "select", do_select }, { "pselect", do_pselect },
 					   { "epoll_ctl", do_epoll_ctl }, { "epoll_wait", do_epoll_wait }, { "wait", do_wait },
-					   { "poll_all", do_poll_all }, { "select_all", do_select_all } };
+					   { "poll_all", do_poll_all }, { "select_all", do_select_all },
+					   { "masked", do_masked }, { "signalled", do_signalled } };
 	return RUN_ROW(rows, call);
 }

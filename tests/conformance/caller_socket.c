@@ -10,10 +10,10 @@
 
 static void do_socket(const struct call *call)
 {
-	(void)call;
 	if (it.fd >= 0)
 		return skip("there is one");
-	it.fd = socket(AF_INET, SOCK_STREAM, 0);
+	it.six = has_word(call, "six");
+	it.fd = socket(it.six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
 	say("= %s", it.fd >= 0 ? "made" : "failed");
 }
 
@@ -60,8 +60,18 @@ static int connect_fast(const struct addrinfo *to)
 	return n < 0 ? -1 : 0;
 }
 
+/* 127.0.0.1 as an IPv6 socket knows it. */
+static void map_address(struct addrinfo *to, struct sockaddr_in6 *mapped)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)to->ai_addr;
+	*mapped = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = four->sin_port };
+	mapped->sin6_addr.s6_addr[10] = mapped->sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&mapped->sin6_addr.s6_addr[12], &four->sin_addr, 4);
+}
+
 static void do_connect(const struct call *call)
 {
+	struct sockaddr_in6 mapped;
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found;
 	char port[16];
 	if (it.fd < 0 || it.connected)
@@ -69,12 +79,18 @@ static void do_connect(const struct call *call)
 	snprintf(port, sizeof port, "%zu", ask(NULL, "listen %ld", number(call, 2, 0)));
 	if (getaddrinfo("localhost", port, &hints, &found) != 0)
 		return say("no address");
+	struct addrinfo to = *found;
+	if (it.six) {
+		map_address(found, &mapped);
+		to.ai_addr = (struct sockaddr *)&mapped;
+		to.ai_addrlen = sizeof mapped;
+	}
 	ask(NULL, "accept %ld", number(call, 3, 0));
 	const char *how = call->argc > 1 ? call->argv[1] : "wait";
 	bool waits = strcmp(how, "wait") == 0;
-	if (!waits)
-		fcntl(it.fd, F_SETFL, fcntl(it.fd, F_GETFL) | O_NONBLOCK);
-	int result = has_word(call, "fast") ? connect_fast(found) : connect(it.fd, found->ai_addr, found->ai_addrlen);
+	int flags = fcntl(it.fd, F_GETFL);
+	fcntl(it.fd, F_SETFL, waits ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+	int result = has_word(call, "fast") ? connect_fast(&to) : connect(it.fd, to.ai_addr, to.ai_addrlen);
 	if (waits)
 		tell(result);
 	else if (result < 0 && errno != EINPROGRESS)
@@ -141,7 +157,8 @@ static const struct {
 } options[] = { { "nodelay", IPPROTO_TCP, TCP_NODELAY }, { "rcvbuf", SOL_SOCKET, SO_RCVBUF }, { "sndbuf", SOL_SOCKET, SO_SNDBUF },
 		{ "lowat", SOL_SOCKET, SO_RCVLOWAT }, { "error", SOL_SOCKET, SO_ERROR }, { "type", SOL_SOCKET, SO_TYPE },
 		{ "keepalive", SOL_SOCKET, SO_KEEPALIVE }, { "sndlowat", SOL_SOCKET, SO_SNDLOWAT }, { "unsent", IPPROTO_TCP, TCP_NOTSENT_LOWAT },
-		{ "cork", IPPROTO_TCP, TCP_CORK }, { "stamp", SOL_SOCKET, SO_TIMESTAMP } };
+		{ "cork", IPPROTO_TCP, TCP_CORK }, { "stamp", SOL_SOCKET, SO_TIMESTAMP },
+		{ "inq", IPPROTO_TCP, TCP_INQ }, { "zerocopy", SOL_SOCKET, SO_ZEROCOPY } };
 
 /* May something wait to be sent, so that what room OPTION makes is a matter of the kernel's overhead? */
 static bool may_hold_back(int option)
@@ -194,6 +211,8 @@ static void do_timeout(const struct call *call)
 static void do_shutdown(const struct call *call)
 {
 	int how = has_word(call, "rd") ? SHUT_RD : has_word(call, "wr") ? SHUT_WR : SHUT_RDWR;
+	if (!it.connected)
+		return skip("the kernel would remember it for the next connection");
 	if (it.peer_ended && it.shut_wr)
 		return skip("both have ended"); /* ENOTCONN, as soon as the FIN behind a close_notify is there */
 	settle();
@@ -308,7 +327,7 @@ static void peer_end(const struct call *call)
 static void peer_notify(const struct call *call)
 {
 	(void)call;
-	if (!it.connected || it.fd < 0 || it.peer_ended || it.owed || it.shut_rd) /* what stands behind data is seen when the data was read */
+	if (!it.connected || it.fd < 0 || it.peer_ended || it.owed || it.shut_rd || it.tiny) /* what stands behind data is seen when the data was read */
 		return skip("not now");
 	char word[16];
 	it.wire = ask(word, "shut 1");
@@ -324,7 +343,7 @@ static void peer_drain(const struct call *call)
 {
 	char word[16];
 	(void)call;
-	if (it.peer_cut || !it.shut_wr)
+	if (it.peer_cut || !it.shut_wr || !it.connected)
 		return skip("there is no end");
 	size_t count = ask(word, "drain");
 	it.unread = 0;

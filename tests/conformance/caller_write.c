@@ -91,6 +91,25 @@ static void do_send(const struct call *call)
 		account(send(it.fd, room, size, flags));
 }
 
+/* A send without a copy, whose notice is waited for; one that cannot have any is sent again with a copy. */
+static void do_notice(const struct call *call)
+{
+	size_t size = size_of(call);
+	char control[128];
+	struct msghdr message = { .msg_control = control, .msg_controllen = sizeof control };
+	struct pollfd pfd = { .fd = it.fd };
+	if (it.fd < 0 || !it.connected || it.shut_wr || it.peer_cut || it.small || held_back() || it.unread + size > UNREAD_MOST || size == 0)
+		return skip("not now");
+	pattern_fill(room, it.sent, size);
+	ssize_t n = send(it.fd, room, size, MSG_DONTWAIT | MSG_ZEROCOPY);
+	if (n < 0 && errno == ENOBUFS)
+		n = send(it.fd, room, size, MSG_DONTWAIT);
+	else if (n > 0 && poll(&pfd, 1, -1) == 1)
+		recvmsg(it.fd, &message, MSG_ERRQUEUE);
+	slurping = false;
+	account(n);
+}
+
 static void do_sendto(const struct call *call)
 {
 	size_t size = size_of(call);
@@ -107,6 +126,19 @@ static void do_writev(const struct call *call)
 	settle();
 	if (prepare(count ? size : 0, 0))
 		account(writev(it.fd, iov, pieces(iov, count, size)));
+}
+
+/* With the offset that means none it is writev. */
+static void do_pwritev2(const struct call *call)
+{
+	struct iovec iov[MOST_PIECES];
+	size_t size = size_of(call), count = (size_t)number(call, 2, 3) % (MOST_PIECES + 1);
+	int flags = file_flags_of(call, 3);
+	settle();
+	if (flags & RWF_NOWAIT && it.unread + size > (it.small ? UNREAD_LITTLE : UNREAD_MOST))
+		return skip("would not fit");
+	if (prepare(count && !strstr(call->argc > 3 ? call->argv[3] : "", "ODD") ? size : 0, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0))
+		account(pwritev2(it.fd, iov, pieces(iov, count, size), -1, flags));
 }
 
 static void do_sendmsg(const struct call *call)
@@ -294,6 +326,7 @@ bool call_write(const struct call *call)
 	static const struct row rows[] = { { "write", do_write }, { "send", do_send }, { "sendto", do_sendto }, { "writev", do_writev },
 					   { "sendmsg", do_sendmsg }, { "sendmmsg", do_sendmmsg }, { "sendfile", do_sendfile },
 					   { "fill", do_fill }, { "pour", do_pour }, { "sndtimed", do_sndtimed },
-					   { "flood", do_flood } };
+					   { "flood", do_flood }, { "pwritev2", do_pwritev2 },
+					   { "notice", do_notice } };
 	return RUN_ROW(rows, call);
 }
