@@ -94,7 +94,7 @@ void egret_io_take_over_lowat(struct egret_conn *conn, int fd)
 		return;
 	egret_guard_enter();
 	egret_wire_set_least(&conn->wire, (size_t)bytes);
-	if (conn->wire.made_eof)
+	if (conn->wire.made_eof || egret_wire_hid_reset(&conn->wire))
 		egret_ready_end_again(conn);
 	egret_guard_leave();
 }

@@ -15,7 +15,8 @@
 
 #define MATCHES 8 /* registrations with the same `data` that are told apart */
 #define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLRDNORM))
-#define WAKES_READERS ((uint32_t)(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND)) /* who asks for none of it hears of nothing that comes, sock_def_readable */
+/* Who asks for none of it hears of nothing that comes, sock_def_readable. */
+#define WAKES_READERS ((uint32_t)(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND))
 #define OF_ANOTHER 4 /* so far, `distance`, or farther is an event that tells other things than there are */
 #define LATE_ROUNDS 64 /* looks behind the deadline at most, each of which found only what is swallowed */
 
@@ -161,11 +162,12 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 		uint32_t there = match->shared ? ask(match) : 0; /* before it is taken */
 		int how_far = distance(match, there, event->events);
 		bool possible = count == 1 || may_be_of(match, event->events, batch);
-		if ((match->quiet == batch && !reads) || (!possible && is_as_asked(match))) {
+		bool as_asked = count > 1 && is_as_asked(match);
+		if ((match->quiet == batch && !reads) || (!possible && as_asked)) {
 			found->ours = true;
 			continue;
 		}
-		it.seen = judge_match(&it, event->events, &governed);
+		it.seen = judge_match(&it, count > 1 && as_asked ? event->events & (there | EPOLLERR) : event->events, &governed);
 		found->ours |= governed;
 		found->explained |= governed && reads && !(event->events & ~(there | EPOLLERR | EPOLLHUP));
 		it.had_nothing = count > 1 && !reads;
@@ -179,10 +181,12 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 			it.seen &= there; /* the event may be another's, of which nothing is to be told */
 		if (it.seen && possible && (!best.match || how_far < nearest)) {
 			best = it;
+			best.far = !governed && how_far >= OF_ANOTHER;
 			nearest = how_far;
 		}
 	}
-	return best;
+	bool of_another = best.match && best.far && found->explained;
+	return of_another ? (struct egret_ready_telling){ 0 } : best;
 }
 
 /* Is any of them a connection's? */

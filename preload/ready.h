@@ -39,6 +39,7 @@ struct egret_ready_telling {
 	uint64_t news; /* to read, 0: not counted */
 	uint64_t stirs; /* so many before this edge (wire.h) */
 	bool stirred;  /* ... more than before the last one: it may be none */
+	bool far;      /* of no connection, and what there is differs from what the event tells */
 	bool deaf;     /* what comes makes no edge for it */
 	uint64_t batch; /* in which it was */
 	bool had_nothing; /* where nothing is seen: nor will it have of another event of the batch */

@@ -122,6 +122,8 @@ void egret_wire_note_error(struct egret_wire *wire, int error);
 /* Is the kernel's error one of which the program must not hear? Both halves are shut, and the kernel answered the peer's close_notify with a
  * reset. Takes it from the kernel. */
 bool egret_wire_hides_reset(struct egret_wire *wire);
+/* Has there been such a one, where over TCP there was a FIN? */
+bool egret_wire_hid_reset(const struct egret_wire *wire);
 /* Has the peer acknowledged all that was sent on the TCP socket FD, a FIN included? Also where nobody can tell any more. */
 bool egret_wire_has_arrived(int fd);
 /* With both halves shut the kernel meets what comes behind its FIN, the server's close_notify included, with a reset, and drops what it has not sent

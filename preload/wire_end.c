@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 
@@ -104,6 +106,14 @@ bool egret_wire_hides_reset(struct egret_wire *wire)
 		return false;
 	egret_raw6(SYS_getsockopt, wire->fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&size, 0);
 	return true;
+}
+
+bool egret_wire_hid_reset(const struct egret_wire *wire)
+{
+	struct tcp_info info;
+	uint32_t size = sizeof info;
+	return wire->read_shut && wire->write_closed && !wire->error_once &&
+	       egret_raw6(SYS_getsockopt, wire->fd, IPPROTO_TCP, TCP_INFO, (long)&info, (long)&size, 0) == 0 && info.tcpi_state == TCP_CLOSE;
 }
 
 bool egret_wire_has_arrived(int fd)
