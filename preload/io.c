@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <sched.h>
 
-#define MOST_BYTES 0x7ffff000u /* bytes that one system call transfers at most, read(2) */
 
 struct egret_conn *egret_io_wrapped(int fd)
 {
@@ -64,6 +63,13 @@ int egret_io_finish(struct egret_conn *conn)
 	int result = conn->wrapped ? egret_wire_close_notify(&conn->wire) : 0;
 	egret_guard_leave();
 	return result;
+}
+
+bool egret_io_closes_by_reset(const struct egret_conn *conn)
+{
+	struct linger linger = { 0 };
+	socklen_t size = sizeof linger;
+	return real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger == 0;
 }
 
 short egret_io_readable(struct egret_conn *conn)
@@ -148,13 +154,13 @@ static ssize_t length_of(const struct iovec *iov, int count, bool drops)
 	if (!egret_can_read(iov, (size_t)count * sizeof *iov))
 		return -EFAULT;
 	for (int i = 0; i < count; i++) {
-		if (iov[i].iov_len > SSIZE_MAX || total + iov[i].iov_len > SSIZE_MAX)
+		if (iov[i].iov_len > SSIZE_MAX)
 			return -EINVAL;
 		if (!drops && !egret_is_own_range(iov[i].iov_base, iov[i].iov_len))
 			return -EFAULT;
-		total += iov[i].iov_len;
+		total = iov[i].iov_len < EGRET_IO_MOST - total ? total + iov[i].iov_len : EGRET_IO_MOST;
 	}
-	return total < MOST_BYTES ? (ssize_t)total : (ssize_t)MOST_BYTES;
+	return (ssize_t)total;
 }
 
 bool egret_io_is_nothing(const struct iovec *iov, int count)
@@ -194,19 +200,22 @@ static ssize_t take_plain(struct egret_conn *conn, const struct iovec *iov, int 
 	return n;
 }
 
-/* Waits until there may be more to read. 0, or a positive errno, as egret_wait_in_recv. A second wait of one call has what time the first left. */
-static int wait_readable(struct egret_conn **held, int fd, int flags, struct egret_patience *patience)
+/* Waits until there may be more to read. 0, or a positive errno, as egret_wait_in_recv. A second wait of one call has what time the first left. PART:
+ * the call has something to return, which a signal makes it do, SA_RESTART or not. */
+static int wait_readable(struct egret_conn **held, int fd, int flags, struct egret_patience *patience, bool part)
 {
-	if (flags & MSG_DONTWAIT)
+	if ((flags & MSG_DONTWAIT) || (part && egret_io_is_nonblocking(fd, flags)))
 		return EAGAIN;
-	if (patience->started_us == 0) {
+	int64_t started = patience->started_us;
+	if (!started && !part) {
 		patience->started_us = egret_now_us();
 		return egret_wait_in_recv(held, fd);
 	}
-	int64_t started = patience->started_us;
 	egret_patience_begin(patience, fd);
-	patience->started_us = started;
-	return patience->limit_ms < 0 ? egret_wait_in_recv(held, fd) : egret_wait_for(held, fd, POLLIN, egret_patience_left(patience));
+	patience->started_us = started ? started : patience->started_us;
+	if (patience->limit_ms < 0)
+		return part ? egret_wait_for_rest(held, fd) : egret_wait_in_recv(held, fd);
+	return egret_wait_for(held, fd, POLLIN, egret_patience_left(patience));
 }
 
 /* A program that wrote and now reads with a descriptor that blocks: there will be nothing yet. Waiting first saves a system call. */
@@ -239,7 +248,7 @@ static ssize_t receive(struct egret_conn **held, int fd, const struct iovec *iov
 	}
 	how |= peeks_all ? MSG_WAITALL : 0;
 	if (expects_to_wait(conn, flags))
-		error = wait_readable(held, fd, flags, &patience);
+		error = wait_readable(held, fd, flags, &patience, false);
 	while (error == 0 || (error == ENODATA && !done)) {
 		error = 0;
 		ssize_t n = take_plain(conn, iov, count, (flags & MSG_PEEK) ? 0 : done, how);
@@ -249,7 +258,7 @@ static ssize_t receive(struct egret_conn **held, int fd, const struct iovec *iov
 			break; /* behind an answer of ours there may be nothing for which the kernel could wake anybody */
 		if (n > 0 && !(flags & MSG_PEEK))
 			continue;
-		error = n > 0 || n == -EAGAIN ? wait_readable(held, fd, flags, &patience) : (int)-n;
+		error = n > 0 || n == -EAGAIN ? wait_readable(held, fd, flags, &patience, done > 0) : (int)-n;
 		if (n < 0 && n != -EAGAIN && done && !conn->observed) {
 			egret_guard_enter();
 			egret_wire_give_back_error(&conn->wire, error);

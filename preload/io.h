@@ -8,6 +8,8 @@
 #include "conn.h"
 #include "patience.h"
 
+#define EGRET_IO_MOST 0x7ffff000u /* bytes that one system call transfers at most, read(2) */
+
 /* CONN's reference goes with the call, which may have to give it up while it waits: the caller has none afterwards. FLAGS as recv(2) and send(2)
  * take them. Of no bytes: waits like recv, read's callers answer 0 before. */
 ssize_t egret_receive_plain(struct egret_conn *conn, int fd, const struct iovec *iov, int count, int flags);
@@ -18,6 +20,9 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 
 /* close_notify behind what is on its way, without waiting. 0, -EAGAIN: again later, -errno. */
 int egret_io_finish(struct egret_conn *conn);
+
+/* Has the program asked for a close that resets, socket(7)? */
+bool egret_io_closes_by_reset(const struct egret_conn *conn);
 
 /* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet; waits.h's). */
 int egret_io_await_open(struct egret_conn **held, int fd, int flags);

@@ -21,6 +21,8 @@
  * that waits for the server to read on. What FD has registered would live as long as the relay has the socket. */
 static void say_goodbye(struct egret_conn *conn, int fd)
 {
+	if (egret_io_closes_by_reset(conn))
+		return; /* no close_notify: the server must not take it for an end */
 	bool alone = egret_lines_alone(&conn->lines);
 	int cancels = egret_guard_enter_whole();
 	int result = egret_io_finish(conn);

@@ -31,7 +31,7 @@ static bool hears(int fd, struct iovec *iov, size_t count, int flags, struct soc
 ssize_t egret_on_recv(int fd, void *buf, size_t size, int flags)
 {
 	struct egret_conn *conn = (flags & MSG_ERRQUEUE) ? NULL : egret_io_wrapped(fd);
-	struct iovec iov = { buf, size };
+	struct iovec iov = { buf, size < EGRET_IO_MOST ? size : EGRET_IO_MOST };
 	ssize_t n;
 	if (!conn)
 		return hears(fd, &iov, 1, flags, NULL, NULL, &n) ? n : real.recv(fd, buf, size, flags);
@@ -42,6 +42,10 @@ ssize_t egret_on_read(int fd, void *buf, size_t size)
 {
 	if (!egret_conn_has(fd))
 		return real.read(fd, buf, size);
+	if (!egret_is_own_range(buf, size)) {
+		errno = EFAULT; /* recv takes as much of it as one call may */
+		return -1;
+	}
 	return size ? egret_on_recv(fd, buf, size, 0) : 0; /* only recv waits for what to read nothing of */
 }
 
@@ -179,10 +183,10 @@ ssize_t egret_on_recvmsg(int fd, struct msghdr *message, int flags)
 			meet_descriptors(message);
 		return received;
 	}
-	bool writable = egret_can_write(message, sizeof *message);
-	if (!writable || message->msg_iovlen > IOV_MAX) {
+	bool writable = egret_can_write(message, sizeof *message), named = !writable || !message->msg_name || (int)message->msg_namelen >= 0;
+	if (!writable || !named || message->msg_iovlen > IOV_MAX) {
 		egret_conn_put(conn);
-		errno = writable ? EMSGSIZE : EFAULT;
+		errno = !writable ? EFAULT : !named ? EINVAL : EMSGSIZE;
 		return -1;
 	}
 	bool rest = tells_rest(conn, fd);

@@ -33,13 +33,15 @@ ssize_t egret_on_send(int fd, const void *buf, size_t size, int flags)
 	struct egret_conn *conn = egret_conn_get(fd);
 	if (!conn)
 		return real.send(fd, buf, size, flags);
-	struct iovec iov = { (void *)(uintptr_t)buf, size };
+	struct iovec iov = { (void *)(uintptr_t)buf, size < EGRET_IO_MOST ? size : EGRET_IO_MOST };
 	return send_by(conn, fd, &iov, 1, flags);
 }
 
 ssize_t egret_on_write(int fd, const void *buf, size_t size)
 {
-	return egret_conn_has(fd) ? egret_on_send(fd, buf, size, 0) : real.write(fd, buf, size);
+	if (!egret_conn_has(fd))
+		return real.write(fd, buf, size);
+	return egret_is_own_range(buf, size) ? egret_on_send(fd, buf, size, 0) : refuse(EFAULT);
 }
 
 /* FLAGS are of send(2). */
@@ -74,6 +76,9 @@ ssize_t egret_on_sendto(int fd, const void *buf, size_t size, int flags, const s
 {
 	if (!to || len == 0)
 		return egret_on_send(fd, buf, size, flags);
+	if (len > sizeof(struct sockaddr_storage) && egret_conn_has(fd))
+		return refuse(EINVAL);
+	size = size < EGRET_IO_MOST ? size : EGRET_IO_MOST;
 	struct iovec iov = { (void *)(uintptr_t)buf, size };
 	const struct msghdr message = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 };
 	return egret_on_sendmsg(fd, &message, flags);
@@ -119,6 +124,8 @@ ssize_t egret_on_sendmsg(int fd, const struct msghdr *given, int flags)
 	if (is_unreadable(given))
 		return refuse(EFAULT);
 	struct msghdr own = *given, *message = &own;
+	if (given->msg_name && (int)given->msg_namelen < 0)
+		return refuse(EINVAL);
 	struct egret_conn *conn = egret_conn_get(fd);
 	own.msg_name = (void *)(uintptr_t)egret_addressed_copy(&to, own.msg_name, own.msg_namelen);
 	if (conn && may_dial(conn, message, flags)) {

@@ -57,13 +57,13 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 	egret_guard_leave();
 	int result = real.shutdown(fd, keeps_fin(conn, writes) ? SHUT_RD : how); /* whoever waits wakes */
 	if (result != 0 && how != SHUT_WR) /* nothing is shut: a reset came before, and is still to be told */
-		conn->wire.read_shut = false;
+		conn->wire.read_shut = read_before;
 	return result;
 }
 
 int egret_on_shutdown(int fd, int how)
 {
-	struct egret_conn *conn = egret_conn_get(fd);
+	struct egret_conn *conn = how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR ? egret_conn_get(fd) : NULL;
 	if (!conn)
 		return real.shutdown(fd, how);
 	bool carried = conn->wrapped || conn->observed;

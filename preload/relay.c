@@ -265,17 +265,9 @@ static bool is_held_up(const struct egret_conn *conn)
 	return held_up;
 }
 
-/* Has the program asked for a close that resets, socket(7)? */
-static bool closes_by_reset(const struct egret_conn *conn)
-{
-	struct linger linger = { 0 };
-	socklen_t size = sizeof linger;
-	return real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger == 0;
-}
-
 bool egret_relay_is_needed(const struct egret_conn *conn, bool stuck)
 {
-	return (stuck || is_held_up(conn)) && !closes_by_reset(conn);
+	return (stuck || is_held_up(conn)) && !egret_io_closes_by_reset(conn);
 }
 
 int egret_relay_finish(struct egret_conn *conn)

@@ -38,7 +38,7 @@ static int poll_one(struct pollfd *pfd, int limit_ms, bool cancels)
 	return -1;
 }
 
-static int wait_for(struct egret_conn **held, int fd, short events, int limit_ms, bool cancels)
+static int wait_for(struct egret_conn **held, int fd, short events, int limit_ms, bool cancels, bool restarts)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
 	bool waits = !(events & POLLIN) || egret_answer_wait(*held);
@@ -47,7 +47,7 @@ static int wait_for(struct egret_conn **held, int fd, short events, int limit_ms
 	do { /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
 		n = poll_one(&pfd, waits ? limit_ms : 0, cancels);
 		error = errno;
-	} while (n < 0 && error == EINTR && limit_ms < 0 && egret_io_signals_restart());
+	} while (n < 0 && error == EINTR && limit_ms < 0 && restarts && egret_io_signals_restart());
 	if (!rejoin(held, serial))
 		return EGRET_WAIT_GONE;
 	if (events & POLLIN)
@@ -55,7 +55,7 @@ static int wait_for(struct egret_conn **held, int fd, short events, int limit_ms
 	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : error;
 }
 
-int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms) { return wait_for(held, fd, events, limit_ms, true); }
+int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms) { return wait_for(held, fd, events, limit_ms, true, true); }
 
 static bool has_end(int fd)
 {
@@ -67,18 +67,19 @@ static bool has_end(int fd)
 int egret_wait_for_room(struct egret_conn **held, int fd, int limit_ms, bool cancels)
 {
 	bool ended = has_end(fd), looks = ended && (limit_ms < 0 || limit_ms > EGRET_WAIT_LOOK_MS);
-	int error = wait_for(held, fd, ended ? POLLOUT : POLLOUT | POLLRDHUP, looks ? EGRET_WAIT_LOOK_MS : limit_ms, cancels);
+	int error = wait_for(held, fd, ended ? POLLOUT : POLLOUT | POLLRDHUP, looks ? EGRET_WAIT_LOOK_MS : limit_ms, cancels, true);
 	bool goes_on = looks && (error == EAGAIN || (error == EINTR && limit_ms < 0 && egret_io_signals_restart()));
 	return goes_on ? 0 : error;
 }
 
-int egret_wait_in_recv(struct egret_conn **held, int fd)
+/* FLAGS beside MSG_PEEK. */
+static int wait_in_recv(struct egret_conn **held, int fd, int flags)
 {
 	char bytes[2]; /* of which one is enough, unless it is hidden (wire.h) */
 	struct egret_conn *conn = *held;
 	bool waits = egret_answer_wait(conn);
 	uint64_t serial = egret_conn_part(conn);
-	ssize_t n = waits ? real.recv(fd, bytes, sizeof bytes, MSG_PEEK) : 0;
+	ssize_t n = waits ? real.recv(fd, bytes, sizeof bytes, MSG_PEEK | flags) : 0;
 	int error = errno;
 	if (!rejoin(held, serial))
 		return EGRET_WAIT_GONE;
@@ -94,6 +95,15 @@ int egret_wait_in_recv(struct egret_conn **held, int fd)
 	if (n >= 0)
 		atomic_store_explicit(&conn->waits, true, memory_order_relaxed);
 	return n > 0 || (n == 0 && !waits) ? 0 : n == 0 ? ENODATA : error;
+}
+
+int egret_wait_in_recv(struct egret_conn **held, int fd) { return wait_in_recv(held, fd, 0); }
+
+/* The kernel's own recv of one byte has no part: a handler with SA_RESTART would not end it. */
+int egret_wait_for_rest(struct egret_conn **held, int fd)
+{
+	int error = wait_for(held, fd, POLLIN, -1, true, false);
+	return error ? error : wait_in_recv(held, fd, MSG_DONTWAIT);
 }
 
 ssize_t egret_wait_and_peek(struct egret_conn **held, int fd, const struct iovec *iov, int count)

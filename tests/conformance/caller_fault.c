@@ -191,6 +191,48 @@ static void options(void *where)
 	close(file);
 }
 
+/* More bytes, pieces and names than there may be. */
+static void huge(void)
+{
+	static char name[200];
+	static volatile size_t most = SIZE_MAX, large = SSIZE_MAX;
+	static volatile int less = -1;
+	static struct iovec none[1025];
+	struct iovec iov = { room, most }, two[2] = { { room, 10 }, { room, large } };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct sockaddr *to = (struct sockaddr *)name;
+	told("read", read(it.fd, room, most));
+	told("read", read(it.fd, room, large));
+	told("recv", recv(it.fd, room, most, MSG_DONTWAIT));
+	told("readv", readv(it.fd, &iov, 1));
+	told("readv", readv(it.fd, two, 2));
+	told("readv", readv(it.fd, none, less));
+	told("readv", readv(it.fd, none, 1024));
+	told("readv", readv(it.fd, none, 1025));
+	told("recvmsg", recvmsg(it.fd, &message, MSG_DONTWAIT));
+	told("write", write(it.fd, room, most));
+	told("write", write(it.fd, room, large));
+	told("writev", writev(it.fd, &iov, 1));
+	told("writev", writev(it.fd, two, 2));
+	told("writev", writev(it.fd, none, less));
+	told("writev", writev(it.fd, none, 1024));
+	told("sendmsg", sendmsg(it.fd, &message, MSG_DONTWAIT));
+	message.msg_iovlen = 1025;
+	told("sendmsg", sendmsg(it.fd, &message, MSG_DONTWAIT));
+	told("recvmsg", recvmsg(it.fd, &message, MSG_DONTWAIT));
+	told("sendto", sendto(it.fd, room, 0, MSG_NOSIGNAL, to, sizeof name));
+	told("sendto", sendto(it.fd, room, 0, MSG_NOSIGNAL, to, (socklen_t)most));
+	message = (struct msghdr){ .msg_name = name, .msg_namelen = (socklen_t)most };
+	told("sendmsg", sendmsg(it.fd, &message, MSG_NOSIGNAL));
+	told("recvmsg", recvmsg(it.fd, &message, MSG_DONTWAIT));
+	told("dupfd", fcntl(it.fd, F_DUPFD, 10000000));
+	told("dup2", dup2(it.fd, -1));
+	told("dup2", dup2(it.fd, 10000000));
+	told("dup2", dup2(it.fd, it.fd) == it.fd);
+	told("dup3", dup3(it.fd, it.fd, 0));
+	told("shutdown", shutdown(it.fd, 7));
+}
+
 static void waits(void *where)
 {
 	struct timespec none = { 0, 0 };
@@ -232,6 +274,10 @@ static void do_fault(const struct call *call)
 		skip("it may be connected still");
 	else if (strcmp(what, "names") == 0)
 		names(where);
+	else if (strcmp(what, "huge") == 0 && it.owed)
+		skip("something would be read");
+	else if (strcmp(what, "huge") == 0)
+		huge();
 	else if (strcmp(what, "options") == 0)
 		options(where);
 	else

@@ -102,9 +102,26 @@ static void do_close(const struct call *call)
 	closed();
 }
 
+/* A close that ends in a reset: the peer must not take it for an end. */
+static void do_abort(const struct call *call)
+{
+	struct linger now = { 1, 0 };
+	char word[16];
+	(void)call;
+	settle();
+	if (it.fd < 0 || !it.connected || it.moved || it.stream || it.kept_count || it.shut_wr || it.peer_cut)
+		return skip("not now");
+	tell(setsockopt(it.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
+	tell(close(it.fd));
+	closed();
+	ask(word, "drain");
+	it.peer_cut = true;
+	say("peer %s", word);
+}
+
 bool call_fd(const struct call *call)
 {
 	static const struct row rows[] = { { "nonblock", do_nonblock }, { "cloexec", do_cloexec }, { "copy", do_copy }, { "switch", do_switch },
-					   { "drop", do_drop }, { "close", do_close } };
+					   { "drop", do_drop }, { "close", do_close }, { "abort", do_abort } };
 	return RUN_ROW(rows, call);
 }

@@ -286,6 +286,27 @@ static void on_alarm(int signal)
 		abort();
 }
 
+/* One that has a part of what it waits for ends with it, SA_RESTART or not. */
+static void do_broken_off(const struct call *call)
+{
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = has_word(call, "restart") ? SA_RESTART : 0 }, old;
+	struct itimerval every = { { 0, 10000 }, { 0, 10000 } }, never = { { 0, 0 }, { 0, 0 } };
+	int flags = flags_of(call, 1) | MSG_WAITALL;
+	if (it.fd < 0 || !it.connected || !it.owed || read_ahead() || it.peer_ended || it.nonblocking || it.shut_rd)
+		return skip("would not wait");
+	settle();
+	alarms = 0;
+	later = 0;
+	sigaction(SIGALRM, &action, &old);
+	setitimer(ITIMER_REAL, &every, NULL);
+	ssize_t n = recv(it.fd, (flags & MSG_TRUNC) ? NULL : room, it.owed + 100, flags);
+	int error = errno;
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	errno = error;
+	check(n, flags);
+}
+
 /* A read that a signal interrupts: it goes on under SA_RESTART, to get what the handler made the peer send. */
 static void do_interrupted(const struct call *call)
 {
@@ -348,6 +369,6 @@ bool call_read(const struct call *call)
 	static const struct row rows[] = { { "read", do_read }, { "recv", do_recv }, { "recvfrom", do_recvfrom }, { "readv", do_readv },
 					   { "recvmsg", do_recvmsg }, { "recvmmsg", do_recvmmsg }, { "timed", do_timed }, { "late", do_late }, { "least", do_least },
 					   { "interrupted", do_interrupted }, { "bulk", do_bulk }, { "preadv2", do_preadv2 },
-					   { "several", do_several }, { "partly", do_partly } };
+					   { "several", do_several }, { "partly", do_partly }, { "broken_off", do_broken_off } };
 	return RUN_ROW(rows, call);
 }

@@ -72,6 +72,7 @@ CALLS = [
     (1, lambda r: f"preadv2 {pick(r, 0, size(r))} {r.randint(0, 40)} {file_flags(r)}"),
     (1, lambda r: f"pwritev2 {pick(r, 0, size(r))} {r.randint(0, 40)} {file_flags(r)}"),
     (1, lambda r: f"several {r.randint(1, 900)} {pick(r, '-1 0', '0 0', '0 0', '100 0', '0 1000000000')}"),
+    (1, lambda r: f"broken_off {pick(r, '0', 'PEEK', 'TRUNC')}{pick(r, '', ' restart')}"),
     (1, lambda r: f"partly {r.randint(1, 900)} {pick(r, '0', 'PEEK', 'TRUNC')}"),
     (5, lambda r: f"write {pick(r, 0, size(r), size(r, 60000))}"),
     (4, lambda r: f"send {pick(r, 0, size(r), size(r, 200000))} {send_flags(r)}"),
@@ -117,7 +118,7 @@ CALLS = [
     (1, lambda r: "fclose"),
     (1, lambda r: f"fault {pick(r, 'read', 'recv', 'recvfrom', 'readv', 'recvmsg', 'recvmmsg')} {where(r)}{pick(r, '', ' peek')}"),
     (1, lambda r: f"fault {pick(r, 'write', 'send', 'sendto', 'writev', 'sendmsg', 'sendmmsg')} {where(r)}"),
-    (1, lambda r: f"fault {pick(r, 'messages', 'names', 'options', 'waits')} {where(r)}"),
+    (1, lambda r: f"fault {pick(r, 'messages', 'names', 'options', 'waits', 'huge')} {where(r)}"),
     (1, lambda r: f"fast {pick(r, 'sendto', 'sendmsg', 'send')}"),
     (1, lambda r: f"sndtimed {size(r, 60000)}"),
     (4, lambda r: "amount"),
@@ -199,8 +200,10 @@ def ending(r):
     how = r.random()
     if how < 0.5:
         return ENDING
-    if how < 0.7:
+    if how < 0.65:
         return CLOSING
+    if how < 0.7:
+        return ["nonblock 0", "set lowat 1", "fclose", "peer read", "abort", "drop 0", "close"]
     if how < 0.8:
         return ["set lowat 1", f"fork child {size(r, 3000)} {pick(r, '_Exit', 'exit', 'quick_exit')}"] + ENDING
     if how < 0.9:
@@ -223,7 +226,7 @@ def sequence(seed):
 
 # The differences that are promised: (what must have come before: calls with their results over TCP; the call; its result over TCP; wrapped,
 # which may refer to groups of the former). Nothing else may differ.
-TELLS = (r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|pwritev2|get error|recvmmsg|several|fwrite|fprintf|fflush|dprintf|daemon late|fault (?:names|messages|recvmmsg))( .*)?", r".*ECONNRESET.*| = 0 104 4")
+TELLS = (r"(write|send|sendto|writev|sendmsg|sendmmsg|sendfile|pwritev2|get error|recvmmsg|several|fwrite|fprintf|fflush|dprintf|daemon late|fault (?:names|messages|recvmmsg|huge))( .*)?", r".*ECONNRESET.*| = 0 104 4")
 CUT, PASS, RESET = (r"peer cut", r".*"), (r"pass.*", r" = 1 = 0 = 1 .*"), (r"peer reset", r"")
 ALONE = r"send 0  recv -?\d+ (EAGAIN)?"
 READS = r"(read|recv|recvfrom|readv|recvmsg|preadv2) .*"
