@@ -35,3 +35,19 @@ test_a_first_write_that_is_judged_holds_up_no_shutdown_of_another_thread() {
 	status covered "$PROGRAMS/beside" writers $HOST 80
 	diff "$T/expected" "$T/out" || fail "not as over TCP: $(head -c 4000 "$T/err")"
 }
+
+test_signals_end_a_connect_that_waits_as_over_tcp_and_it_goes_on() {
+	local version
+	python3 "$ROOT/tests/lib/unanswering.py" "$T/full.port" "$T/go" &
+	announced "$T/full.port"
+	status "$PROGRAMS/beside" connecting 127.0.0.1 "$PORT" "$T/go"
+	expect_status 0
+	mv "$T/out" "$T/expected"
+	for version in 1.2 1.3; do
+		rm -f "$T/go"
+		start_tls right --echo --max-version $version --stall "$T/go"
+		originating $HOST "$PORT"
+		status covered "$PROGRAMS/beside" connecting $HOST 80 "$T/go"
+		diff "$T/expected" "$T/out" || fail "TLS $version: not as over TCP: $(head -c 4000 "$T/err")"
+	done
+}

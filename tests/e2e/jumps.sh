@@ -1,7 +1,7 @@
 # Time-outs of the old kind: a signal handler that leaves a waiting call by siglongjmp. What is left behind, and what works afterwards.
 # sanitized
 
-HOST=www.googleapis.com
+export HOST=www.googleapis.com
 
 # leaves WAY ROUNDS [OPTION...]: over TCP, then over TLS of both versions, the same.
 leaves() {
@@ -59,3 +59,45 @@ test_a_connection_whose_first_write_a_handler_has_left_goes_on_where_its_first_b
 }
 
 test_a_connection_whose_sendfile_a_handler_has_left_sends_what_it_took_and_costs_nothing() { leaves files 3; }
+
+test_a_connect_whose_handshake_a_handler_has_left_is_gone_on_with_by_the_next() {
+	local version
+	for version in 1.2 1.3; do
+		start_tls right --echo --max-version $version --stall "$T/go"
+		originating $HOST "$PORT"
+		status covered "$PROGRAMS/jumps" goes_on $HOST 80 20 "$T/go"
+		expect_status 0
+		equal "$(cat "$T/out")" right
+		[ ! -s "$T/err" ] || fail "TLS $version: it said: $(head -c 4000 "$T/err")"
+	done
+}
+
+# left_lookups: names of googleapis.com lead to TLS, those of plain.example to the same in the clear.
+left_lookups() {
+	start_names www.plain.example=198.51.100.8 $HOST=198.51.100.7 \
+		--silent=stalls.plain.example --late=late.plain.example --silent=stalls.googleapis.com --late=late.googleapis.com
+	start_plain_echo 198.51.100.8 80
+	start_tls right --echo --listen 198.51.100.7:80
+	policy <<-INI
+		[egret]
+		log = $T/log
+		[server]
+		hosts = $HOST, *.googleapis.com
+		ports = 80
+		tls = originate
+		tls_ca_file = $CERTS/ca.pem
+	INI
+	status timeout 50 "$PROGRAMS/jumps" "$1" www.plain.example 80 "$2"
+	expect_status 0
+	mv "$T/out" "$T/expected"
+	status covered timeout 50 "$PROGRAMS/jumps" "$1" $HOST 80 "$2"
+	expect_status 0
+	diff "$T/expected" "$T/out" || fail "not as without the library"
+	[ ! -s "$T/err" ] || fail "it said: $(head -c 4000 "$T/err")"
+}
+
+test_after_lookups_that_a_handler_has_left_all_threads_resolve_connect_and_speak() { # limit=120
+	in_the_net left_lookups lookups 30
+}
+
+test_after_a_gethostbyname_that_a_handler_has_left_other_lookups_and_connects_go_on() { in_the_net left_lookups lookup_once 1; }

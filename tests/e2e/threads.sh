@@ -64,3 +64,23 @@ test_a_thread_of_the_smallest_stack_connects_speaks_and_is_refused() {
 	expect_status 0
 	expect "$T/out" right
 }
+
+# together MODE: over TCP, then over TLS of both versions, the same.
+together() {
+	local version
+	start_plain_echo
+	status "$PROGRAMS/together" "$1" 127.0.0.1 "$PORT"
+	expect_status 0
+	equal "$(cat "$T/out")" right
+	for version in 1.2 1.3; do
+		start_tls right --echo --max-version $version
+		originating $HOST "$PORT"
+		status covered "$PROGRAMS/together" "$1" $HOST 80
+		expect_status 0
+		equal "$(cat "$T/out")" right
+		[ ! -s "$T/err" ] || fail "TLS $version: it said: $(head -c 4000 "$T/err")"
+	done
+}
+
+test_of_two_readers_and_two_writers_of_one_connection_each_byte_is_read_by_one() { together bytes; }
+test_short_records_of_four_writers_of_one_connection_are_whole_and_in_order() { together records; }

@@ -1,7 +1,7 @@
 """dns_server.py PORTFILE LOG ADDRESS PORT NAME=ADDRESS[,ADDRESS] | ALIAS>NAME ...: a server of names, UDP and TCP.
 
 Every question is one line "udp NAME" or "tcp NAME" in LOG. With --liar=NAME=ADDRESS each UDP answer is preceded by one of that name and id,
-and one of the right name and another id.
+and one of the right name and another id. --silent=NAME is asked for in vain, --late=NAME for half a second.
 """
 import socket
 import struct
@@ -10,10 +10,14 @@ import sys
 from dns_serving import serve, wire
 
 port_file, log, address, port = sys.argv[1:5]
-zone, alias, liar = {}, {}, None
+zone, alias, liar, delays = {}, {}, None, {}
 for word in sys.argv[5:]:
     if word.startswith("--liar="):
         liar = word[7:].split("=")
+    elif word.startswith("--silent="):
+        delays[word[9:]] = None
+    elif word.startswith("--late="):
+        delays[word[7:]] = 0.5
     elif ">" in word:
         alias.__setitem__(*word.split(">"))
     else:
@@ -58,4 +62,4 @@ def lies(query):
     yield struct.pack("!6H", ident ^ 1, 0x8180, 1, 1, 0, 0) + raw + false
 
 
-serve(address, int(port), port_file, reply, lies if liar else lambda query: ())
+serve(address, int(port), port_file, reply, lies if liar else lambda query: (), lambda query: delays.get(question(query)[0], 0))

@@ -21,8 +21,11 @@ def accept(listener, reply):
         threading.Thread(target=serve_stream, args=(listener.accept()[0], reply), daemon=True).start()
 
 
-def serve(address, port, port_file, reply, lies=lambda query: ()):
-    """For ever. reply(query, "udp" | "tcp") is the answer; each of lies(query) goes out before it, over UDP. The port goes into port_file."""
+def serve(address, port, port_file, reply, lies=lambda query: (), delay=lambda query: 0):
+    """For ever. reply(query, "udp" | "tcp") is the answer; each of lies(query) goes out before it, over UDP. The port goes into port_file.
+
+    Over UDP it waits for delay(query) seconds; None: for ever.
+    """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind((address, port))
     tcp = socket.create_server((address, udp.getsockname()[1]))
@@ -34,4 +37,8 @@ def serve(address, port, port_file, reply, lies=lambda query: ()):
         query, client = udp.recvfrom(65536)
         for lie in lies(query):
             udp.sendto(lie, client)
-        udp.sendto(reply(query, "udp"), client)
+        answer, seconds = reply(query, "udp"), delay(query)
+        if seconds:
+            threading.Timer(seconds, udp.sendto, (answer, client)).start()
+        elif seconds == 0:
+            udp.sendto(answer, client)

@@ -1,4 +1,4 @@
-"""plain_echo.py PORT_FILE: sends back what comes, over TCP as it is; ends its side when the client has ended its own."""
+"""plain_echo.py PORT_FILE [ADDRESS PORT]: sends back what comes, over TCP as it is; ends its side when the client has ended its own."""
 import os
 import socket
 import sys
@@ -11,7 +11,7 @@ def serve(client):
             client.sendall(data)
 
 
-listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+listener = socket.create_server((sys.argv[2], int(sys.argv[3])) if len(sys.argv) > 2 else ("127.0.0.1", 0), backlog=64)
 with open(sys.argv[1] + ".new", "w") as f:
     f.write(str(listener.getsockname()[1]))
 os.rename(sys.argv[1] + ".new", sys.argv[1])

@@ -1,8 +1,8 @@
 """A TLS server for tests. What clients said is appended to --record as plaintext.
 
 --http (the default) answers each request with "hello over tls" and closes; --echo sends back what came. --truncate ends the
-connection without close_notify; --tickets N sends so many; --slow reads only after a second, --late-tickets
-even the client's Finished, so that its tickets come late. Each handshake is one line in RECORD.handshakes: the version, then the server name asked for.
+connection without close_notify; --stall FILE begins no handshake before that file is there; --tickets N sends so many;
+--slow reads only after a second, --late-tickets even the client's Finished, so that its tickets come late. Each handshake is one line in RECORD.handshakes: the version, then the server name asked for.
 """
 import argparse
 import os
@@ -24,6 +24,7 @@ def options():
     parser.add_argument("--echo", action="store_true")
     parser.add_argument("--truncate", action="store_true")
     parser.add_argument("--tickets", type=int, default=2)
+    parser.add_argument("--stall", metavar="FILE")
     parser.add_argument("--slow", action="store_true")
     parser.add_argument("--late-tickets", action="store_true")
     parser.add_argument("--client-ca")
@@ -81,6 +82,8 @@ def shake_hands_late(tls):
 def serve(client, context, args, names):
     try:
         tls = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        while args.stall and not os.path.exists(args.stall):
+            time.sleep(0.02)
         if args.late_tickets:
             shake_hands_late(tls)
         tls.do_handshake()

@@ -87,7 +87,7 @@ record_wire_before() {
 	announced "$T/recorder.port"
 }
 
-# start_tls CERT [--http | --echo] [--client-ca FILE] [--max-version 1.2] [--truncate]: a TLS server; what programs said is in $T/plain.
+# start_tls CERT [--http | --echo] [--client-ca FILE] [--max-version 1.2] [--truncate] [--stall FILE]: a TLS server; what programs said is in $T/plain.
 start_tls() {
 	local cert=$1
 	shift
@@ -99,10 +99,10 @@ start_tls() {
 	announced "$T/tls.port"
 }
 
-# start_plain_echo: $PORT says everything again, over TCP as it is.
+# start_plain_echo [ADDRESS PORT]: $PORT says everything again, over TCP as it is.
 start_plain_echo() {
 	rm -f "$T/echo.port"
-	python3 "$ROOT/tests/lib/plain_echo.py" "$T/echo.port" &
+	python3 "$ROOT/tests/lib/plain_echo.py" "$T/echo.port" "$@" &
 	announced "$T/echo.port"
 }
 

@@ -1,9 +1,10 @@
-/* What becomes of a call that waits when another thread shuts its socket, or sends it a signal: beside MODE HOST PORT, of a server that echoes.
+/* What becomes of a call that waits when another thread shuts its socket, or sends it a signal: beside MODE HOST PORT [GO], of a server that echoes.
  * Prints a line for each: the same over TCP as over anything that passes for it.
  *
  *   readers   calls that wait for something to read, while another thread shuts each half and both
  *   writers   calls that wait for room, likewise; what they had sent comes back
  *   signals   calls that wait, while signals without SA_RESTART come; afterwards every byte is there
+ *   connecting  a connect of which the server takes note when GO is there, and signals
  */
 #include "asleep.h"
 
@@ -396,18 +397,49 @@ static void signals(void)
 	interrupted_writers();
 }
 
+static const char *go; /* for which the server waits */
+
+static long in_connect(int fd)
+{
+	return told(connect(fd, server->ai_addr, server->ai_addrlen));
+}
+
+static void connecting(void)
+{
+	static const struct call call = { "connect", in_connect };
+	struct waiter waiter;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), error = -1;
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	socklen_t size = sizeof error;
+	unlink(go);
+	for (int round = 0; round < 3; round++) {
+		begin(&waiter, &call, fd);
+		interrupt(&waiter);
+		print("connect", "signal", waiter.result);
+	}
+	close(open(go, O_CREAT | O_WRONLY, 0600));
+	print("poll", "open", poll(&pfd, 1, -1) == 1 ? pfd.revents : -errno);
+	must(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0, "SO_ERROR");
+	print("SO_ERROR", "open", error);
+	print("connect", "open", in_connect(fd));
+	print("connect", "again", in_connect(fd));
+	works(fd);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} modes[] = { { "readers", readers }, { "writers", writers }, { "signals", signals } };
+	} modes[] = { { "readers", readers }, { "writers", writers }, { "signals", signals }, { "connecting", connecting } };
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
 	struct sigaction on_usr1 = { .sa_handler = on_signal }, on_sigpipe = { .sa_handler = on_pipe };
 	sigaction(SIGUSR1, &on_usr1, NULL);
 	sigaction(SIGPIPE, &on_sigpipe, NULL);
 	if (argc < 4 || getaddrinfo(argv[2], argv[3], &hints, &server) != 0)
 		return 2;
+	go = argv[argc - 1];
 	file = memfd_create("zeros", 0);
 	must(file >= 0 && ftruncate(file, MUCH) == 0, "memfd_create");
 	much = mmap(NULL, MUCH, PROT_READ, MAP_SHARED, file, 0);

@@ -1,21 +1,26 @@
-/* A program whose time-outs are a signal handler that jumps out of the call that waits: jumps WAY HOST PORT ROUNDS [thread] [onstack].
+/* A program whose time-outs are a signal handler that jumps out of the call that waits: jumps WAY HOST PORT ROUNDS [thread] [onstack] [GO].
  *
  *   reads     one connection to a server that echoes, ROUNDS calls of each kind that wait for something to read are left; then a child has it
  *   many      ROUNDS connections, on each of which such calls are left
  *   writes    ROUNDS connections, a write to each of which is left; what was sent before, and nothing else, comes back
  *   files     the same with sendfile
  *   connects  ROUNDS connects to a server that does not answer are left
+ *   goes_on   ROUNDS connects of one socket are left; then the file GO is made, for which the server waits, and the next one goes on
+ *   lookup_once  one gethostbyname is left
+ *   lookups   ROUNDS look-ups of each kind of "stalls" and "late", of the same domain, are left; tells how many descriptors that cost, of the libc's
  *
  * thread: by a thread that ends by pthread_exit; onstack: the handler has a stack of its own. A second thread sends the signal, once the first
  * one sleeps. Prints "right" when every byte was, and neither memory nor descriptors grew.
  */
 #include "asleep.h"
 
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <resolv.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -212,6 +217,83 @@ static void connects(int rounds)
 	}
 }
 
+static const char *go;
+
+static void goes_on(int rounds)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	unlink(go);
+	for (volatile int i = 0; i < rounds; i++)
+		LEAVE(connect(fd, server->ai_addr, server->ai_addrlen));
+	close(open(go, O_CREAT | O_WRONLY, 0600));
+	must(connect(fd, server->ai_addr, server->ai_addrlen) == 0, "the next connect");
+	works(fd);
+	close(fd);
+}
+
+static const char *host, *port; /* of the server */
+
+static int look_up(const char *name)
+{
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *list = NULL;
+	int code = getaddrinfo(name, port, &hints, &list);
+	if (code == 0)
+		freeaddrinfo(list);
+	return code;
+}
+
+static void *resolve_and_speak(void *unused)
+{
+	struct hostent one, *found = NULL;
+	char buf[1024];
+	int error, fd = connected();
+	must(look_up(host) == 0, "getaddrinfo");
+	must(gethostbyname_r(host, &one, buf, sizeof buf, &found, &error) == 0 && found, "gethostbyname_r");
+	works(fd);
+	close(fd);
+	return unused;
+}
+
+static void both_speak(void)
+{
+	pthread_t other;
+	resolve_and_speak(NULL);
+	must(pthread_create(&other, NULL, resolve_and_speak, NULL) == 0 && pthread_join(other, NULL) == 0, "another thread");
+}
+
+static const char *in_domain(const char *name, char whole[256])
+{
+	snprintf(whole, 256, "%s%s", name, strchr(host, '.'));
+	return whole;
+}
+
+static void lookups(int rounds)
+{
+	struct hostent one, *found;
+	char buf[1024], names[2][256];
+	unsigned char answer[512];
+	int error;
+	in_domain("stalls", names[0]);
+	in_domain("late", names[1]);
+	for (volatile int i = 0; i < rounds; i++) {
+		LEAVE(look_up(names[i % 2]));
+		LEAVE(gethostbyname_r(names[i % 2], &one, buf, sizeof buf, &found, &error));
+		LEAVE(res_query(names[i % 2], C_IN, T_A, answer, sizeof answer));
+	}
+	both_speak();
+}
+
+/* The libc's own is left locked: it is the last of its kind. */
+static void lookup_once(int rounds)
+{
+	static bool done;
+	(void)rounds;
+	if (!done)
+		LEAVE(gethostbyname(in_domain("stalls", (char[256]){ "" })));
+	done = true;
+	both_speak();
+}
+
 static long resident(void)
 {
 	long pages = 0;
@@ -254,7 +336,9 @@ static void *run(void *unused)
 	way(rounds);
 	if (measures && resident() - before > 1024)
 		printf("memory grew by %ld KiB\n", resident() - before);
-	must(descriptors() == open, "descriptors grew");
+	if (way == lookups)
+		printf("%d descriptors\n", descriptors() - open);
+	must(way == lookups || descriptors() == open, "descriptors grew");
 	if (by_thread)
 		pthread_exit(unused);
 	return unused;
@@ -265,7 +349,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(int);
-	} ways[] = { { "reads", reads }, { "many", many }, { "writes", writes }, { "files", files }, { "connects", connects } };
+	} ways[] = { { "reads", reads }, { "many", many }, { "writes", writes }, { "files", files }, { "connects", connects },
+		       { "goes_on", goes_on }, { "lookups", lookups }, { "lookup_once", lookup_once } };
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
 	struct sigaction action = { .sa_handler = on_signal };
 	pthread_t disturber, worker;
@@ -274,6 +359,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
 		if (strcmp(argv[1], ways[i].name) == 0)
 			way = ways[i].run;
+	host = argv[2];
+	port = argv[3];
+	go = argv[argc - 1];
 	rounds = atoi(argv[4]);
 	measures = !getenv("ASAN_OPTIONS") && !getenv("TSAN_OPTIONS"); /* they keep what is freed for a while */
 	for (int i = 5; i < argc; i++) {
