@@ -47,6 +47,7 @@ struct caller {
 	bool small, tiny; /* the send buffer takes little; the receive buffer takes next to nothing: the peer sends only what is read meanwhile */
 	bool narrow;   /* the peer's window takes less than may be sent without a reader */
 	bool late_fin; /* ... and both halves were shut before it had read all: wrapped, the FIN waits for that, libegret(8) */
+	bool hasty;    /* ... or the writing half first: its FIN is on its way, and the peer's close_notify is met with a reset, libegret(8) */
 	bool peer_ended, peer_fin, peer_cut; /* the peer's half is closed; with a FIN; by a reset */
 	bool notified; /* ... by its close_notify alone, which over TCP is the FIN */
 	size_t wire;               /* bytes that the peer has put on the wire */
