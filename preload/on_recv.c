@@ -138,16 +138,16 @@ static bool tells_rest(struct egret_conn *conn, int fd)
 	return on > 0;
 }
 
-/* At the server's end there is 1 left, tcp_inq_hint: the end itself. */
+/* The end, when it has come, counts as one, tcp_inq_hint. */
 static int rest_of(int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
 	int rest = 0;
 	egret_on_ioctl(fd, FIONREAD, &rest);
-	if (rest || egret_on_poll(&pfd, 1, 0) <= 0 || (pfd.revents & POLLERR))
+	if (egret_on_poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLRDHUP) || (pfd.revents & POLLERR))
 		return rest;
 	struct egret_conn *conn = egret_io_wrapped(fd);
-	rest = conn && !conn->wire.read_shut;
+	rest += conn && !conn->wire.read_shut;
 	egret_conn_put(conn);
 	return rest;
 }
