@@ -1,5 +1,6 @@
 /* connect and its like: find the name, decide, dial, originate. */
 #include "addressed.h"
+#include "answer.h"
 #include "conn_log.h"
 #include "connect.h"
 #include "dns_watch.h"
