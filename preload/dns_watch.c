@@ -2,6 +2,7 @@
 
 #include "addressed.h"
 #include "connect.h"
+#include "copies.h"
 #include "dns_asked.h"
 #include "guard.h"
 #include "lock.h"
@@ -67,7 +68,7 @@ struct egret_conn *egret_dns_watch(int fd, const struct egret_judged *judged)
 		conn->asked_port = conn->dialled_port = judged->request.port;
 		conn->domain = judged->domain;
 		conn->wire.fd = fd;
-		if (egret_conn_set(fd, conn) != 0) {
+		if (egret_copies_set(fd, conn) != 0) {
 			egret_conn_put(conn);
 			conn = NULL;
 		}

@@ -19,6 +19,8 @@ int egret_on_ioctl(int fd, unsigned long request, void *arg);
 int egret_on_clone(int (*run)(void *), void *stack, int flags, void *arg, void *const extra[3]);
 /* What vfork goes on with, a function that takes nothing and returns like it. */
 void *egret_on_vfork(void);
+/* May a connection at FD be at TO, too, one of those that stdio uses by itself? It is moved to a relay for that. False: errno is set. */
+bool egret_fd_may_land(int fd, int to);
 /* The process ends: connections that are this process's to end are ended as by close (start.c, _exit). */
 void egret_fd_farewell(void);
 /* These do not return. */

@@ -21,6 +21,8 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 /* close_notify behind what is on its way, without waiting. 0, -EAGAIN: again later, -errno. */
 int egret_io_finish(struct egret_conn *conn);
 
+/* SO_LINGER was set, of whichever socket: until then none is asked. */
+void egret_io_note_linger(void);
 /* Has the program asked for a close that resets, socket(7)? */
 bool egret_io_closes_by_reset(const struct egret_conn *conn);
 

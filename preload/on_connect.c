@@ -1,8 +1,9 @@
 /* connect and its like: find the name, decide, dial, originate. */
 #include "addressed.h"
-#include "answer.h"
+#include "carry.h"
 #include "conn_log.h"
 #include "connect.h"
+#include "copies.h"
 #include "dns_watch.h"
 #include "engine_load.h"
 #include "guard.h"
@@ -127,43 +128,6 @@ static struct egret_conn *wrapped_conn(int fd, const struct egret_judged *judged
 	return conn;
 }
 
-/* What egret carries does not survive an exec as it is: the next program would know nothing of it. */
-static void keep_from_exec(int fd)
-{
-	int flags = real.fcntl(fd, F_GETFD);
-	bool kept = flags >= 0 && (flags & FD_CLOEXEC);
-	egret_conn_set_cloexec(fd, kept);
-	if (!kept)
-		real.fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-/* There is no connection: every descriptor of the socket is as it was, the program may try again. */
-static void give_back(struct egret_conn *conn, int fd)
-{
-	int least = atomic_load(&conn->lowat);
-	bool carried = conn->wrapped || conn->observed;
-	if (carried)
-		real.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
-	for (; fd >= 0; fd = atomic_load(&conn->fd_count) ? egret_conn_other_fd(conn) : -1) {
-		struct egret_conn *taken = egret_conn_take(fd);
-		if (!taken)
-			return;
-		egret_conn_put(taken);
-		if (carried)
-			real.fcntl(fd, F_SETFD, egret_conn_cloexec(fd) ? FD_CLOEXEC : 0);
-	}
-}
-
-/* The program was told that its connect has failed: TCP makes the socket one that was never connected, whatever came of it on the way. */
-static void dissolve_failed(struct egret_conn *conn, int fd)
-{
-	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
-	if (atomic_load(&conn->state) != EGRET_CONN_FAILED || real.connect(fd, &none, sizeof none) != 0)
-		return;
-	atomic_store(&conn->connect_errno, 0);
-	give_back(conn, fd);
-}
-
 /* The kernel's connect, which may wait: nothing is held meanwhile (conn.h), no reference to *HELD, where there is a connection, and none to the
  * policy, which is the connection's too. Afterwards *HELD is NULL when another thread has closed it, and JUDGED must not be looked at. */
 static int connect_parted(int fd, struct egret_judged *judged, struct egret_conn **held, const struct sockaddr *addr, socklen_t len)
@@ -223,8 +187,7 @@ static int originate(int fd, struct egret_judged *judged)
 	conn->deadline_us = INT64_MAX / 2;
 	atomic_store(&conn->prompt, judged->nodelay ? EGRET_PROMPT_NOT : EGRET_PROMPT_DUE);
 	egret_io_take_over_lowat(conn, fd);
-	keep_from_exec(fd);
-	code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
+	code = egret_carry(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
 	if (!conn)
 		return code;
 	atomic_store(&conn->begun, true);
@@ -237,7 +200,7 @@ static int originate(int fd, struct egret_judged *judged)
 		if (!conn)
 			return code;
 		atomic_store(&conn->reported, code == 0);
-		dissolve_failed(conn, fd);
+		egret_carry_dissolve_failed(conn, fd);
 	} else if (code == 0) {
 		code = EINPROGRESS;
 	}
@@ -245,7 +208,7 @@ static int originate(int fd, struct egret_judged *judged)
 		egret_ready_connect_started(fd, conn);
 	} else if (code != 0 && atomic_load(&conn->state) == EGRET_CONN_CONNECTING) {
 		egret_connect_log_unreached(conn, strerror(code));
-		give_back(conn, fd);
+		egret_carry_no_more(conn, fd);
 	}
 	egret_conn_put(conn);
 	return code;
@@ -275,14 +238,14 @@ static int connect_watched(int fd, struct egret_judged *judged, const struct soc
 {
 	egret_guard_enter();
 	struct egret_conn *conn = conn_for(fd, judged);
-	int code = !conn || (hello && !egret_passthrough_begin(conn)) || egret_conn_set(fd, conn) != 0 ? ENOMEM : 0;
+	int code = !conn || (hello && !egret_passthrough_begin(conn)) || egret_copies_set(fd, conn) != 0 ? ENOMEM : 0;
 	egret_guard_leave();
 	if (code == 0) {
 		conn->dialled = conn->asked;
 		conn->dialled_port = conn->asked_port;
 		code = dial_plain(fd, judged, addr, len, &conn);
 		if (conn && !is_connecting(code))
-			egret_conn_put(egret_conn_take(fd));
+			egret_conn_forget(conn, fd);
 	}
 	egret_conn_put(conn);
 	return code;
@@ -294,9 +257,9 @@ static int connect_resolver(int fd, struct egret_judged *judged, const struct so
 	struct egret_conn *before = egret_dns_watched(fd), *conn = egret_dns_watch(fd, judged);
 	int code = conn ? dial_plain(fd, judged, addr, len, &conn) : ENOMEM;
 	if (conn && !is_connecting(code)) {
-		egret_conn_put(egret_conn_take(fd));
+		egret_conn_forget(conn, fd);
 		if (before)
-			egret_conn_set(fd, before);
+			egret_copies_set(fd, before);
 	}
 	egret_conn_put(conn);
 	egret_conn_put(before);
@@ -314,7 +277,7 @@ static int connect_plain(int fd, struct egret_judged *judged, const struct socka
 	struct egret_conn *before = egret_dns_watched(fd), *none = NULL;
 	int code = dial_plain(fd, judged, addr, len, &none);
 	if (before && is_connecting(code))
-		egret_conn_put(egret_conn_take(fd));
+		egret_conn_forget(before, fd);
 	egret_conn_put(before);
 	return code;
 }
@@ -340,9 +303,8 @@ static int connect_observed(int fd, struct egret_judged *judged)
 	}
 	conn->started_us = egret_now_us();
 	atomic_store(&conn->state, EGRET_CONN_OPEN); /* what is under way is the kernel's to tell */
-	keep_from_exec(fd);
 	atomic_store(&conn->dialling, true);
-	int code = egret_conn_set(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
+	int code = egret_carry(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
 	if (!conn)
 		return code;
 	log_dialled(judged, conn);
@@ -350,7 +312,7 @@ static int connect_observed(int fd, struct egret_judged *judged)
 	if (code != 0 && !conn->dialling) {
 		egret_connect_log_unreached(conn, strerror(code));
 		atomic_store(&conn->state, EGRET_CONN_FAILED);
-		give_back(conn, fd);
+		egret_carry_no_more(conn, fd);
 	}
 	egret_conn_put(conn);
 	return code;
@@ -369,7 +331,7 @@ static int connect_again(struct egret_conn **held, int fd)
 		return code;
 	if (code != 0) {
 		int error = atomic_exchange(&conn->connect_errno, 0);
-		dissolve_failed(conn, fd);
+		egret_carry_dissolve_failed(conn, fd);
 		return error ? error : ECONNABORTED;
 	}
 	return atomic_exchange(&conn->reported, true) ? EISCONN : 0;
@@ -405,7 +367,7 @@ static bool connect_known(struct egret_conn **held, int fd, const struct sockadd
 	if (!egret_conn_rejoin(conn, serial))
 		*held = NULL;
 	else if (dissolves && *code == 0)
-		give_back(conn, fd);
+		egret_carry_no_more(conn, fd);
 	return true;
 }
 
@@ -435,7 +397,7 @@ int egret_on_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	else
 		code = connect_plain(fd, &judged, addr, len);
 	egret_judged_end(&judged);
-	return finish(code);
+	return finish(is_connecting(code) ? egret_carry_off_stdio(fd, code) : code);
 }
 
 /* ADDR of a moved connection: the kernel would tell of a socket pair. */

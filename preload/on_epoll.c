@@ -167,10 +167,11 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 			found->ours = true;
 			continue;
 		}
-		it.seen = judge_match(&it, count > 1 && as_asked ? event->events & (there | EPOLLERR) : event->events, &governed);
+		uint32_t its = as_asked ? event->events & (there | EPOLLERR) : event->events;
+		it.seen = judge_match(&it, its, &governed);
 		found->ours |= governed;
 		found->explained |= governed && reads && !(event->events & ~(there | EPOLLERR | EPOLLHUP));
-		it.had_nothing = count > 1 && !reads;
+		it.had_nothing = count > 1 && its && !reads;
 		if (count > 1 && how_far >= OF_ANOTHER)
 			it.stirs = match->told_stirs; /* its own edge is yet to come */
 		if (possible && governed && !it.seen && (it.had_nothing || it.stirred))

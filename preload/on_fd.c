@@ -2,6 +2,7 @@
 #include "append.h"
 #include "conn_log.h"
 #include "connect.h"
+#include "copies.h"
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
@@ -56,10 +57,10 @@ static void pass_down(struct egret_conn *conn, int heir)
 	egret_guard_leave();
 }
 
-/* FD is about to mean something else, or nothing; the caller says LEFT behind that. */
-static struct egret_conn *let_go(int fd)
+/* FD is about to mean something else, or nothing. */
+static void let_go(int fd)
 {
-	struct egret_conn *conn = egret_conn_leave(fd);
+	struct egret_conn *conn = egret_conn_take(fd);
 	int heir = conn && atomic_load(&conn->fd_count) > 0 ? egret_conn_other_fd(conn) : -1;
 	bool stale = conn && egret_conn_is_stale(conn, fd), last = conn && heir < 0;
 	if (last)
@@ -70,7 +71,7 @@ static struct egret_conn *let_go(int fd)
 		egret_ready_withdraw(fd);
 	egret_ready_forget(fd, heir);
 	if (!conn)
-		return NULL;
+		return;
 	if (heir >= 0) {
 		if (conn->wire.fd == fd)
 			pass_down(conn, heir);
@@ -80,13 +81,7 @@ static struct egret_conn *let_go(int fd)
 	} else {
 		egret_passthrough_end(conn, fd);
 	}
-	return conn;
-}
-
-static void left(int fd, struct egret_conn *conn)
-{
-	if (conn)
-		egret_conn_left(fd, conn);
+	egret_conn_put(conn);
 }
 
 void egret_fd_farewell(void)
@@ -110,7 +105,9 @@ static int fresh(int fd)
 
 int egret_on_socket(int domain, int type, int protocol)
 {
-	return fresh(real.socket(domain, type, protocol));
+	int fd = fresh(real.socket(domain, type, protocol));
+	egret_copies_made_alone(fd);
+	return fd;
 }
 
 int egret_on_socketpair(int domain, int type, int protocol, int pair[2])
@@ -145,10 +142,8 @@ static int close_ours(int fd)
 	int cancels;
 	pthread_testcancel();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
-	struct egret_conn *conn = let_go(fd);
-	int result = real.close(fd), error = errno; /* which may linger: handlers that run meanwhile are not inside the library */
-	left(fd, conn);
-	errno = error;
+	let_go(fd);
+	int result = real.close(fd); /* which may linger: handlers that run meanwhile are not inside the library */
 	pthread_setcancelstate(cancels, NULL);
 	return result;
 }
@@ -166,6 +161,7 @@ int egret_on_close(int fd)
 	if (concerns_us(fd))
 		return close_ours(fd);
 	forget_other(fd);
+	egret_copies_unsure(fd);
 	return real.close(fd);
 }
 
@@ -176,19 +172,11 @@ int egret_on_close_range(unsigned first, unsigned last, int flags)
 		if (flags & CLOSE_RANGE_CLOEXEC)
 			egret_conn_set_cloexec(fd, true);
 		else
-			egret_conn_put(let_go(fd));
+			let_go(fd);
 	}
 	if (first <= INT_MAX && !(flags & CLOSE_RANGE_CLOEXEC))
 		egret_append_lost((int)first, last <= INT_MAX ? (int)last : INT_MAX);
-	int result = real.close_range(first, last, flags), error = errno;
-	for (int fd = ours ? egret_conn_next_fd((int)first) : -1; fd >= 0 && (unsigned)fd <= last; fd = egret_conn_next_fd(fd + 1)) {
-		struct egret_conn *conn = egret_conn_get_as_is(fd);
-		if (conn && !(flags & CLOSE_RANGE_CLOEXEC))
-			egret_conn_drop_stale(conn, fd);
-		egret_conn_put(conn);
-	}
-	errno = error;
-	return result;
+	return real.close_range(first, last, flags);
 }
 
 void egret_on_closefrom(int first)
@@ -198,7 +186,7 @@ void egret_on_closefrom(int first)
 
 /* stdio writes to the numbers of its streams without asking anybody: a connection that lands on one is moved to a relay first. One whose
  * ClientHello is still to be judged cannot be. False: it must not land there; errno is set. */
-static bool may_land(int fd, int to)
+bool egret_fd_may_land(int fd, int to)
 {
 	struct egret_conn *conn = egret_stdio_has(to) ? egret_conn_get(fd) : NULL;
 	bool unjudged = conn && egret_passthrough_is_unjudged(conn);
@@ -215,7 +203,7 @@ static bool may_land(int fd, int to)
 static bool may_land_at_or_above(int fd, int from)
 {
 	for (int to = from; to <= 2 && egret_conn_has(fd); to++)
-		if (real.fcntl(to, F_GETFD) < 0 && !may_land(fd, to))
+		if (real.fcntl(to, F_GETFD) < 0 && !egret_fd_may_land(fd, to))
 			return false;
 	return true;
 }
@@ -224,6 +212,8 @@ static bool may_land_at_or_above(int fd, int from)
 static int share(int fd, int to, bool cloexec)
 {
 	struct egret_conn *conn = to >= 0 && egret_conn_registry_is_ours() ? egret_conn_get(fd) : NULL;
+	egret_copies_unsure(fd);
+	egret_copies_unsure(to);
 	if (!conn && to >= 0)
 		egret_conn_fresh(to);
 	if (conn && egret_conn_set(to, conn) < 0) {
@@ -246,21 +236,16 @@ int egret_on_dup(int fd)
 
 int egret_on_dup3(int fd, int to, int flags)
 {
-	if (fd != to && !may_land(fd, to))
+	if (fd != to && !egret_fd_may_land(fd, to))
 		return -1;
 	bool valid = fd != to && (flags & ~O_CLOEXEC) == 0 && real.fcntl(fd, F_GETFD) >= 0; /* a call that fails leaves TO as it was */
-	struct egret_conn *conn = NULL;
 	if (valid && concerns_us(to))
-		conn = let_go(to);
+		let_go(to);
 	else if (valid)
 		forget_other(to);
 	if (valid)
 		egret_append_lost(to, to);
 	int result = real.dup3(fd, to, flags);
-	if (result >= 0)
-		left(to, conn);
-	else
-		egret_conn_put(conn); /* it is what it was, and ended */
 	return result == fd ? result : share(fd, result, (flags & O_CLOEXEC) != 0);
 }
 

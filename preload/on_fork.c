@@ -1,5 +1,6 @@
 /* What copies a process past fork(3): its handlers (pthread_atfork) are called here, so that each copy knows which TLS state is its own. */
 #include "conn.h"
+#include "copies.h"
 #include "hooks.h"
 #include "policy/raw.h"
 #include "real.h"
@@ -46,6 +47,7 @@ static pid_t fork_and_wait(void)
 
 void *egret_on_vfork(void)
 {
+	egret_copies_memory_is_shared();
 	return atomic_load_explicit(&egret_conn_live, memory_order_relaxed) == 0 ? (void *)real.vfork : (void *)fork_and_wait;
 }
 
@@ -64,6 +66,8 @@ static int run_copy(void *cloned)
 int egret_on_clone(int (*run)(void *), void *stack, int flags, void *arg, void *const extra[3])
 {
 	struct cloned cloned = { run, arg };
+	if (flags & CLONE_VM)
+		egret_copies_memory_is_shared();
 	if (flags & CLONE_VM)
 		return real.clone(run, stack, flags, arg, extra[0], extra[1], extra[2]);
 	egret_before_fork();

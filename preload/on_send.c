@@ -1,5 +1,6 @@
 /* write, send and their like; an address in them is judged first: datagrams, and fast open, connect without connect. */
 #include "addressed.h"
+#include "copies.h"
 #include "file_flags.h"
 #include "hooks.h"
 #include "io.h"
@@ -95,6 +96,7 @@ static int hand_over(const struct msghdr *message)
 		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= it->cmsg_len && !error; at += sizeof(int)) {
 			int fd;
 			memcpy(&fd, (char *)it + at, sizeof fd);
+			egret_copies_unsure(fd);
 			struct egret_conn *conn = egret_conn_get(fd);
 			bool carried = conn && (conn->wrapped || conn->observed);
 			error = conn && (egret_passthrough_is_unjudged(conn) || (carried && egret_relay_move(conn))) ? EPERM : 0;

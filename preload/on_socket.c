@@ -92,15 +92,6 @@ static bool is_ours_to_tell(int level, int option)
 	return (level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT)) || (level == IPPROTO_TCP && (option == TCP_NODELAY || option == TCP_ZEROCOPY_RECEIVE));
 }
 
-/* Has a connect begun since FD was found to be no connection? What the kernel said is for that one. */
-static bool is_dialled_now(int fd)
-{
-	struct egret_conn *conn = egret_io_wrapped(fd);
-	bool dialled = conn && (egret_connect_dials_on(conn) || (conn->wrapped && !atomic_load(&conn->begun)));
-	egret_conn_put(conn);
-	return dialled;
-}
-
 int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
 	struct egret_conn *conn = is_ours_to_tell(level, option) ? egret_io_wrapped(fd) : NULL;
@@ -117,8 +108,6 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 	}
 	if (!conn) {
 		int result = real.getsockopt(fd, level, option, value, len);
-		if (is_error && result == 0 && is_dialled_now(fd))
-			memset(value, 0, *len);
 		egret_moved_getsockopt(fd, level, option, value, len, &result);
 		return result;
 	}
@@ -188,6 +177,8 @@ int egret_on_setsockopt(int fd, int level, int option, const void *value, sockle
 		errno = ENOPROTOOPT; /* data would leave before the verdict; programs go on without it */
 		return -1;
 	}
+	if (level == SOL_SOCKET && option == SO_LINGER)
+		egret_io_note_linger();
 	struct egret_conn *conn = egret_io_wrapped(fd);
 	int result = conn || !egret_moved_keeps(fd, level, option) ? real.setsockopt(fd, level, option, value, len) : 0;
 	if (conn && result == 0 && len >= sizeof(int))

@@ -422,26 +422,33 @@ static bool pending_remove(struct egret_conn *conn)
 	return was;
 }
 
+/* FD's registrations, and those of its connection's other numbers, if any, where they are narrowed or shall be (EVENTS). */
+static void apply_to_each(struct egret_conn *conn, int fd, uint32_t events)
+{
+	bool copied = atomic_load(&conn->fd_count) > 1;
+	for (fd = copied ? egret_conn_next_of(conn, 0) : fd; fd >= 0; fd = copied ? egret_conn_next_of(conn, fd + 1) : -1) {
+		hold(stripe_of(fd));
+		if (events || conn->narrowed)
+			apply_all(fd, events);
+		release(stripe_of(fd));
+	}
+}
+
 void egret_ready_connect_started(int fd, struct egret_conn *conn)
 {
 	pending_add(conn);
-	hold(stripe_of(fd));
 	if (conn->narrowed != conn->wire.wants) {
-		apply_all(fd, epoll_wants(conn));
+		apply_to_each(conn, fd, epoll_wants(conn));
 		conn->narrowed = conn->wire.wants;
 	}
-	release(stripe_of(fd));
 }
 
 void egret_ready_connect_ended(struct egret_conn *conn)
 {
 	int fd = conn->wire.fd;
 	bool was = pending_remove(conn);
-	hold(stripe_of(fd));
-	if (conn->narrowed)
-		apply_all(fd, 0); /* a MOD reports anew what is ready now, also to edge-triggered programs */
+	apply_to_each(conn, fd, 0); /* a MOD reports anew what is ready now, also to edge-triggered programs */
 	conn->narrowed = 0;
-	release(stripe_of(fd));
 	if (was)
 		egret_conn_put(conn);
 }

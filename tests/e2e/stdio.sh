@@ -60,3 +60,57 @@ test_a_number_closed_past_the_libc_and_used_again_is_not_taken_for_a_connection(
 	expect_status 0
 	expect "$T/err" "both plain"
 }
+
+# early.py: what is said by each of a socket's numbers, those that it got before it was connected as well, comes back.
+early_numbers() {
+	cat >"$T/early.py" <<-'PY'
+		import ctypes, os, select, socket, sys
+		libc, host = ctypes.CDLL(None), sys.argv[1]
+		def says(write, number, what):
+		    write(what)
+		    assert os.read(number, 100) == what
+		def printed(what):
+		    libc.printf(what)
+		    libc.fflush(None)
+		def early(waits, number):
+		    s = socket.socket()
+		    copy = os.dup(s.fileno()) if number is None else os.dup2(s.fileno(), number)
+		    os.set_blocking(copy, waits)
+		    s.connect_ex((host, 80))
+		    assert select.select([], [copy], [], 20)[1]
+		    os.set_blocking(copy, True)
+		    says(lambda what: os.write(copy, what), copy, b"secret of the copy")
+		    says(s.send, copy, b"secret of the first")
+		    says(lambda what: libc.dprintf(copy, what), copy, b"secret of dprintf")
+		    if number is not None:
+		        says(printed, copy, b"secret of printf")
+		    s.close()
+		    os.write(copy, b"secret of the last")
+		    assert os.read(copy, 100) == b"secret of the last"
+		    os.close(copy)
+		for waits in True, False:
+		    early(waits, None)
+		    early(waits, 1)
+		    s = socket.socket() # gets the number that is free now
+		    s.setblocking(waits)
+		    s.connect_ex((host, 80))
+		    assert s.fileno() == 1 and select.select([], [s], [], 20)[1]
+		    s.setblocking(True)
+		    says(printed, 1, b"secret of another printf")
+		    os.dup2(2, s.detach())
+	PY
+}
+
+test_what_is_written_to_a_copy_that_was_made_before_the_connect_is_never_plaintext() { # quick
+	local version
+	early_numbers
+	for version in 1.2 1.3; do
+		start_tls right --echo --max-version $version
+		record_wire_before "$PORT"
+		originating good.example "$PORT"
+		status covered python3 "$T/early.py" good.example
+		expect_status 0
+		expect_not "$T/wire" secret
+		expect "$T/plain" "secret of another printf"
+	done
+}

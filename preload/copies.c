@@ -1,0 +1,82 @@
+#include "copies.h"
+
+#include "policy/raw.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define MOST 2097152 /* descriptors: conn.c knows as many */
+#define ENTRIES_SIZE 1024
+
+/* What was made here and not copied since has no other number: a bit each, in pages that no program needs all of. */
+static _Atomic uint64_t alone_bits[MOST / 64];
+
+static uint64_t bit_of(int fd) { return UINT64_C(1) << (fd % 64); }
+
+static _Atomic bool memory_is_shared;
+
+void egret_copies_memory_is_shared(void) { atomic_store_explicit(&memory_is_shared, true, memory_order_relaxed); }
+
+void egret_copies_made_alone(int fd)
+{
+	bool ours = !atomic_load_explicit(&memory_is_shared, memory_order_relaxed) || egret_conn_registry_is_ours();
+	if (fd >= 0 && fd < MOST && ours)
+		atomic_fetch_or(&alone_bits[fd / 64], bit_of(fd));
+}
+
+static bool is_alone(int fd)
+{
+	return fd >= 0 && fd < MOST && (atomic_load_explicit(&alone_bits[fd / 64], memory_order_relaxed) & bit_of(fd));
+}
+
+void egret_copies_unsure(int fd)
+{
+	if (is_alone(fd))
+		atomic_fetch_and(&alone_bits[fd / 64], ~bit_of(fd));
+}
+
+static int set_if_same(int other, int fd, uint64_t inode, struct egret_conn *conn)
+{
+	return other != fd && egret_conn_inode(other) == inode ? egret_conn_set(other, conn) : 0;
+}
+
+/* Without /proc every number that the process may have is looked at. */
+static int look_at_all(int fd, uint64_t inode, struct egret_conn *conn)
+{
+	struct rlimit limit = { .rlim_cur = 1024 };
+	int result = 0;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (int other = 0; other < MOST && (rlim_t)other < limit.rlim_cur && result == 0; other++)
+		result = set_if_same(other, fd, inode, conn);
+	return result;
+}
+
+static int look_at_entries(const char *entries, long size, int fd, uint64_t inode, struct egret_conn *conn)
+{
+	int result = 0;
+	for (long at = 0; at < size && result == 0;) {
+		const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+		if (entry->d_name[0] != '.')
+			result = set_if_same((int)strtoul(entry->d_name, NULL, 10), fd, inode, conn);
+		at += entry->d_reclen;
+	}
+	return result;
+}
+
+int egret_copies_set(int fd, struct egret_conn *conn)
+{
+	_Alignas(struct dirent64) char entries[ENTRIES_SIZE];
+	int result = egret_conn_set(fd, conn);
+	uint64_t inode = atomic_load(&conn->inode);
+	if (result != 0 || is_alone(fd) || !inode)
+		return result;
+	long size = 0, dir = egret_raw_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	while (dir >= 0 && result == 0 && (size = egret_raw(SYS_getdents64, dir, entries, sizeof entries, 0)) > 0)
+		result = look_at_entries(entries, size, fd, inode, conn);
+	if (dir >= 0)
+		egret_raw_close((int)dir);
+	return dir < 0 || size < 0 ? look_at_all(fd, inode, conn) : result;
+}
