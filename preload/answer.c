@@ -13,6 +13,18 @@ bool egret_answer_due(const struct egret_conn *conn)
 	return conn->observed && egret_observed_due(conn->observed);
 }
 
+int egret_own_thread(void)
+{
+	static __thread __attribute__((tls_model("initial-exec"))) long asked_in;
+	static __thread __attribute__((tls_model("initial-exec"))) int number;
+	long pid = egret_own_pid();
+	if (asked_in != pid) {
+		number = (int)egret_raw(SYS_gettid, 0, 0, 0, 0);
+		asked_in = pid;
+	}
+	return number;
+}
+
 /* The number is noted before the look, the answer noted before the numbers are looked at: one of both sees the other. A thread that was here before
  * and never came back, by a handler's jump, finds its number. */
 static void note_waiter(struct egret_conn *conn)

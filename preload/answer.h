@@ -9,6 +9,9 @@
 
 #include "conn.h"
 
+/* This thread's number, asked of the kernel once; a copy of the process asks again. */
+int egret_own_thread(void);
+
 /* For egret_http_setup; DATA is the connection. */
 bool egret_answer_can_tell(void *data);
 bool egret_answer_tell(void *data, bool due);

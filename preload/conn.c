@@ -17,14 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #define CHUNK 512
-#define CHUNKS 4096 /* 2 million descriptors: above fs.nr_open's default */
+#define CHUNKS (EGRET_DESCRIPTORS / CHUNK)
 
 typedef _Atomic(struct egret_conn *) conn_slot;
 
-static _Atomic uint64_t cloexec_bits[CHUNK * CHUNKS / 64]; /* pages that no wrapped descriptor needs are never touched */
+/* egret_conn_leave; written under registry_lock. Pages that no wrapped descriptor needs are never touched. */
+static _Atomic uint64_t leaving_bits[CHUNK * CHUNKS / 64];
 
 static _Atomic(conn_slot *) chunks[CHUNKS];
 static EGRET_EARLY _Atomic int chunks_end; /* no chunk was ever made here or above */
@@ -67,20 +67,7 @@ bool egret_conn_slot_taken(int fd)
 	return slot && atomic_load_explicit(slot, memory_order_acquire);
 }
 
-bool egret_conn_cloexec(int fd)
-{
-	return fd >= 0 && fd < CHUNK * CHUNKS && (atomic_load(&cloexec_bits[fd / 64]) >> (fd % 64) & 1);
-}
-
-void egret_conn_set_cloexec(int fd, bool on)
-{
-	if (fd < 0 || fd >= CHUNK * CHUNKS)
-		return;
-	if (on)
-		atomic_fetch_or(&cloexec_bits[fd / 64], UINT64_C(1) << (fd % 64));
-	else
-		atomic_fetch_and(&cloexec_bits[fd / 64], ~(UINT64_C(1) << (fd % 64)));
-}
+static bool is_leaving(int fd) { return atomic_load_explicit(&leaving_bits[fd / 64], memory_order_relaxed) >> (fd % 64) & 1; }
 
 /* CONN, or NULL when another process has moved it to a relay and its descriptors are native now. */
 static struct egret_conn *followed(struct egret_conn *conn)
@@ -136,6 +123,10 @@ struct egret_conn *egret_conn_get_as_is(int fd)
 struct egret_conn *egret_conn_get(int fd)
 {
 	struct egret_conn *conn = egret_conn_get_as_is(fd);
+	if (conn && is_leaving(fd) && egret_conn_is_stale(conn, fd)) { /* the number is somebody else's by now */
+		egret_conn_put(conn);
+		return NULL;
+	}
 	return conn ? followed(conn) : NULL;
 }
 
@@ -210,18 +201,6 @@ long egret_own_pid(void)
 		atomic_store(&registry_pid, pid);
 	}
 	return pid;
-}
-
-int egret_own_thread(void)
-{
-	static __thread __attribute__((tls_model("initial-exec"))) long asked_in;
-	static __thread __attribute__((tls_model("initial-exec"))) int number;
-	long pid = egret_own_pid();
-	if (asked_in != pid) {
-		number = (int)egret_raw(SYS_gettid, 0, 0, 0, 0);
-		asked_in = pid;
-	}
-	return number;
 }
 
 static struct pooled *pool_take(void)
@@ -304,32 +283,11 @@ static conn_slot *slot_make(int fd)
 	return &chunk[fd % CHUNK];
 }
 
-uint64_t egret_conn_inode(int fd)
+/* Under registry_lock. Was FD being left? */
+static bool end_leaving(int fd)
 {
-	struct stat st;
-	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
-}
-
-void egret_conn_fresh(int fd)
-{
-	egret_copies_unsure(fd);
-	if (!egret_conn_has(fd) || !egret_conn_registry_is_ours())
-		return;
-	egret_ready_forget(fd, -1);
-	egret_conn_put(egret_conn_take(fd));
-}
-
-bool egret_conn_is_stale(const struct egret_conn *conn, int fd)
-{
-	return egret_conn_inode(fd) != atomic_load(&conn->inode);
-}
-
-bool egret_conn_drop_stale(const struct egret_conn *conn, int fd)
-{
-	if (!egret_conn_is_stale(conn, fd) || !egret_conn_registry_is_ours())
-		return false;
-	egret_conn_fresh(fd);
-	return true;
+	const uint64_t bit = UINT64_C(1) << (fd % 64);
+	return is_leaving(fd) && (atomic_fetch_and(&leaving_bits[fd / 64], ~bit) & bit);
 }
 
 int egret_conn_set(int fd, struct egret_conn *conn)
@@ -339,7 +297,9 @@ int egret_conn_set(int fd, struct egret_conn *conn)
 	hold_registry();
 	conn_slot *slot = slot_make(fd);
 	struct egret_conn *old = NULL;
+	bool counted = true;
 	if (slot) {
+		counted = !end_leaving(fd);
 		atomic_fetch_add(&conn->refs, 1);
 		atomic_fetch_add(&conn->fd_count, 1);
 		old = atomic_exchange(slot, conn);
@@ -348,7 +308,7 @@ int egret_conn_set(int fd, struct egret_conn *conn)
 	}
 	leave_registry();
 	if (old) {
-		atomic_fetch_sub(&old->fd_count, 1);
+		atomic_fetch_sub(&old->fd_count, counted);
 		egret_conn_put(old);
 	}
 	return slot ? 0 : -ENOMEM;
@@ -363,10 +323,38 @@ struct egret_conn *egret_conn_take(int fd)
 	struct egret_conn *conn = atomic_exchange(slot, NULL);
 	if (conn) {
 		atomic_fetch_sub(&egret_conn_live, 1);
+		atomic_fetch_sub(&conn->fd_count, !end_leaving(fd));
+	}
+	leave_registry();
+	return conn;
+}
+
+struct egret_conn *egret_conn_leave(int fd)
+{
+	conn_slot *slot = slot_of(fd);
+	hold_registry();
+	struct egret_conn *conn = slot && !is_leaving(fd) ? atomic_load(slot) : NULL;
+	if (conn) {
+		atomic_fetch_or(&leaving_bits[fd / 64], UINT64_C(1) << (fd % 64));
+		atomic_fetch_add(&conn->refs, 1);
 		atomic_fetch_sub(&conn->fd_count, 1);
 	}
 	leave_registry();
 	return conn;
+}
+
+void egret_conn_left(int fd, struct egret_conn *conn)
+{
+	hold_registry();
+	bool empties = atomic_load(slot_of(fd)) == conn && end_leaving(fd); /* else the number has a new one */
+	if (empties) {
+		atomic_store(slot_of(fd), NULL);
+		atomic_fetch_sub(&egret_conn_live, 1);
+	}
+	leave_registry();
+	if (empties)
+		egret_conn_put(conn);
+	egret_conn_put(conn);
 }
 
 void egret_conn_forget(const struct egret_conn *conn, int fd)
@@ -396,7 +384,7 @@ int egret_conn_next_of(const struct egret_conn *conn, int from)
 {
 	for (int fd = egret_conn_next_fd(from); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		conn_slot *slot = slot_of(fd);
-		if (slot && atomic_load(slot) == conn)
+		if (slot && atomic_load(slot) == conn && !is_leaving(fd))
 			return fd;
 	}
 	return -1;
@@ -427,6 +415,8 @@ bool egret_conn_own(struct egret_conn *conn)
 	}
 	if (owner == self)
 		return true;
+	if (atomic_load(&conn->fd_count) == 0) /* its last descriptor is being closed */
+		return false;
 	egret_say_once(2, "egret: a connection to %s is used by process %ld as well as this one: %s cannot be shared by two processes; "
 			  "the first to use it after the fork keeps it", conn->host, owner, conn->entry->tls == EGRET_TLS_OFF ? "HTTP that is judged" : "TLS");
 	return false;

@@ -39,6 +39,7 @@ enum egret_prompt {
 };
 
 #define EGRET_WAITERS 8
+#define EGRET_DESCRIPTORS (2 << 20) /* above fs.nr_open's default */
 
 struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
@@ -139,6 +140,10 @@ void egret_conn_set_cloexec(int fd, bool on);
 struct egret_conn *egret_conn_new(void);
 /* FD means CONN from now on (what was there is dropped as if the kernel had closed it). 0 or -ENOMEM. */
 int egret_conn_set(int fd, struct egret_conn *conn);
+/* FD is about to be closed, or to mean something else: its conn (a reference), which FD does not count for any more. Until LEFT, behind that, hooks
+ * meet it still: what other threads say meanwhile must not go out as it is. NULL: there is none, or another thread is at it. */
+struct egret_conn *egret_conn_leave(int fd);
+void egret_conn_left(int fd, struct egret_conn *conn);
 /* Empties the slot and returns the conn with a reference that the caller puts; NULL when there was none. */
 struct egret_conn *egret_conn_take(int fd);
 
@@ -165,9 +170,7 @@ int egret_conn_next_of(const struct egret_conn *conn, int from);
 int egret_conn_next_fd(int from);
 /* This process's number, one load: a vfork child may be given its parent's. */
 long egret_own_pid(void);
-/* This thread's number, asked of the kernel once; a copy of the process asks again. */
-int egret_own_thread(void);
-/* This process's number for callers in the middle of something: nothing is done about a copy that no hook told of. */
+/* The same for callers in the middle of something: nothing is done about a copy that no hook told of. */
 long egret_known_pid(void);
 /* Does this process own the registry? false in a vfork child, which must not change its parent's tables. */
 bool egret_conn_registry_is_ours(void);

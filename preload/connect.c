@@ -1,6 +1,7 @@
 /* A connection under way: TCP, then TLS, step by step, for programs that wait in connect and for those that do not. */
 #include "connect.h"
 
+#include "answer.h"
 #include "conn_log.h"
 #include "dns_watch.h"
 #include "engine_load.h"

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define MOST 2097152 /* descriptors: conn.c knows as many */
 #define ENTRIES_SIZE 1024
 
 /* What was made here and not copied since has no other number: a bit each, in pages that no program needs all of. */
-static _Atomic uint64_t alone_bits[MOST / 64];
+static _Atomic uint64_t alone_bits[EGRET_DESCRIPTORS / 64];
 
 static uint64_t bit_of(int fd) { return UINT64_C(1) << (fd % 64); }
 
@@ -23,13 +22,13 @@ void egret_copies_memory_is_shared(void) { atomic_store_explicit(&memory_is_shar
 void egret_copies_made_alone(int fd)
 {
 	bool ours = !atomic_load_explicit(&memory_is_shared, memory_order_relaxed) || egret_conn_registry_is_ours();
-	if (fd >= 0 && fd < MOST && ours)
+	if (fd >= 0 && fd < EGRET_DESCRIPTORS && ours)
 		atomic_fetch_or(&alone_bits[fd / 64], bit_of(fd));
 }
 
 static bool is_alone(int fd)
 {
-	return fd >= 0 && fd < MOST && (atomic_load_explicit(&alone_bits[fd / 64], memory_order_relaxed) & bit_of(fd));
+	return fd >= 0 && fd < EGRET_DESCRIPTORS && (atomic_load_explicit(&alone_bits[fd / 64], memory_order_relaxed) & bit_of(fd));
 }
 
 void egret_copies_unsure(int fd)
@@ -49,7 +48,7 @@ static int look_at_all(int fd, uint64_t inode, struct egret_conn *conn)
 	struct rlimit limit = { .rlim_cur = 1024 };
 	int result = 0;
 	getrlimit(RLIMIT_NOFILE, &limit);
-	for (int other = 0; other < MOST && (rlim_t)other < limit.rlim_cur && result == 0; other++)
+	for (int other = 0; other < EGRET_DESCRIPTORS && (rlim_t)other < limit.rlim_cur && result == 0; other++)
 		result = set_if_same(other, fd, inode, conn);
 	return result;
 }

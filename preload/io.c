@@ -65,18 +65,6 @@ int egret_io_finish(struct egret_conn *conn)
 	return result;
 }
 
-static _Atomic bool lingers; /* has the program ever set SO_LINGER? */
-
-void egret_io_note_linger(void) { atomic_store_explicit(&lingers, true, memory_order_relaxed); }
-
-bool egret_io_closes_by_reset(const struct egret_conn *conn)
-{
-	struct linger linger = { 0 };
-	socklen_t size = sizeof linger;
-	return atomic_load_explicit(&lingers, memory_order_relaxed) &&
-	       real.getsockopt(conn->wire.fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger == 0;
-}
-
 short egret_io_readable(struct egret_conn *conn)
 {
 	if (conn->observed)
@@ -124,12 +112,26 @@ static int taken_errno(struct egret_conn *conn)
 
 #define BROKEN (-1) /* the connection failed: see taken_errno */
 
+/* Of a connection that has gone while the call waited: was it moved to a relay, so that FD is native now? */
+static bool is_native_now(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	return egret_moved_address(fd, true, &ss, &len);
+}
+
 /* Did another thread move the connection to a relay meanwhile? Then FD is native, once its slot is empty. */
 static bool moved_away(const struct egret_conn *conn, int fd, ssize_t result)
 {
 	while (result == -ESTALE && egret_conn_other_fd(conn) >= 0 && egret_conn_has(fd))
 		sched_yield();
-	return result == -ESTALE || (result == -ENOTSOCK && egret_conn_drop_stale(conn, fd));
+	return (result == -ESTALE && is_native_now(fd)) || (result == -ENOTSOCK && egret_conn_drop_stale(conn, fd));
+}
+
+/* Does another thread close FD, as far as a call that ended with RESULT can tell? Then what it says is not for the kernel, and nobody's fault. */
+static bool is_closed(const struct egret_conn *conn, ssize_t result)
+{
+	return result == -ESTALE || (conn->wrapped && (atomic_load(&conn->wire.fd) < 0 || (result == -EPIPE && atomic_load(&conn->fd_count) == 0)));
 }
 
 /* What every transfer asks first. 0: open; a positive errno: not now, or not at all; BROKEN; EGRET_WAIT_GONE. */
@@ -138,17 +140,9 @@ static int begin(struct egret_conn **held, int fd, int flags)
 	if (!egret_wait_no_more(held))
 		return EGRET_WAIT_GONE;
 	if (!egret_conn_own(*held))
-		return EIO;
+		return atomic_load(&(*held)->fd_count) ? EIO : EBADF;
 	int error = egret_io_await_open(held, fd, flags);
 	return error == 0 || error == EAGAIN || error == EINTR || error == EGRET_WAIT_GONE ? error : BROKEN;
-}
-
-/* Of a connection that has gone while the call waited: was it moved to a relay, so that FD is native now? */
-static bool is_native_now(int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t len;
-	return egret_moved_address(fd, true, &ss, &len);
 }
 
 /* Bytes of IOV, as many as one call transfers; a negative errno as readv(2) gives it. DROPS: no memory is needed. What IOV points to is
@@ -303,6 +297,8 @@ static ssize_t receive_held(struct egret_conn **held, int fd, const struct iovec
 		return n < 0 ? fail(EGRET_WAIT_GONE) : n;
 	if (n < 0 && moved_away(conn, fd, n))
 		return real.readv(fd, iov, count);
+	if (n < 0 && is_closed(conn, n))
+		return fail(EBADF);
 	if (n < 0 && n != -EAGAIN && n != -EFAULT) {
 		egret_connect_broke(conn);
 		egret_conn_log_outcome(conn, (int)-n);
@@ -411,6 +407,13 @@ static bool wants_notices(int fd)
 	return real.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, &size) == 0 && on;
 }
 
+/* On what a relay has the other end of, or what is no socket any more. */
+static ssize_t native_send(int fd, const struct iovec *iov, int count, int flags)
+{
+	const struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
+	return flags ? egret_send_plain_message(fd, &message, flags) : real.writev(fd, iov, count);
+}
+
 static ssize_t send_held(struct egret_conn **held, int fd, const struct iovec *iov, int count, int flags)
 {
 	struct egret_conn *conn = *held;
@@ -444,7 +447,9 @@ static ssize_t send_held(struct egret_conn **held, int fd, const struct iovec *i
 	if (first)
 		egret_connect_spoken(conn, n > 0);
 	if (n < 0 && moved_away(conn, fd, n))
-		return real.writev(fd, iov, count);
+		return native_send(fd, iov, count, flags);
+	if (n < 0 && is_closed(conn, n))
+		return fail(EBADF);
 	if (n < 0) {
 		egret_conn_log_outcome(conn, (int)-n);
 		return broken_pipe((int)-n, flags);
@@ -458,7 +463,7 @@ ssize_t egret_send_plain(struct egret_conn *conn, int fd, const struct iovec *io
 {
 	ssize_t n = send_held(&conn, fd, iov, count, flags);
 	if (!conn && n < 0)
-		return is_native_now(fd) ? real.writev(fd, iov, count) : broken_pipe(EPIPE, flags);
+		return is_native_now(fd) ? native_send(fd, iov, count, flags) : broken_pipe(EPIPE, flags);
 	egret_conn_put(conn);
 	return n;
 }

@@ -21,11 +21,6 @@ ssize_t egret_io_send(struct egret_conn *conn, int fd, const struct msghdr *mess
 /* close_notify behind what is on its way, without waiting. 0, -EAGAIN: again later, -errno. */
 int egret_io_finish(struct egret_conn *conn);
 
-/* SO_LINGER was set, of whichever socket: until then none is asked. */
-void egret_io_note_linger(void);
-/* Has the program asked for a close that resets, socket(7)? */
-bool egret_io_closes_by_reset(const struct egret_conn *conn);
-
 /* Brings a connection that is under way to its end, waiting when FD blocks. 0, or a positive errno (EAGAIN: not yet; waits.h's). */
 int egret_io_await_open(struct egret_conn **held, int fd, int flags);
 /* What the kernel made of the program's SO_RCVLOWAT is ours to keep: its own would hide the byte that is held back (wire.h). */

@@ -1,5 +1,6 @@
 /* connect and its like: find the name, decide, dial, originate. */
 #include "addressed.h"
+#include "answer.h"
 #include "carry.h"
 #include "conn_log.h"
 #include "connect.h"
@@ -187,6 +188,7 @@ static int originate(int fd, struct egret_judged *judged)
 	conn->deadline_us = INT64_MAX / 2;
 	atomic_store(&conn->prompt, judged->nodelay ? EGRET_PROMPT_NOT : EGRET_PROMPT_DUE);
 	egret_io_take_over_lowat(conn, fd);
+	atomic_store(&conn->dialler, egret_own_thread());
 	code = egret_carry(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
 	if (!conn)
 		return code;
@@ -304,6 +306,7 @@ static int connect_observed(int fd, struct egret_judged *judged)
 	conn->started_us = egret_now_us();
 	atomic_store(&conn->state, EGRET_CONN_OPEN); /* what is under way is the kernel's to tell */
 	atomic_store(&conn->dialling, true);
+	atomic_store(&conn->dialler, egret_own_thread());
 	int code = egret_carry(fd, conn) == 0 ? dial(fd, judged, &conn) : ENOMEM;
 	if (!conn)
 		return code;

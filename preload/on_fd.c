@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "linger.h"
 #include "passthrough.h"
 #include "policy/raw.h"
 #include "ready.h"
@@ -22,7 +23,7 @@
  * that waits for the server to read on. What FD has registered would live as long as the relay has the socket. */
 static void say_goodbye(struct egret_conn *conn, int fd)
 {
-	if (egret_io_closes_by_reset(conn))
+	if (egret_linger_resets(conn))
 		return; /* no close_notify: the server must not take it for an end */
 	bool alone = egret_lines_alone(&conn->lines);
 	int cancels = egret_guard_enter_whole();
@@ -57,10 +58,10 @@ static void pass_down(struct egret_conn *conn, int heir)
 	egret_guard_leave();
 }
 
-/* FD is about to mean something else, or nothing. */
-static void let_go(int fd)
+/* FD is about to mean something else, or nothing; the caller says LEFT behind that. */
+static struct egret_conn *let_go(int fd)
 {
-	struct egret_conn *conn = egret_conn_take(fd);
+	struct egret_conn *conn = egret_conn_leave(fd);
 	int heir = conn && atomic_load(&conn->fd_count) > 0 ? egret_conn_other_fd(conn) : -1;
 	bool stale = conn && egret_conn_is_stale(conn, fd), last = conn && heir < 0;
 	if (last)
@@ -71,7 +72,7 @@ static void let_go(int fd)
 		egret_ready_withdraw(fd);
 	egret_ready_forget(fd, heir);
 	if (!conn)
-		return;
+		return NULL;
 	if (heir >= 0) {
 		if (conn->wire.fd == fd)
 			pass_down(conn, heir);
@@ -81,7 +82,13 @@ static void let_go(int fd)
 	} else {
 		egret_passthrough_end(conn, fd);
 	}
-	egret_conn_put(conn);
+	return conn;
+}
+
+static void left(int fd, struct egret_conn *conn)
+{
+	if (conn)
+		egret_conn_left(fd, conn);
 }
 
 void egret_fd_farewell(void)
@@ -142,8 +149,10 @@ static int close_ours(int fd)
 	int cancels;
 	pthread_testcancel();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
-	let_go(fd);
-	int result = real.close(fd); /* which may linger: handlers that run meanwhile are not inside the library */
+	struct egret_conn *conn = let_go(fd);
+	int result = real.close(fd), error = errno; /* which may linger: handlers that run meanwhile are not inside the library */
+	left(fd, conn);
+	errno = error;
 	pthread_setcancelstate(cancels, NULL);
 	return result;
 }
@@ -172,11 +181,19 @@ int egret_on_close_range(unsigned first, unsigned last, int flags)
 		if (flags & CLOSE_RANGE_CLOEXEC)
 			egret_conn_set_cloexec(fd, true);
 		else
-			let_go(fd);
+			egret_conn_put(let_go(fd));
 	}
 	if (first <= INT_MAX && !(flags & CLOSE_RANGE_CLOEXEC))
 		egret_append_lost((int)first, last <= INT_MAX ? (int)last : INT_MAX);
-	return real.close_range(first, last, flags);
+	int result = real.close_range(first, last, flags), error = errno;
+	for (int fd = ours ? egret_conn_next_fd((int)first) : -1; fd >= 0 && (unsigned)fd <= last; fd = egret_conn_next_fd(fd + 1)) {
+		struct egret_conn *conn = egret_conn_get_as_is(fd);
+		if (conn && !(flags & CLOSE_RANGE_CLOEXEC))
+			egret_conn_drop_stale(conn, fd);
+		egret_conn_put(conn);
+	}
+	errno = error;
+	return result;
 }
 
 void egret_on_closefrom(int first)
@@ -239,13 +256,18 @@ int egret_on_dup3(int fd, int to, int flags)
 	if (fd != to && !egret_fd_may_land(fd, to))
 		return -1;
 	bool valid = fd != to && (flags & ~O_CLOEXEC) == 0 && real.fcntl(fd, F_GETFD) >= 0; /* a call that fails leaves TO as it was */
+	struct egret_conn *conn = NULL;
 	if (valid && concerns_us(to))
-		let_go(to);
+		conn = let_go(to);
 	else if (valid)
 		forget_other(to);
 	if (valid)
 		egret_append_lost(to, to);
 	int result = real.dup3(fd, to, flags);
+	if (result >= 0)
+		left(to, conn);
+	else
+		egret_conn_put(conn); /* it is what it was, and ended */
 	return result == fd ? result : share(fd, result, (flags & O_CLOEXEC) != 0);
 }
 

@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "policy/raw.h"
 #include "reach.h"
 #include "real.h"
 #include "runtime.h"
@@ -104,6 +105,18 @@ static short event_of_answer(const struct egret_conn *conn, const struct pollfd 
 	return egret_answer_due(conn) && atomic_load(&conn->state) == EGRET_CONN_OPEN ? fd->events & READ_EVENTS : 0;
 }
 
+/* What failed may have been an endpoint of a connect of another thread's that is at the next by now: is it still so? */
+static void look_again(const struct egret_conn *conn, struct pollfd *work)
+{
+	if (!(work->revents & (POLLERR | POLLHUP)))
+		return;
+	const struct timespec now = { 0 };
+	bool dials_on = egret_connect_dials_on(conn);
+	long n = egret_raw6(SYS_ppoll, (long)work, 1, (long)&now, 0, 8, 0); /* nobody is cancelled here */
+	if (n <= 0 || dials_on)
+		work->revents = 0;
+}
+
 /* Turns what the kernel answered into what the program sees. Returns how many have events; *AGAIN: something moved on, ask anew; *ENDED: an end
  * was met that nobody asked for. */
 static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *again, bool *ended)
@@ -111,13 +124,13 @@ static int settle(struct pollfd *fds, struct pollfd *work, nfds_t count, bool *a
 	int ready = 0;
 	for (nfds_t i = 0; i < count; i++) {
 		struct egret_conn *conn = egret_io_wrapped(fds[i].fd);
+		if (conn)
+			look_again(conn, &work[i]);
 		*ended = *ended || (work[i].revents & ~fds[i].events & POLLRDHUP);
 		work[i].revents &= fds[i].events | ~POLLRDHUP;
 		fds[i].revents = work[i].revents;
 		if (conn && work[i].revents && under_way(conn)) {
 			*again = *again || egret_connect_step(conn) != -EAGAIN;
-			fds[i].revents = 0;
-		} else if (conn && (work[i].revents & (POLLERR | POLLHUP)) && egret_connect_dials_on(conn)) {
 			fds[i].revents = 0;
 		} else if (conn && work[i].revents && atomic_load(&conn->state) == EGRET_CONN_FAILED) {
 			fds[i].revents |= atomic_load(&conn->connect_errno) ? POLLERR : 0; /* until the program was told */

@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "linger.h"
 #include "moved.h"
 #include "passthrough.h"
 #include "reach.h"
@@ -89,7 +90,16 @@ static int give_int(int number, void *value, socklen_t *len)
 /* What the kernel says of these is not what the program would know of a TCP socket. */
 static bool is_ours_to_tell(int level, int option)
 {
-	return (level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT)) || (level == IPPROTO_TCP && (option == TCP_NODELAY || option == TCP_ZEROCOPY_RECEIVE));
+	return (level == SOL_SOCKET && (option == SO_ERROR || option == SO_RCVLOWAT)) ||
+	       (level == IPPROTO_TCP && (option == TCP_NODELAY || option == TCP_ZEROCOPY_RECEIVE));
+}
+
+/* Has a connect begun since FD was found to be no connection? What the kernel said is for that one. */
+static bool is_dialled_now(int fd)
+{
+	struct egret_conn *conn = egret_io_wrapped(fd);
+	egret_conn_put(conn);
+	return conn != NULL;
 }
 
 int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
@@ -108,6 +118,8 @@ int egret_on_getsockopt(int fd, int level, int option, void *value, socklen_t *l
 	}
 	if (!conn) {
 		int result = real.getsockopt(fd, level, option, value, len);
+		if (is_error && result == 0 && is_dialled_now(fd))
+			memset(value, 0, *len);
 		egret_moved_getsockopt(fd, level, option, value, len, &result);
 		return result;
 	}
@@ -178,7 +190,7 @@ int egret_on_setsockopt(int fd, int level, int option, const void *value, sockle
 		return -1;
 	}
 	if (level == SOL_SOCKET && option == SO_LINGER)
-		egret_io_note_linger();
+		egret_linger_set();
 	struct egret_conn *conn = egret_io_wrapped(fd);
 	int result = conn || !egret_moved_keeps(fd, level, option) ? real.setsockopt(fd, level, option, value, len) : 0;
 	if (conn && result == 0 && len >= sizeof(int))

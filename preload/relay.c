@@ -11,6 +11,7 @@
 #include "engine_load.h"
 #include "guard.h"
 #include "io.h"
+#include "linger.h"
 #include "memory.h"
 #include "moved.h"
 #include "observed.h"
@@ -267,7 +268,7 @@ static bool is_held_up(const struct egret_conn *conn)
 
 bool egret_relay_is_needed(const struct egret_conn *conn, bool stuck)
 {
-	return (stuck || is_held_up(conn)) && !egret_io_closes_by_reset(conn);
+	return (stuck || is_held_up(conn)) && !egret_linger_resets(conn);
 }
 
 int egret_relay_finish(struct egret_conn *conn)

@@ -84,3 +84,15 @@ together() {
 
 test_of_two_readers_and_two_writers_of_one_connection_each_byte_is_read_by_one() { together bytes; }
 test_short_records_of_four_writers_of_one_connection_are_whole_and_in_order() { together records; }
+test_a_connection_that_is_closed_among_readers_and_writers_is_gone_and_the_next_ones_work() { together closing; }
+
+test_what_threads_write_while_another_one_closes_never_leaves_in_the_clear() {
+	local round
+	for round in 1 2 3; do
+		start_recording_tls right --echo
+		originating $HOST "$PORT"
+		status covered "$PROGRAMS/together" closing $HOST 80
+		expect_status 0
+		wire_is_tls
+	done
+}

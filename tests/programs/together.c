@@ -2,9 +2,11 @@
  *
  *   bytes    two write, two read and one looks: each byte that was written is read by one of them
  *   records  four write short records, one reads: each is whole, and each writer's are in their order
- *   closing  as bytes, until another thread closes the connection; connections that follow work
+ *   closing  as bytes, of a secret, until another thread closes the connection, one of its two descriptors, or puts another file over it;
+ *            connections that follow work
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -68,7 +70,7 @@ static void *write_much(void *arg)
 	for (int i = 0; (i < ROUNDS || closes) && !over; i++) {
 		size_t size = (size_t)rand_r(&random) % (i % 8 ? 300 : CHUNK) + 1;
 		for (size_t at = 0; at < size; at++)
-			chunk[at] = (unsigned char)(rand_r(&random) >> 4);
+			chunk[at] = closes ? (unsigned char)"a secret "[at % 9] : (unsigned char)(rand_r(&random) >> 4);
 		ssize_t n = send(fd, chunk, size, MSG_NOSIGNAL);
 		if (!worked(n == (ssize_t)size, "send"))
 			break;
@@ -187,14 +189,16 @@ static void on_signal(int number) { (void)number; }
 static void closing(void)
 {
 	struct party parties[PARTIES];
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	char heard[8];
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 30; round++) {
 		closes = over = false;
 		connected();
 		closes = true;
 		start(parties);
-		usleep(20000 + 1000 * (useconds_t)round);
-		must(close(fd) == 0, "close");
+		usleep(10000 + 1000 * (useconds_t)round);
+		int copy = round % 3 == 2 ? dup(fd) : -1;
+		must(round % 3 == 1 ? dup2(nothing, fd) == fd : close(fd) == 0, "close");
 		usleep(1000);
 		over = true;
 		for (int i = 0; i < PARTIES; i++)
@@ -202,6 +206,10 @@ static void closing(void)
 				pthread_kill(parties[i].thread, SIGUSR1);
 				usleep(1000);
 			}
+		if (round % 3 == 2)
+			must(close(copy) == 0, "close of the copy");
+		else if (round % 3 == 1)
+			must(close(fd) == 0, "close of what is there");
 		connected();
 		must(write(fd, "hello", 5) == 5 && recv(fd, heard, 5, MSG_WAITALL) == 5 && memcmp(heard, "hello", 5) == 0, "the next connection");
 		close(fd);
