@@ -92,8 +92,8 @@ void egret_io_take_over_lowat(struct egret_conn *conn, int fd)
 	if (conn->observed || !conn->wrapped)
 		return;
 	egret_guard_enter();
-	egret_wire_set_least(&conn->wire, (size_t)bytes);
-	if (conn->wire.made_eof || egret_wire_hid_reset(&conn->wire))
+	bool untold = egret_wire_set_least(&conn->wire, (size_t)bytes);
+	if (untold || conn->wire.made_eof || egret_wire_hid_reset(&conn->wire))
 		egret_ready_end_again(conn);
 	egret_guard_leave();
 }

@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "io.h"
+#include "pending.h"
 #include "reach.h"
 #include "ready.h"
 #include "real.h"
@@ -83,7 +84,7 @@ static uint32_t judge_match(struct egret_ready_telling *it, uint32_t events, boo
 	*ours = true;
 	it->room = room_of(conn); /* a write that is told to wait from here on is told of the next one */
 	it->stirs = conn->wire.stirs;
-	it->stirred = it->stirs > match->told_stirs && it->stirs > conn->wire.stirs_over;
+	it->stirred = it->stirs > match->told_stirs;
 	int state = atomic_load(&conn->state);
 	if (state == EGRET_CONN_CONNECTING || state == EGRET_CONN_HANDSHAKING) {
 		egret_connect_step(conn);
@@ -101,6 +102,8 @@ static uint32_t judge_match(struct egret_ready_telling *it, uint32_t events, boo
 		it->news = egret_wire_old_news(&conn->wire);
 	if (events)
 		events |= (uint32_t)(unsigned short)egret_wire_shut_events(&conn->wire) & (match->events | EPOLLHUP);
+	if (events && conn->wire.read_shut && conn->wire.write_closed)
+		events &= match->events | EPOLLERR | EPOLLHUP; /* egret_ready_both_shut */
 	if (events && conn->wire.error_once)
 		events |= EPOLLERR; /* the kernel's, which reading took from it */
 	if ((events & EPOLLERR) && egret_wire_hides_reset(&conn->wire))
@@ -238,7 +241,7 @@ static int filter(int epfd, struct epoll_event *events, int count)
 static int wait_governed(int epfd, struct epoll_event *events, int max, int64_t deadline, const sigset_t *mask)
 {
 	for (int late = 0;;) {
-		int bound = egret_ready_expire();
+		int bound = egret_pending_expire();
 		int64_t left = deadline < 0 ? -1 : deadline - egret_now_us();
 		int timeout = deadline < 0 ? -1 : left <= 0 ? 0 : (int)((left + 999) / 1000);
 		if (bound >= 0 && (timeout < 0 || timeout > bound))

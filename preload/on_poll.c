@@ -75,7 +75,8 @@ static int watch_for_shut(const struct egret_conn *conn, struct pollfd *work, bo
 	return ended ? EGRET_WAIT_LOOK_MS : -1;
 }
 
-/* What the kernel is asked instead of FDS. Returns the milliseconds until something is to be looked at (the first handshake gives up), -1: nothing. */
+/* What the kernel is asked instead of FDS. Returns the milliseconds until something is to be looked at (the first handshake gives up), -1:
+ * nothing. */
 static int prepare(const struct pollfd *fds, struct pollfd *work, struct waited *waited, nfds_t count, bool ended)
 {
 	int bound = -1;

@@ -9,6 +9,7 @@
 #include "moved.h"
 #include "passthrough.h"
 #include "reach.h"
+#include "ready.h"
 #include "real.h"
 #include "relay.h"
 #include "unconnected.h"
@@ -56,7 +57,10 @@ static int shutdown_wrapped(struct egret_conn *conn, int fd, int how)
 	egret_guard_enter();
 	egret_wire_make_news(&conn->wire);
 	egret_guard_leave();
-	int result = real.shutdown(fd, keeps_fin(conn, writes) ? SHUT_RD : how); /* whoever waits wakes */
+	bool keeps = keeps_fin(conn, writes);
+	int result = real.shutdown(fd, keeps ? SHUT_RD : how); /* whoever waits wakes */
+	if (keeps)
+		egret_ready_both_shut(conn);
 	if (result != 0 && how != SHUT_WR) /* nothing is shut: a reset came before, and is still to be told */
 		conn->wire.read_shut = read_before;
 	return result;

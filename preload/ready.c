@@ -4,6 +4,7 @@
 #include "connect.h"
 #include "guard.h"
 #include "io.h"
+#include "pending.h"
 #include "real.h"
 
 #include <stdlib.h>
@@ -22,10 +23,6 @@ static _Atomic(struct slot *) chunks[CHUNKS];
 static pthread_mutex_t stripes[STRIPES] = { [0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER };
 static pthread_mutex_t make_lock = PTHREAD_MUTEX_INITIALIZER; /* new chunks and sets; inside a stripe */
 static struct set *all_sets;
-static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct egret_conn *pending; /* handshakes under way, each with a reference */
-static _Atomic unsigned pending_count;
-
 static pthread_mutex_t *stripe_of(int fd) { return &stripes[(unsigned)fd % STRIPES]; }
 
 /* With the guard: a signal handler that meets this thread here goes to the kernel, also to fork, instead of waiting for itself. */
@@ -196,6 +193,17 @@ void egret_ready_answer(int fd, bool on)
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
 		egret_ready_apply(it, on ? it->events | EPOLLOUT : it->events);
 	release(stripe_of(fd));
+}
+
+void egret_ready_both_shut(struct egret_conn *conn)
+{
+	for (int fd = egret_conn_next_of(conn, 0); fd >= 0; fd = egret_conn_next_of(conn, fd + 1)) {
+		hold(stripe_of(fd));
+		struct slot *slot = slot_of(fd, false);
+		for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+			egret_ready_apply(it, it->events | EPOLLRDHUP);
+		release(stripe_of(fd));
+	}
 }
 
 static uint32_t epoll_wants(const struct egret_conn *conn) { return conn->wire.wants == POLLOUT ? EPOLLOUT : EPOLLIN; }
@@ -392,36 +400,6 @@ void egret_ready_forget(int fd, int heir)
 
 /* ---- handshakes under way ---- */
 
-static void pending_add(struct egret_conn *conn)
-{
-	hold(&pending_lock);
-	if (!conn->is_pending) {
-		atomic_fetch_add(&conn->refs, 1);
-		conn->is_pending = true;
-		conn->next_pending = pending;
-		pending = conn;
-		atomic_fetch_add(&pending_count, 1);
-	}
-	release(&pending_lock);
-}
-
-static bool pending_remove(struct egret_conn *conn)
-{
-	bool was = false;
-	hold(&pending_lock);
-	struct egret_conn **link = &pending;
-	while (*link && *link != conn)
-		link = &(*link)->next_pending;
-	if (*link) {
-		*link = conn->next_pending;
-		conn->is_pending = false;
-		atomic_fetch_sub(&pending_count, 1);
-		was = true;
-	}
-	release(&pending_lock);
-	return was;
-}
-
 /* FD's registrations, and those of its connection's other numbers, if any, where they are narrowed or shall be (EVENTS). */
 static void apply_to_each(struct egret_conn *conn, int fd, uint32_t events)
 {
@@ -434,9 +412,21 @@ static void apply_to_each(struct egret_conn *conn, int fd, uint32_t events)
 	}
 }
 
+/* What came of a one-shot registration before there was a connection nobody has looked at. */
+static void note_fired(int fd)
+{
+	hold(stripe_of(fd));
+	struct slot *slot = slot_of(fd, false);
+	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
+		it->fired = it->fired || ((it->events & EPOLLONESHOT) && egret_ready_has_fired(it));
+	release(stripe_of(fd));
+}
+
 void egret_ready_connect_started(int fd, struct egret_conn *conn)
 {
-	pending_add(conn);
+	egret_pending_add(conn);
+	if (!conn->narrowed)
+		note_fired(fd);
 	if (conn->narrowed != conn->wire.wants) {
 		apply_to_each(conn, fd, epoll_wants(conn));
 		conn->narrowed = conn->wire.wants;
@@ -446,39 +436,16 @@ void egret_ready_connect_started(int fd, struct egret_conn *conn)
 void egret_ready_connect_ended(struct egret_conn *conn)
 {
 	int fd = conn->wire.fd;
-	bool was = pending_remove(conn);
+	bool was = egret_pending_remove(conn);
 	apply_to_each(conn, fd, 0); /* a MOD reports anew what is ready now, also to edge-triggered programs */
 	conn->narrowed = 0;
 	if (was)
 		egret_conn_put(conn);
 }
 
-int egret_ready_expire(void)
-{
-	int bound = -1;
-	struct egret_conn *late = NULL;
-	if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
-		return -1;
-	hold(&pending_lock);
-	for (struct egret_conn *it = pending; it && !late; it = it->next_pending) {
-		int left = egret_connect_time_left(it);
-		bound = bound < 0 || left < bound ? left : bound;
-		if (left == 0) {
-			atomic_fetch_add(&it->refs, 1);
-			late = it;
-		}
-	}
-	release(&pending_lock);
-	if (late) {
-		egret_connect_step(late);
-		egret_conn_put(late);
-	}
-	return bound;
-}
-
 void egret_ready_before_fork(void)
 {
-	pthread_mutex_lock(&pending_lock);
+	egret_pending_before_fork();
 	for (int i = 0; i < STRIPES; i++)
 		pthread_mutex_lock(&stripes[i]);
 	pthread_mutex_lock(&make_lock);
@@ -489,7 +456,7 @@ void egret_ready_after_fork(bool child)
 	pthread_mutex_unlock(&make_lock);
 	for (int i = STRIPES; i-- > 0;)
 		pthread_mutex_unlock(&stripes[i]);
-	pthread_mutex_unlock(&pending_lock);
+	egret_pending_after_fork();
 	for (struct set *set = child ? all_sets : NULL; set; set = set->next_all) {
 		pthread_mutex_init(&set->lock, NULL); /* a thread that looked something up in it did not come along */
 		for (size_t i = 0; i < set->bucket_count; i++)

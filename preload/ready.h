@@ -5,7 +5,7 @@
  * are looked at.
  *
  * Memory: registrations belong to the table; sets, one for each epoll descriptor's number, are never freed. Locks: stripes by
- * descriptor (a descriptor's list, its narrowing, its epoll_ctl), then the set's (its index); `pending_lock` stands alone. None is
+ * descriptor (a descriptor's list, its narrowing, its epoll_ctl), then the set's (its index); those under way have their own, pending.h. None is
  * held while waiting. What is closed by a system call that no hook sees leaves a registration behind until its number is used again.
  */
 #ifndef EGRET_READY_H
@@ -55,8 +55,8 @@ bool egret_ready_can_answer(int fd);
 /* ON: something is to be read of which the kernel knows nothing: FD's registrations wait for "writable" too, so that they report at once.
  * Not ON: they are the program's again. */
 void egret_ready_answer(int fd, bool on);
-/* Handshakes whose time is over fail now. Returns milliseconds until the next one would, -1: none is under way. */
-int egret_ready_expire(void);
+/* Both halves of CONN are shut, and the kernel, from which the FIN is kept back, knows of one: registrations wait for that one's end. */
+void egret_ready_both_shut(struct egret_conn *conn);
 
 /* epoll_ctl(2) as the program asked, narrowed and noted. */
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event);

@@ -26,7 +26,7 @@ struct set {
 	struct registration **buckets; /* by data */
 	size_t bucket_count, count;
 	bool shares;   /* has had two with the same data at once */
-	uint64_t spent_data; /* what was last looked for among the strays (ready_strays.c), */
+	uint64_t spent_data; /* what was last looked for among the strays (ready_listed.c), */
 	unsigned spent;      /* and how many of those had fired */
 };
 
@@ -34,6 +34,8 @@ struct set {
 void egret_ready_apply(const struct registration *it, uint32_t events);
 /* The same, whoever made it. */
 void egret_ready_arm(const struct registration *it, uint32_t events);
+/* Has a one-shot registration fired, as the kernel has it? */
+bool egret_ready_has_fired(const struct registration *it);
 /* Before its socket is replaced, and after: while the old one lives elsewhere, the registration would stay and report it. One that fired cannot
  * be made anew as one that says nothing: it may tell a hang-up, once. */
 void egret_ready_leave(const struct registration *it);

@@ -23,8 +23,8 @@ int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
 /* For more to read of a call that has a part: EINTR also under SA_RESTART. */
 int egret_wait_for_rest(struct egret_conn **held, int fd);
 
-/* For room to send, the thread to be cancelled there or not (CANCELS), or until another thread has shut both halves, of which the kernel may know a part only (egret_wire_owes_fin). As above; 0 also where
- * there is none yet. */
+/* For room to send, the thread to be cancelled there or not (CANCELS), or until another thread has shut both halves, of which the kernel may know
+ * a part only (egret_wire_owes_fin). As above; 0 also where there is none yet. */
 int egret_wait_for_room(struct egret_conn **held, int fd, int limit_ms, bool cancels);
 
 /* In the kernel's own recv on the same descriptor: O_NONBLOCK, SO_RCVTIMEO, SA_RESTART and cancellation are the kernel's. 0, or a positive errno:

@@ -68,7 +68,6 @@ struct egret_wire {
 	uint64_t news;        /* how often something to read was: egret_wire_news */
 	size_t least;         /* SO_RCVLOWAT: with fewer plaintext bytes than this undelivered, the byte that is held wakes nobody */
 	_Atomic uint64_t stirs; /* how often the kernel got an edge to tell that may be none: of less than that, or since its own SO_RCVLOWAT was set */
-	_Atomic uint64_t stirs_over; /* those that came before are none of them any more */
 	_Atomic bool hidden;  /* ... since the kernel's SO_RCVLOWAT is 2: the next byte that comes does */
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
@@ -132,8 +131,8 @@ bool egret_wire_has_arrived(int fd);
 bool egret_wire_owes_fin(struct egret_wire *wire);
 /* What poll(2) says of both shut halves where the kernel does not know yet. */
 short egret_wire_shut_events(struct egret_wire *wire);
-/* SO_RCVLOWAT, at least 1; the kernel's is 1. */
-void egret_wire_set_least(struct egret_wire *wire, size_t bytes);
+/* SO_RCVLOWAT, at least 1; the kernel's is 1. True: there is as much to read, and the kernel, which has none of it, tells nobody. */
+bool egret_wire_set_least(struct egret_wire *wire, size_t bytes);
 /* From now on FD is used; -1: the descriptor is closed: reads give the end, writes EPIPE. No call is under way afterwards on the old one. */
 void egret_wire_set_fd(struct egret_wire *wire, int fd);
 /* Bytes that a read would give now (FIONREAD). */

@@ -95,20 +95,21 @@ void egret_wire_make_news(struct egret_wire *wire)
 	pthread_mutex_unlock(&wire->in_lock);
 }
 
-void egret_wire_set_least(struct egret_wire *wire, size_t bytes)
+bool egret_wire_set_least(struct egret_wire *wire, size_t bytes)
 {
+	bool enough = false;
 	pthread_mutex_lock(&wire->in_lock);
 	wire->hidden = false;
 	if (wire->handshaken) {
 		egret_wire_take_notice(wire);
 		wire->least = bytes;
-		if (wire->stale > 0)
-			wire->stirs++; /* the kernel had it looked at while its own was 1 */
-		else
-			wire->stirs_over = wire->stirs;
+		wire->stirs += wire->stale > 0; /* the kernel had it looked at while its own was 1 */
 		egret_wire_open(wire, bytes);
-		wire->news += (egret_wire_is_over(wire) && !wire->error_once) || egret_wire_undelivered(wire) >= bytes; /* a reset is no FIN */
+		enough = egret_wire_undelivered(wire) >= bytes;
+		wire->news += (egret_wire_is_over(wire) && !wire->error_once) || enough; /* a reset is no FIN */
 	}
 	wire->least = bytes;
+	enough = enough && wire->stale == 0;
 	pthread_mutex_unlock(&wire->in_lock);
+	return enough;
 }

@@ -4,6 +4,7 @@
 #include "preload/guard.h"
 #include "preload/hooks.h"
 #include "preload/io.h"
+#include "preload/pending.h"
 #include "preload/ready.h"
 #include "preload/real.h"
 #include "preload/runtime.h"
@@ -49,7 +50,7 @@ bool egret_answer_due(const struct egret_conn *it) { (void)it; return false; }
 short egret_io_readable(struct egret_conn *it) { (void)it; return 0; }
 int egret_connect_step(struct egret_conn *it) { (void)it; return -EAGAIN; }
 int64_t egret_now_us(void) { return clock_us; }
-int egret_ready_expire(void) { return -1; }
+int egret_pending_expire(void) { return -1; }
 void egret_ready_rearm(int epfd, int fd) { (void)epfd; (void)fd; }
 
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event)
