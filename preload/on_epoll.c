@@ -40,7 +40,8 @@ static bool is_no_edge(struct egret_conn *conn, struct egret_ready_telling *it, 
 	if ((match->events & (EPOLLET | EPOLLONESHOT)) != EPOLLET || conn->observed)
 		return false;
 	bool end = (events & ends) != 0, tells = end;
-	it->news = egret_wire_news(&conn->wire, it->stirred, it->batch, &end);
+	const struct egret_wire_edge edge = { .stirred = it->stirred, .anothers = it->several, .round = it->batch };
+	it->news = egret_wire_news(&conn->wire, &edge, &end);
 	return it->news == match->told_news && !writes && (end || !tells);
 }
 
@@ -160,7 +161,8 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 	bool reads = (event->events & READ_EVENTS) != 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct egret_ready_match *match = &matches[i];
-		struct egret_ready_telling it = { .match = match, .batch = batch, .deaf = count == 1 && !(match->events & WAKES_READERS) };
+		struct egret_ready_telling it = { .match = match, .batch = batch, .several = count > 1,
+						  .deaf = count == 1 && !(match->events & WAKES_READERS) };
 		bool governed = false;
 		uint32_t there = match->shared ? ask(match) : 0; /* before it is taken */
 		int how_far = distance(match, there, event->events);
@@ -217,7 +219,7 @@ static uint32_t judge_event(int epfd, const struct epoll_event *event, uint64_t 
 	if (it.match && found.ours && (count > 1 || (it.match->events & (EPOLLONESHOT | EPOLLET))))
 		egret_ready_told(epfd, &it, event->data.u64, batch);
 	for (size_t i = 0; i < count && !it.match; i++)
-		egret_ready_rearm(epfd, matches[i].fd);
+		egret_ready_rearm(&matches[i]);
 	return it.seen;
 }
 

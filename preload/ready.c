@@ -292,14 +292,14 @@ void egret_ready_end_again(struct egret_conn *conn)
 	}
 }
 
-void egret_ready_rearm(int epfd, int fd)
+void egret_ready_rearm(const struct egret_ready_match *match)
 {
-	hold(stripe_of(fd));
-	struct slot *slot = slot_of(fd, false);
+	hold(stripe_of(match->fd));
+	struct slot *slot = slot_of(match->fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd)
-		if (it->set->epfd == epfd && (it->events & EPOLLONESHOT) && !it->fired)
+		if (it->id == match->id && (it->events & EPOLLONESHOT) && !it->fired)
 			egret_ready_arm(it, it->events); /* as it was, also where it is the parent's too */
-	release(stripe_of(fd));
+	release(stripe_of(match->fd));
 }
 
 void egret_ready_withdraw(int fd)

@@ -39,6 +39,7 @@ struct egret_ready_telling {
 	uint64_t news; /* to read, 0: not counted */
 	uint64_t stirs; /* so many before this edge (wire.h) */
 	bool stirred;  /* ... more than before the last one: it may be none */
+	bool several;  /* others have the same `data` */
 	bool far;      /* of no connection, and what there is differs from what the event tells */
 	bool deaf;     /* what comes makes no edge for it */
 	uint64_t batch; /* in which it was */
@@ -68,7 +69,7 @@ void egret_ready_told(int epfd, const struct egret_ready_telling *it, uint64_t d
  * up where the set has had several with the same data, at a cost that grows with the set. */
 bool egret_ready_is_strays(const struct egret_ready_match *matches, size_t count, const struct epoll_event *event);
 /* A one-shot registration woke for nothing: it is armed again. */
-void egret_ready_rearm(int epfd, int fd);
+void egret_ready_rearm(const struct egret_ready_match *match);
 
 /* SO_RCVLOWAT of CONN was set, whose end the kernel does not know for a FIN: that would be told anew to those that wait to read, tcp_set_rcvlowat. */
 void egret_ready_end_again(struct egret_conn *conn);

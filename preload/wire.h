@@ -72,6 +72,13 @@ struct egret_wire {
 	struct egret_tls_error failure; /* the sentence that belongs to `error` */
 };
 
+/* An edge that the kernel tells. */
+struct egret_wire_edge {
+	bool stirred;    /* it may be one of `stirs` */
+	bool anothers;   /* it may be another connection's */
+	uint64_t round;  /* edges of one round are compared with what was noticed before it */
+};
+
 /* Takes ownership of TLS. */
 void egret_wire_init(struct egret_wire *wire, int fd, const struct egret_engine *engine, struct egret_tls *tls, bool eof_is_close);
 void egret_wire_free(struct egret_wire *wire); /* frees TLS and buffers; sends nothing, closes nothing */
@@ -102,10 +109,9 @@ ssize_t egret_wire_read(struct egret_wire *wire, const struct iovec *iov, int io
 short egret_wire_readable(struct egret_wire *wire);
 /* The same for its effect alone, where nobody may wait: nothing is done while another thread is busy with WIRE. */
 void egret_wire_look_ahead(struct egret_wire *wire);
-/* How often something to read has come so far: the same number again means that whatever came since carried no data. STIRRED: the
- * edge may be one of `stirs`. *END: does it tell an end? Then: it is known, and the edge is the library's own.
- * Edges of one ROUND are compared with what was noticed before it. */
-uint64_t egret_wire_news(struct egret_wire *wire, bool stirred, uint64_t round, bool *end);
+/* How often something to read has come so far: the same number again means that whatever came since carried no data. *END: does EDGE tell an end?
+ * Then: it is known, and the edge is the library's own, or another's. */
+uint64_t egret_wire_news(struct egret_wire *wire, const struct egret_wire_edge *edge, bool *end);
 /* Has what the kernel told no news for a program that knows of TOLD (0: not counted)? SAID_READABLE: it said so, and nothing is. */
 bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool stirred, bool said_readable);
 /* The same number without a look at what has come since the last read, 0 while there is something to read. */

@@ -57,19 +57,19 @@ bool egret_wire_brought_nothing(struct egret_wire *wire, uint64_t told, bool sti
 	return none;
 }
 
-uint64_t egret_wire_news(struct egret_wire *wire, bool stirred, uint64_t round, bool *end)
+uint64_t egret_wire_news(struct egret_wire *wire, const struct egret_wire_edge *edge, bool *end)
 {
 	pthread_mutex_lock(&wire->in_lock);
-	wire->noticed_before = wire->round == round ? wire->noticed_before : wire->noticed;
-	wire->round = round;
+	wire->noticed_before = wire->round == edge->round ? wire->noticed_before : wire->noticed;
+	wire->round = edge->round;
 	size_t have = look_for_data(wire);
-	bool over = egret_wire_is_over(wire), known = over && wire->end_noticed && stirred && arrived(wire) == wire->noticed;
+	bool over = egret_wire_is_over(wire), known = over && wire->end_noticed && (edge->stirred || edge->anothers) && arrived(wire) == wire->noticed;
 	bool shut = !known && (wire->read_shut || wire->write_closed); /* what brought no bytes tells of a half's end, say that our FIN was acknowledged */
 	bool data = !known && (over || has_news(wire, have) || have >= EGRET_AVAILABLE_MOST), still = shut && !data && arrived(wire) == wire->noticed_before;
 	wire->end_noticed = over || *end;
 	if (data || shut)
 		wire->noticed = arrived(wire);
-	if (data || (still && !stirred))
+	if (data || (still && !edge->stirred))
 		wire->news++;
 	*end = known;
 	uint64_t news = wire->news;

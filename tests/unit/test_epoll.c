@@ -51,7 +51,7 @@ short egret_io_readable(struct egret_conn *it) { (void)it; return 0; }
 int egret_connect_step(struct egret_conn *it) { (void)it; return -EAGAIN; }
 int64_t egret_now_us(void) { return clock_us; }
 int egret_pending_expire(void) { return -1; }
-void egret_ready_rearm(int epfd, int fd) { (void)epfd; (void)fd; }
+void egret_ready_rearm(const struct egret_ready_match *match) { (void)match; }
 
 int egret_ready_control(int epfd, int operation, int fd, struct epoll_event *event)
 {
