@@ -7,6 +7,7 @@
  *   connecting  a connect of which the server takes note when GO is there, and signals
  */
 #include "asleep.h"
+#include "must.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -26,28 +27,6 @@
 #include <time.h>
 
 static struct addrinfo *server;
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	_exit(1);
-}
-
-static int connected(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	must(fd >= 0 && connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
-	return fd;
-}
-
-static void works(int fd)
-{
-	char word[8] = "word", got[8] = "";
-	must(send(fd, word, sizeof word, MSG_NOSIGNAL) == sizeof word, "send");
-	must(recv(fd, got, sizeof got, MSG_WAITALL) == sizeof got && strcmp(got, word) == 0, "recv");
-}
 
 /* ---- calls that wait for something to read: a count, a negative errno, or events ---- */
 
@@ -308,7 +287,7 @@ static void readers(void)
 	struct waiter waiter;
 	for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
 		for (const struct call *call = reading; call->name; call++) {
-			int fd = connected();
+			int fd = connected_to(server);
 			works(fd);
 			begin(&waiter, call, fd);
 			must(shutdown(fd, how) == 0, "shutdown");
@@ -337,7 +316,7 @@ static void writers(void)
 	struct waiter waiter;
 	for (int how = SHUT_WR; how <= SHUT_RDWR; how++)
 		for (const struct call *call = writing; call->name; call++) {
-			int fd = connected();
+			int fd = connected_to(server);
 			accepted = 0;
 			pipes = 0;
 			if (is_look(call->make))
@@ -371,7 +350,7 @@ static void interrupt(struct waiter *waiter)
 static void interrupted_readers(void)
 {
 	struct waiter waiter;
-	int fd = connected();
+	int fd = connected_to(server);
 	for (int round = 0; round < 3; round++)
 		for (const struct call *call = reading; call->name; call++) {
 			works(fd);
@@ -387,7 +366,7 @@ static void interrupted_writers(void)
 {
 	struct waiter waiter;
 	for (const struct call *call = writing; call->name; call++) {
-		int fd = connected();
+		int fd = connected_to(server);
 		accepted = 0;
 		if (is_look(call->make))
 			fill(fd);

@@ -5,6 +5,8 @@
  *
  * Whoever is told EIO is not the one that keeps the connection, as libegret(8) says.
  */
+#include "must.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -25,21 +27,6 @@
 
 static struct addrinfo *server;
 static atomic_bool over;
-
-static void must(int ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	_exit(1);
-}
-
-static int connected(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	must(fd >= 0 && connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
-	return fd;
-}
 
 static void pause_us(long us)
 {
@@ -98,7 +85,7 @@ static void busy(int rounds)
 {
 	for (int i = 0; i < rounds; i++) {
 		pthread_t reader, writer;
-		int fd = connected();
+		int fd = connected_to(server);
 		atomic_store(&over, false);
 		must(pthread_create(&reader, NULL, read_all_the_time, &fd) == 0, "pthread_create");
 		must(pthread_create(&writer, NULL, write_all_the_time, &fd) == 0, "pthread_create");
@@ -136,7 +123,7 @@ static void *write_large(void *fd)
 
 static void waiting(void)
 {
-	int fd = connected();
+	int fd = connected_to(server);
 	void *result;
 	pthread_t writer;
 	memset(large, 'p', sizeof large);

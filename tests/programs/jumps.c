@@ -13,6 +13,7 @@
  * one sleeps. Prints "right" when every byte was, and neither memory nor descriptors grew.
  */
 #include "asleep.h"
+#include "must.h"
 
 #include <arpa/nameser.h>
 #include <errno.h>
@@ -43,14 +44,6 @@ static _Atomic int sleeper; /* the thread that is to be interrupted, once it sle
 static pthread_t thread;
 static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER; /* held while a descriptor of the looks is open */
 
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	_exit(1);
-}
-
 static void on_signal(int number)
 {
 	(void)number;
@@ -79,28 +72,16 @@ static void *disturb(void *unused)
 }
 
 /* Runs CALL, which waits, until the handler has left it. */
-#define LEAVE(call)                                                                                                                    \
-	do {                                                                                                                           \
-		if (sigsetjmp(out, 1) == 0) {                                                                                          \
-			atomic_store(&sleeper, (int)syscall(SYS_gettid));                                                                      \
-			(void)!(call);                                                                                                 \
-			must(false, "a call that was to wait: " #call);                                                                \
-		}                                                                                                                      \
+#define LEAVE(call)                                                                                                             \
+	do {                                                                                                                    \
+		if (sigsetjmp(out, 1) == 0) {                                                                                   \
+			atomic_store(&sleeper, (int)syscall(SYS_gettid));                                                       \
+			errno = 0;                                                                                              \
+			long gave = (call);                                                                                     \
+			fprintf(stderr, "%ld: ", gave);                                                                         \
+			must(false, "a call that was to wait: " #call);                                                         \
+		}                                                                                                               \
 	} while (0)
-
-static int connected(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	must(fd >= 0 && connect(fd, server->ai_addr, server->ai_addrlen) == 0, "connect");
-	return fd;
-}
-
-static void works(int fd)
-{
-	char word[8] = "word", got[8] = "";
-	must(send(fd, word, sizeof word, MSG_NOSIGNAL) == sizeof word, "send");
-	must(recv(fd, got, sizeof got, MSG_WAITALL) == sizeof got && strcmp(got, word) == 0, "recv");
-}
 
 static void leave_reads(int fd)
 {
@@ -122,7 +103,7 @@ static void leave_reads(int fd)
 
 static void reads(int rounds)
 {
-	int fd = connected(), status;
+	int fd = connected_to(server), status;
 	for (int i = 0; i < rounds; i++) {
 		leave_reads(fd);
 		if (i % 50 == 0)
@@ -132,7 +113,7 @@ static void reads(int rounds)
 	pid_t pid = fork();
 	if (pid == 0) {
 		works(fd);
-		int other = connected();
+		int other = connected_to(server);
 		works(other);
 		_exit(0);
 	}
@@ -143,7 +124,7 @@ static void reads(int rounds)
 static void many(int rounds)
 {
 	for (volatile int i = 0; i < rounds; i++) {
-		int fd = connected();
+		int fd = connected_to(server);
 		works(fd); /* what a server says first, tickets, has come */
 		leave_reads(fd);
 		works(fd);
@@ -183,7 +164,7 @@ static void writes(int rounds)
 {
 	make_text();
 	for (volatile int i = 0; i < rounds; i++) {
-		int fd = connected();
+		int fd = connected_to(server);
 		LEAVE(write(fd, text, LARGE));
 		must(shutdown(fd, SHUT_WR) == 0, "shutdown");
 		comes_back(fd, text);
@@ -197,7 +178,7 @@ static void files(int rounds)
 	FILE *file = tmpfile();
 	must(file && fwrite(text, 1, LARGE, file) == LARGE && fflush(file) == 0, "tmpfile");
 	for (volatile int i = 0; i < rounds; i++) {
-		int fd = connected(), state;
+		int fd = connected_to(server), state;
 		volatile off_t at = 0;
 		LEAVE(sendfile(fd, fileno(file), (off_t *)&at, LARGE));
 		must(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state) == 0 && state == PTHREAD_CANCEL_ENABLE, "cancellation");
@@ -246,7 +227,7 @@ static void *resolve_and_speak(void *unused)
 {
 	struct hostent one, *found = NULL;
 	char buf[1024];
-	int error, fd = connected();
+	int error, fd = connected_to(server);
 	must(look_up(host) == 0, "getaddrinfo");
 	must(gethostbyname_r(host, &one, buf, sizeof buf, &found, &error) == 0 && found, "gethostbyname_r");
 	works(fd);

@@ -5,6 +5,7 @@
  * handler forks and waits for its child. Both stop by int3 where the tracer shall take over again: around the calls, and behind the handler.
  */
 #include "connection.h"
+#include "must.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,14 +22,6 @@
 
 #if defined(__x86_64__)
 #define PATIENCE 100 /* seconds, of calls that wait for nothing */
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	_exit(1);
-}
 
 #define STOP 0x65677265ul /* in a register, where no other int3 has it */
 

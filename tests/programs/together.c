@@ -5,6 +5,8 @@
  *   closing  as bytes, of a secret, until another thread closes the connection, one of its two descriptors, or puts another file over it;
  *            connections that follow work
  */
+#include "must.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -28,14 +30,6 @@
 static struct addrinfo *server;
 static int fd;
 static atomic_bool closes, over;
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	_exit(1);
-}
 
 static void connected(void)
 {
