@@ -77,7 +77,7 @@ static void *disturb(void *unused)
 		if (sigsetjmp(out, 1) == 0) {                                                                                   \
 			atomic_store(&sleeper, (int)syscall(SYS_gettid));                                                       \
 			errno = 0;                                                                                              \
-			long gave = (call);                                                                                     \
+			long gave = (long)(call);                                                                               \
 			fprintf(stderr, "%ld: ", gave);                                                                         \
 			must(false, "a call that was to wait: " #call);                                                         \
 		}                                                                                                               \
