@@ -182,7 +182,7 @@ static struct egret_ready_telling judge_matches(int epfd, const struct egret_rea
 		if (possible && governed && !it.seen && (it.had_nothing || it.stirred))
 			egret_ready_told(epfd, &it, event->data.u64, batch);
 		if (count > 1 && governed && it.seen)
-			it.seen |= there & match->events & EPOLLOUT; /* the event may be another's: its own is not told any more */
+			it.seen |= there & match->events & (EPOLLOUT | EPOLLRDHUP); /* the event may be another's: its own is not told any more */
 		if (count > 1 && !governed)
 			it.seen &= there; /* the event may be another's, of which nothing is to be told */
 		if (it.seen && possible && (!best.match || how_far < nearest)) {
