@@ -212,9 +212,9 @@ static int wait_readable(struct egret_conn **held, int fd, int flags, struct egr
 	}
 	egret_patience_begin(patience, fd);
 	patience->started_us = started ? started : patience->started_us;
-	if (patience->limit_ms < 0)
-		return part ? egret_wait_for_rest(held, fd) : egret_wait_in_recv(held, fd);
-	return egret_wait_for(held, fd, POLLIN, egret_patience_left(patience));
+	if (patience->limit_ms < 0 && !part)
+		return egret_wait_in_recv(held, fd);
+	return egret_wait_for_rest(held, fd, egret_patience_left(patience));
 }
 
 /* A program that wrote and now reads with a descriptor that blocks: there will be nothing yet. Waiting first saves a system call. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 /* Behind a wait that HELD was parted from with SERIAL. False: it has gone, and is NULL. */
 static bool rejoin(struct egret_conn **held, uint64_t serial)
@@ -99,11 +100,21 @@ static int wait_in_recv(struct egret_conn **held, int fd, int flags)
 
 int egret_wait_in_recv(struct egret_conn **held, int fd) { return wait_in_recv(held, fd, 0); }
 
-/* The kernel's own recv of one byte has no part: a handler with SA_RESTART would not end it. */
-int egret_wait_for_rest(struct egret_conn **held, int fd)
+/* The byte that is hidden is all there is, and poll tells of it: where memory is short the kernel's looks at no SO_RCVLOWAT, tcp_epollin_ready, its
+ * recv does. */
+static bool is_told_too_soon(const struct egret_conn *conn, int fd)
 {
-	int error = wait_for(held, fd, POLLIN, -1, true, false);
-	return error ? error : wait_in_recv(held, fd, MSG_DONTWAIT);
+	int queued = 0;
+	return conn->wire.hidden && egret_raw(SYS_ioctl, fd, FIONREAD, &queued, 0) == 0 && queued <= 1;
+}
+
+/* The kernel's own recv of one byte has no part: a handler with SA_RESTART would not end it. */
+int egret_wait_for_rest(struct egret_conn **held, int fd, int limit_ms)
+{
+	int error = limit_ms == 0 ? EAGAIN : wait_for(held, fd, POLLIN, limit_ms, true, false);
+	if (error)
+		return error;
+	return is_told_too_soon(*held, fd) ? wait_in_recv(held, fd, 0) : limit_ms < 0 ? wait_in_recv(held, fd, MSG_DONTWAIT) : 0;
 }
 
 ssize_t egret_wait_and_peek(struct egret_conn **held, int fd, const struct iovec *iov, int count)

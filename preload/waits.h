@@ -20,8 +20,8 @@ bool egret_wait_no_more(struct egret_conn **held);
 /* For EVENTS, LIMIT_MS at most (-1: for ever). 0, or a positive errno: EAGAIN when the time is over, EINTR. */
 int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms);
 
-/* For more to read of a call that has a part: EINTR also under SA_RESTART. */
-int egret_wait_for_rest(struct egret_conn **held, int fd);
+/* For more to read of a call that has a part, or a time-out (LIMIT_MS, -1: none): EINTR also under SA_RESTART. */
+int egret_wait_for_rest(struct egret_conn **held, int fd, int limit_ms);
 
 /* For room to send, the thread to be cancelled there or not (CANCELS), or until another thread has shut both halves, of which the kernel may know
  * a part only (egret_wire_owes_fin). As above; 0 also where there is none yet. */
