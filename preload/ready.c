@@ -170,7 +170,9 @@ static void apply_all(int fd, uint32_t events)
 {
 	struct slot *slot = slot_of(fd, false);
 	for (struct registration *it = slot ? slot->first : NULL; it; it = it->next_of_fd) {
+		hold(&it->set->lock);
 		it->told_room = it->told_news = 0; /* the kernel reports anew */
+		release(&it->set->lock);
 		egret_ready_apply(it, events ? events : it->events);
 	}
 }

@@ -12,7 +12,7 @@ struct registration {
 	uint64_t id, batch, quiet; /* as in egret_ready_match */
 	int number;    /* a ghost's, before it was closed */
 	bool ghost;    /* made by a number that was closed since: the kernel keeps it, epoll_ctl does not reach it by FD */
-	bool fired;    /* one-shot, and not armed */
+	_Atomic bool fired; /* one-shot, and not armed; also asked without the lock */
 	uint64_t told_room, told_news, told_stirs; /* as in egret_ready_match */
 	bool inherited; /* made before a fork: the parent's as well, and not ours to change */
 	uint32_t events;

@@ -324,6 +324,10 @@ static void writers(void)
 			begin(&waiter, call, fd);
 			must(shutdown(fd, how) == 0, "shutdown");
 			join(&waiter);
+			if (how == SHUT_RDWR && waiter.result == -ECONNRESET) { /* what the server echoed came first, and was met with a reset */
+				waiter.result = -EPIPE;
+				pipes = call->make != in_send;
+			}
 			print(call->name, halves[how], waiter.result);
 			printf("SIGPIPE: %s\n", pipes ? "yes" : "no"); /* sendfile(2) gets it for what it did not send, and for the next call */
 			if (how == SHUT_WR)
