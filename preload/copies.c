@@ -39,7 +39,12 @@ void egret_copies_unsure(int fd)
 
 static int set_if_same(int other, int fd, uint64_t inode, struct egret_conn *conn)
 {
-	return other != fd && egret_conn_inode(other) == inode ? egret_conn_set(other, conn) : 0;
+	if (other == fd || egret_conn_inode(other) != inode)
+		return 0;
+	int result = egret_conn_set(other, conn);
+	if (result == 0)
+		egret_conn_drop_stale(conn, other); /* another thread may have closed it meanwhile */
+	return result;
 }
 
 /* Without /proc every number that the process may have is looked at. */
