@@ -44,10 +44,16 @@ void egret_carry_no_more(struct egret_conn *conn, int fd)
 	}
 }
 
-void egret_carry_dissolve_failed(struct egret_conn *conn, int fd)
+/* connect(2): the socket is one that was never connected. */
+static bool dissolve(int fd)
 {
 	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
-	if (atomic_load(&conn->state) != EGRET_CONN_FAILED || real.connect(fd, &none, sizeof none) != 0)
+	return real.connect(fd, &none, sizeof none) == 0;
+}
+
+void egret_carry_dissolve_failed(struct egret_conn *conn, int fd)
+{
+	if (atomic_load(&conn->state) != EGRET_CONN_FAILED || !dissolve(fd))
 		return;
 	atomic_store(&conn->connect_errno, 0);
 	egret_carry_no_more(conn, fd);
@@ -55,7 +61,6 @@ void egret_carry_dissolve_failed(struct egret_conn *conn, int fd)
 
 int egret_carry_off_stdio(int fd, int code)
 {
-	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct egret_conn *conn = egret_conn_get(fd);
 	bool there = false;
 	for (int to = 0; conn && to <= 2 && !there; to++) {
@@ -63,7 +68,7 @@ int egret_carry_off_stdio(int fd, int code)
 		there = other == conn;
 		egret_conn_put(other);
 		if (there && !egret_fd_may_land(fd, to)) {
-			real.connect(fd, &none, sizeof none);
+			dissolve(fd);
 			egret_carry_no_more(conn, fd);
 			code = EPERM;
 		}

@@ -23,8 +23,7 @@
 
 typedef _Atomic(struct egret_conn *) conn_slot;
 
-/* egret_conn_leave; written under registry_lock. Pages that no wrapped descriptor needs are never touched. */
-static _Atomic uint64_t leaving_bits[CHUNK * CHUNKS / 64];
+static egret_fd_bits leaving; /* egret_conn_leave; written under registry_lock */
 
 static _Atomic(conn_slot *) chunks[CHUNKS];
 static EGRET_EARLY _Atomic int chunks_end; /* no chunk was ever made here or above */
@@ -66,8 +65,6 @@ bool egret_conn_slot_taken(int fd)
 	conn_slot *slot = slot_of(fd);
 	return slot && atomic_load_explicit(slot, memory_order_acquire);
 }
-
-static bool is_leaving(int fd) { return atomic_load_explicit(&leaving_bits[fd / 64], memory_order_relaxed) >> (fd % 64) & 1; }
 
 /* CONN, or NULL when another process has moved it to a relay and its descriptors are native now. */
 static struct egret_conn *followed(struct egret_conn *conn)
@@ -123,7 +120,7 @@ struct egret_conn *egret_conn_get_as_is(int fd)
 struct egret_conn *egret_conn_get(int fd)
 {
 	struct egret_conn *conn = egret_conn_get_as_is(fd);
-	if (conn && is_leaving(fd) && egret_conn_is_stale(conn, fd)) { /* the number is somebody else's by now */
+	if (conn && egret_fd_bit(leaving, fd) && egret_conn_is_stale(conn, fd)) { /* the number is somebody else's by now */
 		egret_conn_put(conn);
 		return NULL;
 	}
@@ -284,11 +281,7 @@ static conn_slot *slot_make(int fd)
 }
 
 /* Under registry_lock. Was FD being left? */
-static bool end_leaving(int fd)
-{
-	const uint64_t bit = UINT64_C(1) << (fd % 64);
-	return is_leaving(fd) && (atomic_fetch_and(&leaving_bits[fd / 64], ~bit) & bit);
-}
+static bool end_leaving(int fd) { return egret_fd_bit_put(leaving, fd, false); }
 
 int egret_conn_set(int fd, struct egret_conn *conn)
 {
@@ -333,9 +326,9 @@ struct egret_conn *egret_conn_leave(int fd)
 {
 	conn_slot *slot = slot_of(fd);
 	hold_registry();
-	struct egret_conn *conn = slot && !is_leaving(fd) ? atomic_load(slot) : NULL;
+	struct egret_conn *conn = slot && !egret_fd_bit(leaving, fd) ? atomic_load(slot) : NULL;
 	if (conn) {
-		atomic_fetch_or(&leaving_bits[fd / 64], UINT64_C(1) << (fd % 64));
+		egret_fd_bit_put(leaving, fd, true);
 		atomic_fetch_add(&conn->refs, 1);
 		atomic_fetch_sub(&conn->fd_count, 1);
 	}
@@ -384,7 +377,7 @@ int egret_conn_next_of(const struct egret_conn *conn, int from)
 {
 	for (int fd = egret_conn_next_fd(from); fd >= 0; fd = egret_conn_next_fd(fd + 1)) {
 		conn_slot *slot = slot_of(fd);
-		if (slot && atomic_load(slot) == conn && !is_leaving(fd))
+		if (slot && atomic_load(slot) == conn && !egret_fd_bit(leaving, fd))
 			return fd;
 	}
 	return -1;

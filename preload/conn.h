@@ -17,6 +17,7 @@
 #ifndef EGRET_CONN_H
 #define EGRET_CONN_H
 
+#include "fd_bits.h"
 #include "lines.h"
 #include "policy/policy.h"
 #include "wire.h"
@@ -39,7 +40,6 @@ enum egret_prompt {
 };
 
 #define EGRET_WAITERS 8
-#define EGRET_DESCRIPTORS (2 << 20) /* above fs.nr_open's default */
 
 struct egret_passthrough; /* passthrough.h */
 struct egret_starttls_dialogue; /* starttls.h */
@@ -76,7 +76,7 @@ struct egret_conn {
 	struct egret_starttls_dialogue *starttls; /* owned; NULL when done or none; under step_lock */
 	pthread_mutex_t step_lock;    /* one thread drives the connect or the handshake */
 	_Atomic int prompt;           /* enum egret_prompt */
-	struct egret_conn *next_pending; /* on_epoll.c's list of handshakes under way */
+	struct egret_conn *next_pending; /* pending.h's list of handshakes under way */
 	bool is_pending;              /* ... is it on it */
 	_Atomic short narrowed;       /* what its epoll registrations wait for meanwhile; 0: not narrowed */
 	_Atomic bool dialling;        /* plain, and under way when connect returned: nobody has seen how it ended */

@@ -10,32 +10,18 @@
 
 #define ENTRIES_SIZE 1024
 
-/* What was made here and not copied since has no other number: a bit each, in pages that no program needs all of. */
-static _Atomic uint64_t alone_bits[EGRET_DESCRIPTORS / 64];
-
-static uint64_t bit_of(int fd) { return UINT64_C(1) << (fd % 64); }
-
+static egret_fd_bits alone; /* what was made here and not copied since has no other number */
 static _Atomic bool memory_is_shared;
 
 void egret_copies_memory_is_shared(void) { atomic_store_explicit(&memory_is_shared, true, memory_order_relaxed); }
 
 void egret_copies_made_alone(int fd)
 {
-	bool ours = !atomic_load_explicit(&memory_is_shared, memory_order_relaxed) || egret_conn_registry_is_ours();
-	if (fd >= 0 && fd < EGRET_DESCRIPTORS && ours)
-		atomic_fetch_or(&alone_bits[fd / 64], bit_of(fd));
+	if (!atomic_load_explicit(&memory_is_shared, memory_order_relaxed) || egret_conn_registry_is_ours())
+		egret_fd_bit_put(alone, fd, true);
 }
 
-static bool is_alone(int fd)
-{
-	return fd >= 0 && fd < EGRET_DESCRIPTORS && (atomic_load_explicit(&alone_bits[fd / 64], memory_order_relaxed) & bit_of(fd));
-}
-
-void egret_copies_unsure(int fd)
-{
-	if (is_alone(fd))
-		atomic_fetch_and(&alone_bits[fd / 64], ~bit_of(fd));
-}
+void egret_copies_unsure(int fd) { egret_fd_bit_put(alone, fd, false); }
 
 static int set_if_same(int other, int fd, uint64_t inode, struct egret_conn *conn)
 {
@@ -75,7 +61,7 @@ int egret_copies_set(int fd, struct egret_conn *conn)
 	_Alignas(struct dirent64) char entries[ENTRIES_SIZE];
 	int result = egret_conn_set(fd, conn);
 	uint64_t inode = atomic_load(&conn->inode);
-	if (result != 0 || is_alone(fd) || !inode)
+	if (result != 0 || egret_fd_bit(alone, fd) || !inode)
 		return result;
 	long size = 0, dir = egret_raw_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	while (dir >= 0 && result == 0 && (size = egret_raw(SYS_getdents64, dir, entries, sizeof entries, 0)) > 0)

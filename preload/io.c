@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <sched.h>
 
-
 struct egret_conn *egret_io_wrapped(int fd)
 {
 	struct egret_conn *conn = egret_conn_get(fd);

@@ -91,7 +91,7 @@ static uint32_t judge_match(struct egret_ready_telling *it, uint32_t events, boo
 		egret_connect_step(conn);
 		events = 0; /* when it has ended the registration is the program's again, and reports by itself */
 	} else if (state == EGRET_CONN_FAILED) {
-		events |= EPOLLERR;
+		events |= atomic_load(&conn->connect_errno) ? (uint32_t)EPOLLERR : 0; /* until the program was told, as poll */
 	} else if (egret_answer_due(conn)) {
 		events = (events & (match->events | EPOLLERR | EPOLLHUP)) | (match->events & READ_EVENTS);
 	} else if (events & READ_EVENTS) {

@@ -66,10 +66,10 @@ static int run_copy(void *cloned)
 int egret_on_clone(int (*run)(void *), void *stack, int flags, void *arg, void *const extra[3])
 {
 	struct cloned cloned = { run, arg };
-	if (flags & CLONE_VM)
+	if (flags & CLONE_VM) {
 		egret_copies_memory_is_shared();
-	if (flags & CLONE_VM)
 		return real.clone(run, stack, flags, arg, extra[0], extra[1], extra[2]);
+	}
 	egret_before_fork();
 	int pid = real.clone(run_copy, stack, flags, &cloned, extra[0], extra[1], extra[2]);
 	egret_after_fork(false);

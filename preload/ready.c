@@ -23,6 +23,7 @@ static _Atomic(struct slot *) chunks[CHUNKS];
 static pthread_mutex_t stripes[STRIPES] = { [0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER };
 static pthread_mutex_t make_lock = PTHREAD_MUTEX_INITIALIZER; /* new chunks and sets; inside a stripe */
 static struct set *all_sets;
+
 static pthread_mutex_t *stripe_of(int fd) { return &stripes[(unsigned)fd % STRIPES]; }
 
 /* With the guard: a signal handler that meets this thread here goes to the kernel, also to fork, instead of waiting for itself. */

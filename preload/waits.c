@@ -39,36 +39,38 @@ static int poll_one(struct pollfd *pfd, int limit_ms, bool cancels)
 	return -1;
 }
 
-static int wait_for(struct egret_conn **held, int fd, short events, int limit_ms, bool cancels, bool restarts)
+static int wait_for(struct egret_conn **held, struct pollfd *pfd, int limit_ms, bool cancels, bool restarts)
 {
-	struct pollfd pfd = { .fd = fd, .events = events };
-	bool waits = !(events & POLLIN) || egret_answer_wait(*held);
+	bool waits = !(pfd->events & POLLIN) || egret_answer_wait(*held);
 	uint64_t serial = egret_conn_part(*held);
 	int n, error;
 	do { /* the kernel's own send would go on after a handler with SA_RESTART, but never where a time-out is set, signal(7) */
-		n = poll_one(&pfd, waits ? limit_ms : 0, cancels);
+		n = poll_one(pfd, waits ? limit_ms : 0, cancels);
 		error = errno;
 	} while (n < 0 && error == EINTR && limit_ms < 0 && restarts && egret_io_signals_restart());
 	if (!rejoin(held, serial))
 		return EGRET_WAIT_GONE;
-	if (events & POLLIN)
+	if (pfd->events & POLLIN)
 		egret_answer_waited(*held);
 	return n > 0 || !waits ? 0 : n == 0 ? EAGAIN : error;
 }
 
-int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms) { return wait_for(held, fd, events, limit_ms, true, true); }
-
-static bool has_end(int fd)
+int egret_wait_for(struct egret_conn **held, int fd, short events, int limit_ms)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
-	return poll_one(&pfd, 0, false) > 0;
+	struct pollfd pfd = { .fd = fd, .events = events };
+	return wait_for(held, &pfd, limit_ms, true, true);
 }
 
 /* Who shuts both halves and keeps the FIN back shuts reading, which is an end; where one was there before nothing tells. */
 int egret_wait_for_room(struct egret_conn **held, int fd, int limit_ms, bool cancels)
 {
-	bool ended = has_end(fd), looks = ended && (limit_ms < 0 || limit_ms > EGRET_WAIT_LOOK_MS);
-	int error = wait_for(held, fd, ended ? POLLOUT : POLLOUT | POLLRDHUP, looks ? EGRET_WAIT_LOOK_MS : limit_ms, cancels, true);
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT | POLLRDHUP };
+	int error = wait_for(held, &pfd, limit_ms, cancels, true);
+	if (error || pfd.revents != POLLRDHUP || (*held)->wire.write_closed)
+		return error;
+	bool looks = limit_ms < 0 || limit_ms > EGRET_WAIT_LOOK_MS;
+	pfd.events = POLLOUT;
+	error = wait_for(held, &pfd, looks ? EGRET_WAIT_LOOK_MS : limit_ms, cancels, true);
 	bool goes_on = looks && (error == EAGAIN || (error == EINTR && limit_ms < 0 && egret_io_signals_restart()));
 	return goes_on ? 0 : error;
 }
@@ -111,7 +113,8 @@ static bool is_told_too_soon(const struct egret_conn *conn, int fd)
 /* The kernel's own recv of one byte has no part: a handler with SA_RESTART would not end it. */
 int egret_wait_for_rest(struct egret_conn **held, int fd, int limit_ms)
 {
-	int error = limit_ms == 0 ? EAGAIN : wait_for(held, fd, POLLIN, limit_ms, true, false);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int error = limit_ms == 0 ? EAGAIN : wait_for(held, &pfd, limit_ms, true, false);
 	if (error)
 		return error;
 	return is_told_too_soon(*held, fd) ? wait_in_recv(held, fd, 0) : limit_ms < 0 ? wait_in_recv(held, fd, MSG_DONTWAIT) : 0;
